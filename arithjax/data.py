@@ -1,0 +1,183 @@
+"""Examples: what nets are trained on, each net on its own, and the fixed points all of them are tested on."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.stats import qmc
+
+from arithjax.operations import OPERATIONS, Operation
+from arithjax.setup import Setup, closed
+from arithjax.transforms import Fitted, Transform
+
+CERTIFIABLE = 1 << 20
+"""Whole domains of up to this many points are certified."""
+
+
+class Examples(NamedTuple):
+    """Training data of a program, transformed: `x [examples, inputs, lanes]`, `t [examples, lanes]`, and the fits."""
+
+    x: jax.Array
+    t: jax.Array
+    input_fit: Fitted  # [inputs, lanes]
+    target_fit: Fitted  # [lanes]
+
+
+class Range(NamedTuple):
+    """The interval arguments are drawn from, as scalars; for integers both ends are included."""
+
+    low: jax.Array
+    high: jax.Array
+
+
+def draw(key: jax.Array, count: int, op: Operation, integers: bool, interval: Range) -> jax.Array:
+    """`[count, arity]` arguments of one net."""
+    shape = (count, op.arity)
+    if integers:
+        low, high = (jnp.asarray(v, jnp.int32) for v in interval)
+        return jax.random.randint(key, shape, low, high + 1).astype(jnp.float32)
+    return jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
+
+
+def prepare(
+    keys: jax.Array,
+    op: Operation,
+    integers: bool,
+    examples: int,
+    transforms: tuple[Transform, ...],
+    interval: Range,
+    chosen: tuple[jax.Array, jax.Array],
+) -> Examples:
+    """Draw each lane's examples from its own key, `keys [lanes]`, and fit and apply its transforms.
+
+    `chosen` holds the indices of the input and the target transform among `transforms`.
+    """
+    x = jax.vmap(lambda key: draw(key, examples, op, integers, interval), out_axes=-1)(keys)
+    t = op(x)
+
+    def fit_and_show(index: jax.Array, data: jax.Array) -> tuple[jax.Array, Fitted]:
+        def branch(transform: Transform, data: jax.Array) -> tuple[jax.Array, Fitted]:
+            warped = jax.lax.optimization_barrier(transform.warp(data))
+            fitted = transform.fit(warped)
+            return (warped - fitted.shift[None]) / fitted.scale[None], fitted
+
+        return jax.lax.switch(index, [functools.partial(branch, transform) for transform in transforms], data)
+
+    (x, input_fit), (t, target_fit) = fit_and_show(chosen[0], x), fit_and_show(chosen[1], t)
+    return Examples(x, t, input_fit, target_fit)
+
+
+@functools.lru_cache(maxsize=256)
+def order(examples: int, epoch: int) -> np.ndarray:
+    """The order `[examples]` in which an epoch visits its examples.
+
+    It is the same for every net: each has its own independent examples, so nets stay independent, and reading whole
+    rows of lanes is several times faster than an order for each net.
+    """
+    return np.random.default_rng([examples, epoch]).permutation(examples).astype(np.int32)
+
+
+@dataclass(frozen=True)
+class Points:
+    """Fixed points in original units: `x [points, arity]`, exact results `t [points]`, and what trivial answers lose.
+
+    zero, mean, plane: mean squared errors of answering 0, the mean, and the best affine function.
+    """
+
+    x: np.ndarray
+    t: np.ndarray
+    std: float
+    zero: float
+    mean: float
+    plane: float
+
+
+@dataclass(frozen=True)
+class Task:
+    """An operation on a range: what is tested, shared by every net that learns it."""
+
+    op: Operation
+    integers: bool
+    low: float
+    high: float
+    extrapolation: tuple[tuple[float, float], ...]
+    tests: int
+
+    @classmethod
+    def of(cls, setup: Setup) -> Task:
+        """The task of a setup."""
+        intervals = tuple(setup.extrapolation_intervals)
+        return cls(OPERATIONS[setup.op], setup.integers, setup.low, setup.high, intervals, setup.tests)
+
+    @functools.cached_property
+    def interpolation_points(self) -> Points:
+        """Test points in the training range."""
+        return points(self.op, ((self.low, self.high),), self.integers, self.tests)
+
+    @functools.cached_property
+    def extrapolation_points(self) -> Points:
+        """Test points in the extrapolation range."""
+        return points(self.op, self.extrapolation, self.integers, self.tests)
+
+    @functools.cached_property
+    def domain(self) -> np.ndarray | None:
+        """All arguments `[points, arity]` of an integer operation whose domain is small enough, else None."""
+        if not self.whole:
+            return None
+        low, high = closed(self.low, self.high, True)
+        if (high - low + 1) ** self.op.arity > CERTIFIABLE:
+            return None
+        return np.array(list(itertools.product(range(low, high + 1), repeat=self.op.arity)), np.float32)
+
+    @functools.cached_property
+    def whole(self) -> bool:
+        """Whether results are whole numbers."""
+        t = self.interpolation_points.t
+        return self.integers and bool(np.all(t == np.rint(t)))
+
+
+def points(op: Operation, intervals: tuple[tuple[float, float], ...], integers: bool, count: int) -> Points:
+    """`count` scrambled Sobol points over the intervals: they cover the range evenly, so errors vary little by chance.
+
+    Every argument is drawn from the union of the intervals.
+    """
+    sobol = qmc.Sobol(op.arity, rng=np.random.default_rng(0))
+    unit = sobol.random_base2(max(0, int(np.ceil(np.log2(count)))))[:count]
+    ends = np.array([closed(low, high, integers) for low, high in intervals], float)
+    lengths = ends[:, 1] - ends[:, 0] + integers
+    offsets = np.concatenate([[0.0], np.cumsum(lengths)])
+    position = unit * offsets[-1]
+    which = np.clip(np.searchsorted(offsets, position, side="right") - 1, 0, len(lengths) - 1)
+    x = ends[which, 0] + position - offsets[which]
+    x = (np.floor(x) if integers else x).astype(np.float32)
+    t = evaluate(op, x)
+    wide = t.astype(float)
+    design = np.column_stack([x.astype(float), np.ones(len(x))])
+    residual = wide - design @ np.linalg.lstsq(design, wide)[0]
+    return Points(
+        x,
+        t,
+        float(wide.std()) or 1.0,
+        float((wide**2).mean()),
+        float(wide.var()),
+        float((residual**2).mean()),
+    )
+
+
+def evaluate(op: Operation, x: np.ndarray) -> np.ndarray:
+    """Exact results `[points]` of arguments `[points, arity]`, in float32."""
+    return np.asarray(op(jnp.asarray(x, jnp.float32)), np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def smallest_target(op: Operation, low: float, high: float, integers: bool) -> float:
+    """The smallest result on a grid of the closed interval that includes its ends (and 0 where it is inside)."""
+    ends = np.linspace(low, high, 65)
+    grid = np.unique(np.append(np.rint(ends) if integers else ends, [0.0] if low <= 0 <= high else []))
+    return float(evaluate(op, np.array(list(itertools.product(grid, repeat=op.arity)))).min())

@@ -1,0 +1,112 @@
+"""Judgement: what a net has learnt, in original units.
+
+relative RMSE is the root mean squared error over the standard deviation of the exact results, and R² = 1 - its square.
+Grades, worst first: `diverged` (not finite), `dead` (constant output), `failed`, `rough` (R² >= 0.99), `learned`
+(relative RMSE <= 1 %), `exact` (every pair of the whole integer domain rounds to the right integer).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.data import Points
+
+LEARNED = 0.01
+ROUGH = 0.1
+CONSTANT = 1e-6
+BEATEN = 0.99
+GRADES = ("diverged", "dead", "failed", "rough", "learned", "exact")
+YARDSTICKS = ("none", "zero", "mean", "plane")
+BLOCK = 1024
+"""Points judged at once: sums within a block are in float32, sums over blocks in float64."""
+
+
+class Block(NamedTuple):
+    """Some points: `x [points, arity]`, `t [points]`, `weight [points]` (0 where the block is filled up), `std []`."""
+
+    x: jax.Array
+    t: jax.Array
+    weight: jax.Array
+    std: jax.Array
+
+
+class Sums(NamedTuple):
+    """What a block tells of each net: arrays `[lanes]`."""
+
+    squares: jax.Array  # of errors relative to the standard deviation of the results
+    worst: jax.Array  # largest error, original units
+    right: jax.Array  # points whose prediction rounds to the result
+    low: jax.Array
+    high: jax.Array
+
+
+def sums(predictions: jax.Array, block: Block) -> Sums:
+    """Sums over a block for `predictions [points, lanes]`."""
+    error = predictions - block.t[:, None]
+    weight = block.weight[:, None]
+    # not `rint(p) == t`: a program may be compiled with other roundings, this has slack only at exact halves
+    right = (jnp.abs(error) < 0.5) * weight
+    squares = ((error / block.std) ** 2 * weight).reshape(-1, min(32, len(error)), error.shape[1])
+    return Sums(
+        squares.sum(1).sum(0),
+        (jnp.abs(error) * weight).max(0),
+        right.sum(0),
+        predictions.min(0),
+        predictions.max(0),
+    )
+
+
+def blocks(x: np.ndarray, t: np.ndarray, std: float) -> list[Block]:
+    """Points `x [points, arity]`, `t [points]` cut into blocks of equal size; the last is filled with its first point."""
+    out = []
+    for start in range(0, len(x), BLOCK):
+        rows = np.arange(start, start + BLOCK)
+        inside = rows < len(x)
+        rows = np.where(inside, rows, start)
+        out.append(Block(x[rows], t[rows], inside.astype(np.float32), np.float32(std)))
+    return out
+
+
+class Errors(NamedTuple):
+    """Judgement of each net on a set of points: float64 arrays `[nets]`."""
+
+    relative_rmse: np.ndarray
+    max_error: np.ndarray
+    right: np.ndarray  # share of points that round to the right integer
+    spread: np.ndarray  # largest minus smallest prediction over the standard deviation of the results
+
+
+def combine(parts: list[Sums], points: int, std: float) -> Errors:
+    """The sums of all blocks of `points` points."""
+    total = Sums(*(np.stack([np.asarray(leaf, np.float64) for leaf in leaves]) for leaves in zip(*parts, strict=True)))
+    with np.errstate(invalid="ignore", over="ignore"):
+        return Errors(
+            np.sqrt(total.squares.sum(0) / points),
+            total.worst.max(0),
+            total.right.sum(0) / points,
+            (total.high.max(0) - total.low.min(0)) / std,
+        )
+
+
+def yardstick(mse: np.ndarray, points: Points) -> np.ndarray:
+    """The hardest of the trivial answers that is beaten by one per cent: an index into `YARDSTICKS`."""
+    beaten = np.zeros(len(mse), int)
+    for level, loss in enumerate((points.zero, points.mean, points.plane), start=1):
+        beaten = np.where(mse < BEATEN * loss, level, beaten)
+    return beaten
+
+
+def grade(errors: Errors, certified: np.ndarray) -> np.ndarray:
+    """An index into `GRADES` for each net; `certified [nets]` says whether the whole domain was checked and right."""
+    finite = np.isfinite(errors.relative_rmse)
+    dead = finite & (errors.spread <= CONSTANT)
+    relative = np.where(finite, errors.relative_rmse, np.inf)
+    return np.select(
+        [~finite, dead, certified, relative <= LEARNED, relative <= ROUGH],
+        [0, 1, 5, 4, 3],
+        default=2,
+    )

@@ -1,0 +1,43 @@
+"""Activations: elementwise functions between layers. To add one:
+
+    aj.ACTIVATIONS["cube"] = aj.Activation("cube", "z³", lambda z: z**3)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from arithjax.errors import Registry
+
+
+@dataclass(frozen=True)
+class Activation:
+    """An elementwise function `fn` and its formula."""
+
+    name: str
+    formula: str
+    fn: Callable[[jax.Array], jax.Array]
+
+
+ACTIVATIONS = Registry(
+    "activation",
+    Activation,
+    [
+        Activation("linear", "z", lambda z: z),
+        Activation("relu", "max(z, 0)", jax.nn.relu),
+        Activation("leaky_relu", "max(z, 0.01 z)", jax.nn.leaky_relu),
+        Activation("relu6", "min(max(z, 0), 6)", jax.nn.relu6),
+        Activation("elu", "z if z > 0 else e^z - 1", jax.nn.elu),
+        Activation("gelu", "z Φ(z), tanh form", jax.nn.gelu),
+        Activation("silu", "z σ(z)", jax.nn.silu),
+        Activation("tanh", "tanh z", jnp.tanh),
+        Activation("sigmoid", "σ(z)", jax.nn.sigmoid),
+        Activation("softplus", "ln(1 + e^z)", jax.nn.softplus),
+        Activation("sin", "sin z", jnp.sin),
+        Activation("square", "z²", jnp.square),
+    ],
+)

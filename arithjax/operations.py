@@ -1,0 +1,100 @@
+"""Operations: what is to be learnt.
+
+An operation is an exact function of one or two arguments and the place where it is defined. To add one:
+
+    aj.OPERATIONS["cube"] = aj.Operation("cube", "a³", lambda a: a**3, arity=1)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from arithjax.errors import ArithjaxError, Registry
+
+
+def everywhere(low: float, high: float) -> bool:
+    """True on every interval."""
+    return True
+
+
+def without_zero(low: float, high: float) -> bool:
+    """True when 0 is not in `[low, high]`."""
+    return low > 0 or high < 0
+
+
+def not_negative(low: float, high: float) -> bool:
+    """True when `[low, high]` holds no negative number."""
+    return low >= 0
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation `fn` on `arity` arguments of equal shape, elementwise, written with `jax.numpy`.
+
+    `defined(low, high)` says whether it is defined when every argument may take any value of the closed interval
+    `[low, high]`; `where` says the same in words, for messages and lists.
+    """
+
+    name: str
+    symbol: str
+    fn: Callable[..., jax.Array]
+    arity: int = 2
+    defined: Callable[[float, float], bool] = everywhere
+    where: str = "everywhere"
+
+    def __call__(self, x: jax.Array, axis: int = 1) -> jax.Array:
+        """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`."""
+        return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
+
+    def check(self, low: float, high: float, what: str = "low, high") -> None:
+        """Raise `ArithjaxError` unless the operation is defined on all of `[low, high]`."""
+        if not self.defined(low, high):
+            raise ArithjaxError(
+                f"{what}: {self.name} ({self.symbol}) is not defined on [{low:g}, {high:g}]; it is defined where "
+                f"{self.where}. Choose another interval."
+            )
+
+
+CONSTANTS: dict[str, Callable[[float], Operation]] = {
+    "times": lambda c: Operation(f"times:{c:g}", f"{c:g}·a", lambda a: c * a, arity=1),
+    "plus": lambda c: Operation(f"plus:{c:g}", f"a + {c:g}", lambda a: a + c, arity=1),
+}
+"""Operations with a constant, `times:7` or `plus:-2.5`: name -> (constant -> operation)."""
+
+
+class Operations(Registry):
+    """Operations by name; `times:c` and `plus:c` are there for every constant `c`."""
+
+    def __missing__(self, name: object) -> Operation:
+        family, _, constant = str(name).partition(":")
+        if family in CONSTANTS:
+            try:
+                return CONSTANTS[family](float(constant))
+            except ValueError:
+                raise ArithjaxError(
+                    f"operation '{name}' needs a number after the colon, as in '{family}:7'."
+                ) from None
+        return super().__missing__(name)
+
+
+OPERATIONS = Operations(
+    "operation",
+    Operation,
+    [
+        Operation("add", "a + b", lambda a, b: a + b),
+        Operation("sub", "a - b", lambda a, b: a - b),
+        Operation("mul", "a · b", lambda a, b: a * b),
+        Operation("div", "a / b", lambda a, b: a / b, defined=without_zero, where="b ≠ 0"),
+        Operation("square", "a²", lambda a: a * a, arity=1),
+        Operation("sqrt", "√a", jnp.sqrt, arity=1, defined=not_negative, where="a ≥ 0"),
+        Operation("reciprocal", "1 / a", lambda a: 1 / a, arity=1, defined=without_zero, where="a ≠ 0"),
+        Operation("max", "max(a, b)", jnp.maximum),
+        Operation("min", "min(a, b)", jnp.minimum),
+        Operation("mod", "a mod b", jnp.mod, defined=without_zero, where="b ≠ 0"),
+        Operation("hypot", "√(a² + b²)", jnp.hypot),
+    ],
+)

@@ -1,0 +1,257 @@
+"""Many setups and seeds at once: plan them, train every tile on a free core or device, and judge what was learnt."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from arithjax import compiler, metrics, train
+from arithjax.data import Points, Task, evaluate, order
+from arithjax.errors import ArithjaxError, Interrupted
+from arithjax.models import MLP
+from arithjax.models.mlp import count_parameters
+from arithjax.plan import NetId, Tile, choices_arrays, nets_arrays, plan
+from arithjax.setup import Setup
+
+
+@dataclass
+class Trained:
+    """A tile after training: its table rows, and the state to keep a net from."""
+
+    tile: Tile
+    rows: pd.DataFrame
+    state: train.State
+    fits: tuple
+
+
+def train_setups(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFrame:
+    """Train every setup from seeds `0 .. seeds - 1`; one row a net, in the order of setups and seeds.
+
+    `seed` is the root of all randomness. Columns are those of `nets.parquet`; `trial` numbers the setups.
+    """
+    setups = list(setups)
+    for setup in setups:
+        if not isinstance(setup, Setup):
+            raise ArithjaxError(f"setups holds a {type(setup).__name__}; every entry has to be an arithjax Setup.")
+    check_count("seeds", seeds)
+    nets = [NetId(trial, number, setup) for trial, setup in enumerate(setups) for number in range(seeds)]
+    frames = [trained.rows for trained in train_nets(nets, seed)]
+    return in_order(pd.concat(frames)) if frames else pd.DataFrame()
+
+
+def check_count(name: str, value: Any) -> None:
+    """Raise unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArithjaxError(f"{name}={value} is not allowed; it has to be a whole number of at least 1.")
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by trial and seed, whatever order they were finished in."""
+    return rows.sort_values(["trial", "seed"], ignore_index=True)
+
+
+def train_nets(
+    nets: Sequence[NetId],
+    root: int,
+    workers: int | None = None,
+    progress: Callable[[int], None] = lambda steps: None,
+    stop: threading.Event | None = None,
+) -> Iterator[Trained]:
+    """Train all nets and yield each tile when it is done, in no particular order.
+
+    workers: tiles trained at a time; by default one for each core, or for each accelerator.
+    progress: called with the model-steps just done. stop: set it to give up unfinished tiles.
+    """
+    devices = jax.local_devices()
+    on_cpu = devices[0].platform == "cpu"
+    workers = workers or (cores() if on_cpu else len(devices))
+    yield from run_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event())
+
+
+def run_tiles(
+    tiles: Iterable[Tile],
+    root: int,
+    workers: int,
+    devices: Sequence[jax.Device],
+    progress: Callable[[int], None],
+    stop: threading.Event,
+) -> Iterator[Trained]:
+    """Each worker takes the next tile; while one compiles, the others train."""
+    waiting: queue.SimpleQueue = queue.SimpleQueue()
+    finished: queue.SimpleQueue = queue.SimpleQueue()
+    for tile in tiles:
+        waiting.put(tile)
+    left = waiting.qsize()
+
+    def work(device: jax.Device) -> None:
+        while not stop.is_set():
+            try:
+                tile = waiting.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                with jax.default_device(device):
+                    finished.put(run_tile(tile, root, progress, stop))
+            except BaseException as error:
+                finished.put(error)
+                return
+
+    threads = [threading.Thread(target=work, args=(devices[i % len(devices)],), daemon=True) for i in range(workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(left):
+            result = finished.get()
+            if isinstance(result, BaseException):
+                raise result
+            yield result
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run_tile(
+    tile: Tile, root: int, progress: Callable[[int], None] = lambda steps: None, stop: threading.Event | None = None
+) -> Trained:
+    """Train and judge one tile; a pure function of the tile and the root seed."""
+    program, setup, count = tile.program, tile.setup, len(tile.nets)
+    choices, nets = choices_arrays(setup, tile.shared), nets_arrays(tile)
+    key = jnp.uint32(root)
+    quick = compiler.quick_options()
+    options = compiler.product_options() if program.leading else compiler.lanes_options()
+    state = compiler.call(train.initial, program, quick, key, choices, nets)
+    examples = compiler.call(train.prepare, _data_only(program), quick, key, choices, nets)
+    judging = Judge(tile, state, (examples.input_fit, examples.target_fit), choices, nets)
+
+    solved_at = np.full(program.nets, np.nan)
+    stopped_at = np.full(program.nets, setup.steps)
+    start = 0
+    for step in setup.evaluation_steps:
+        if stop is not None and stop.is_set():
+            raise Interrupted
+        orders, span = _orders(program, setup, start, step), (jnp.int32(start), jnp.int32(step))
+        state = compiler.call(train.advance, program, options, state, examples, orders, span, key, choices, nets)
+        judging.state = state
+        errors = judging.on(judging.task.interpolation_points)
+        progress((step - start) * count)
+        start = step
+        solved_at = np.where(np.isnan(solved_at) & (errors.relative_rmse <= metrics.LEARNED), step, solved_at)
+        if setup.stop_early and step < setup.steps:
+            over = metrics.grade(errors, np.zeros(program.nets, bool))
+            over = (over <= metrics.GRADES.index("dead")) | (over >= metrics.GRADES.index("learned"))
+            stopped_at = np.where(over & (stopped_at == setup.steps), step, stopped_at)
+            # at rate 0 a net stays as it is, whatever its neighbours do
+            nets = nets._replace(learning_rate=jnp.where(jnp.asarray(stopped_at < setup.steps), 0, nets.learning_rate))
+            if (stopped_at[:count] < setup.steps).all():
+                progress((setup.steps - step) * count)
+                break
+    rows = _rows(tile, judging, errors, solved_at, stopped_at)
+    return Trained(tile, rows, state, judging.fits)
+
+
+class Judge:
+    """Judges the nets of a tile on points, blocks at a time."""
+
+    def __init__(self, tile: Tile, state: train.State, fits: tuple, choices: train.Choices, nets: train.Nets):
+        self.program, self.task = _judge_only(tile.program), Task.of(tile.setup)
+        self.state, self.fits, self.choices, self.nets = state, fits, choices, nets
+
+    def on(self, points: Points) -> metrics.Errors:
+        """Errors on points."""
+        parts = [self._block(block) for block in metrics.blocks(points.x, points.t, points.std)]
+        return metrics.combine(parts, len(points.x), points.std)
+
+    def certify(self, candidates: np.ndarray) -> np.ndarray:
+        """Which of the candidate nets are right on the whole domain; stops once none is left."""
+        domain, certified = self.task.domain, candidates.copy()
+        if domain is None:
+            return np.zeros_like(candidates)
+        for block in metrics.blocks(domain, evaluate(self.task.op, domain), 1.0):
+            if not certified.any():
+                break
+            certified &= np.asarray(self._block(block).right) == block.weight.sum()
+        return certified
+
+    def _block(self, block: metrics.Block) -> metrics.Sums:
+        # only parameters are judged: the optimiser's memory would make another program of another optimiser
+        state = train.State(self.state.params, ())
+        options = compiler.quick_options()
+        return compiler.call(train.judge, self.program, options, state, self.fits, block, self.choices, self.nets)
+
+
+def _data_only(program: train.Program) -> train.Program:
+    """The program without what its examples do not depend on, so that all architectures share one."""
+    return replace(program, network=None, form="lanes", batch=0, optimizers=(), losses=(), **_PLAIN)
+
+
+def _judge_only(program: train.Program) -> train.Program:
+    """The program without what its predictions do not depend on."""
+    return replace(program, op=None, integers=True, examples=0, batch=0, optimizers=(), losses=(), **_PLAIN)
+
+
+_PLAIN = {"weight_decay": False, "clip": False, "fresh": False}
+
+
+def _orders(program: train.Program, setup: Setup, start: int, stop: int) -> jax.Array:
+    """The orders of the epochs from that of `start`, as many as any segment of the setup may need."""
+    if program.fresh:
+        return jnp.zeros((1, 1), jnp.int32)
+    longest = max(np.diff([0, *setup.evaluation_steps]))
+    epochs = -(-int(longest) // program.batches) + 1
+    first = start // program.batches
+    return jnp.asarray(np.stack([order(program.examples, first + i) for i in range(epochs)]))
+
+
+def _rows(
+    tile: Tile, judging: Judge, errors: metrics.Errors, solved_at: np.ndarray, stopped_at: np.ndarray
+) -> pd.DataFrame:
+    """The table rows of a tile's nets."""
+    task, points, count = judging.task, judging.task.interpolation_points, len(tile.nets)
+    beyond = judging.on(task.extrapolation_points)
+    grade = metrics.grade(errors, judging.certify((errors.right == 1) & task.whole))
+    with np.errstate(invalid="ignore", over="ignore"):
+        mse = (errors.relative_rmse * points.std) ** 2
+        results = {
+            "parameters": [_parameters(tile, net) for net in tile.nets],
+            "program": tile.name,
+            "mse": mse,
+            "relative_rmse": errors.relative_rmse,
+            "r2": 1 - errors.relative_rmse**2,
+            "exact": errors.right if task.whole else np.nan,
+            "max_error": errors.max_error,
+            "extrapolation_relative_rmse": beyond.relative_rmse,
+            "extrapolation_solved": beyond.relative_rmse <= metrics.LEARNED,
+            "dead": grade == metrics.GRADES.index("dead"),
+            "diverged": grade == metrics.GRADES.index("diverged"),
+            "solved_at": solved_at,
+            "trained_steps": stopped_at,
+            "beats": np.array(metrics.YARDSTICKS, object)[metrics.yardstick(mse, points)],
+            "grade": np.array(metrics.GRADES, object)[grade],
+        }
+    identity = [{"trial": net.trial, "seed": net.seed, **net.setup.row()} for net in tile.nets]
+    cells = {name: v[:count] if isinstance(v, np.ndarray) else v for name, v in results.items()}
+    return pd.DataFrame(identity).assign(**cells)
+
+
+def _parameters(tile: Tile, net: NetId) -> int:
+    """Trainable numbers of a net."""
+    if isinstance(tile.program.network, MLP):
+        return count_parameters((tile.program.inputs, *net.setup.widths, 1), net.setup.bias)
+    network, inputs = tile.program.network, tile.program.inputs
+    params = jax.eval_shape(lambda: network.initial(jax.random.key(0), inputs, None))
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

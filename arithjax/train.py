@@ -1,0 +1,341 @@
+"""One compiled program: all its nets, from initial weights to predictions.
+
+What is static is in `Program`: changing it compiles again. What is traced is in `Choices` (scalars, the same for all
+nets of a program) and `Nets` (arrays over nets): changing those never does.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from arithjax import data, metrics
+from arithjax.models.initializers import Scaling
+from arithjax.models.mlp import Architecture
+from arithjax.operations import Operation
+from arithjax.optimization import SCHEDULES, Loss, Numbers, Optimizer, Schedule
+from arithjax.transforms import Fitted, Transform
+
+
+@dataclass(frozen=True)
+class Program:
+    """Fixed shapes and fixed code.
+
+    form: `lanes` (net is the last axis), `product` or `lifted` (net is a leading axis, under `vmap`).
+    optimizers, losses, transforms: candidates, chosen by an index in `Choices`.
+    """
+
+    network: Any
+    form: str
+    nets: int
+    inputs: int
+    op: Operation
+    integers: bool
+    examples: int
+    batch: int
+    fresh: bool
+    optimizers: tuple[Optimizer, ...]
+    losses: tuple[Loss, ...]
+    transforms: tuple[Transform, ...]
+    weight_decay: bool
+    clip: bool
+
+    @property
+    def leading(self) -> bool:
+        """Whether nets are a leading axis."""
+        return self.form != "lanes"
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch; examples that do not fill one wait for the next epoch's order."""
+        return max(1, self.examples // self.batch)
+
+
+class Choices(NamedTuple):
+    """Scalars that all nets of a program share."""
+
+    optimizer: jax.Array
+    loss: jax.Array
+    input_transform: jax.Array
+    target_transform: jax.Array
+    interval: data.Range
+    numbers: Numbers
+    schedule: jax.Array
+    end_factor: jax.Array
+    warmup: jax.Array
+    steps: jax.Array
+    activation: jax.Array  # [layers]
+    scaling: Scaling
+
+
+class Nets(NamedTuple):
+    """What differs from net to net.
+
+    identity: `[nets, 3]` unsigned words, of the setup's digest and the seed: a net's only source of randomness.
+    widths: `[layers + 1, nets]`.
+    learning_rate, weight_decay, clip: `[nets]`.
+    """
+
+    identity: jax.Array
+    widths: jax.Array
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+    clip: jax.Array
+
+
+class State(NamedTuple):
+    """Parameters, and the optimiser's trees of the same shape."""
+
+    params: Any
+    moments: tuple[Any, ...]
+
+
+def keys_of(identity: jax.Array, root: jax.Array, purpose: int) -> jax.Array:
+    """Keys `[nets]` for one purpose (0 weights, 1 examples), from each net's identity alone."""
+
+    def of_net(words: jax.Array) -> jax.Array:
+        key = functools.reduce(jax.random.fold_in, words, jax.random.key(root))
+        return jax.random.fold_in(key, purpose)
+
+    return jax.vmap(of_net)(identity)
+
+
+def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> State:
+    """Parameters of every net, each drawn from its own key, and an optimiser at rest."""
+
+    def of_net(key: jax.Array, widths: jax.Array) -> Any:
+        architecture = Architecture(widths[:, None], choices.activation, choices.scaling)
+        return program.network.initial(key, program.inputs, architecture)
+
+    keys = keys_of(nets.identity, root, 0)
+    if program.leading:
+        params = jax.vmap(of_net, in_axes=(0, 1))(keys, nets.widths)
+    else:
+        params = jax.vmap(of_net, in_axes=(0, 1), out_axes=-1)(keys, nets.widths)
+        params = jax.tree.map(lambda p: jnp.squeeze(p, -2), params)  # the one lane each was drawn in
+    slots = max(_slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
+    return State(params, (jax.tree.map(jnp.zeros_like, params),) * slots)
+
+
+def prepare(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> data.Examples:
+    """Every net's own examples, lanes last."""
+    return data.prepare(
+        keys_of(nets.identity, root, 1),
+        program.op,
+        program.integers,
+        program.examples,
+        program.transforms,
+        choices.interval,
+        (choices.input_transform, choices.target_transform),
+    )
+
+
+def advance(
+    program: Program,
+    state: State,
+    examples: data.Examples,
+    orders: jax.Array,
+    span: tuple[jax.Array, jax.Array],
+    root: jax.Array,
+    choices: Choices,
+    nets: Nets,
+) -> State:
+    """Train every net through the steps `start <= step < stop` of `span`.
+
+    `orders [epochs, examples]` holds the orders of the epochs from that of `start` on.
+    """
+    start, stop = span
+    first_epoch = start // program.batches
+
+    def of_nets(state: State, examples: data.Examples, keys: jax.Array, nets: Nets) -> State:
+        def batch_at(step: jax.Array) -> tuple[jax.Array, jax.Array]:
+            if program.fresh:
+                return _fresh_batch(program, jax.vmap(jax.random.fold_in, (0, None))(keys, step), examples, choices)
+            epoch, position = step // program.batches - first_epoch, step % program.batches
+            rows = jax.lax.dynamic_slice(orders, (epoch, position * program.batch), (1, program.batch))[0]
+            return examples.x[rows], examples.t[rows]
+
+        def one_step(step: jax.Array, state: State) -> State:
+            x, t = batch_at(step)
+            gradient = jax.grad(_loss_of_batch, argnums=1)(program, state.params, x, t, choices, nets)
+            gradient = jax.lax.optimization_barrier(gradient)
+            return _update(program, state, gradient, step, choices, nets)
+
+        return jax.lax.fori_loop(start, stop, one_step, state)
+
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(nets.identity, root, 1), 1)
+    return over_nets(program, of_nets)(state, examples, keys, nets)
+
+
+def judge(
+    program: Program,
+    state: State,
+    fits: tuple[Fitted, Fitted],
+    points: metrics.Block,
+    choices: Choices,
+    nets: Nets,
+) -> metrics.Sums:
+    """Errors of every net on a block of points, in original units: arrays `[nets]`."""
+
+    def of_nets(state: State, fits: tuple[Fitted, Fitted], nets: Nets) -> metrics.Sums:
+        return metrics.sums(_answer(program, state.params, fits, points.x, choices, nets), points)
+
+    leading = over_nets(program, of_nets)(state, fits, nets)
+    return jax.tree.map(jnp.ravel, leading)
+
+
+def answer(
+    program: Program, state: State, fits: tuple[Fitted, Fitted], x: jax.Array, choices: Choices, nets: Nets
+) -> jax.Array:
+    """Predictions of every net for arguments `x [points, arity]`, in original units: `[points, nets]`."""
+
+    def of_nets(state: State, fits: tuple[Fitted, Fitted], nets: Nets) -> jax.Array:
+        return _answer(program, state.params, fits, x, choices, nets)
+
+    predictions = over_nets(program, of_nets)(state, fits, nets)
+    return predictions[:, :, 0].T if program.leading else predictions
+
+
+def over_nets(program: Program, function: Callable) -> Callable:
+    """`function` of lanes-last arguments for all nets of a program: as it is, or mapped over nets of one lane each.
+
+    State comes with the axis its form gives it; every other argument has the net last, or first for keys.
+    """
+    if not program.leading:
+        return function
+
+    def per_net(argument: Any) -> Any:
+        return jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0)[..., None], argument)
+
+    def leading(state: State, *others: Any) -> Any:
+        mapped = []
+        for other in others:
+            if isinstance(other, jax.Array):  # keys, or identities: the net comes first
+                mapped.append(other[:, None])
+            elif isinstance(other, Nets):
+                mapped.append(per_net(other._replace(identity=other.identity.T)))
+            else:
+                mapped.append(per_net(other))
+        return jax.vmap(function)(state, *mapped)
+
+    return leading
+
+
+def _answer(program, params, fits, x, choices: Choices, nets: Nets) -> jax.Array:
+    """`x [points, arity]` in original units -> predictions `[points, lanes]` in original units."""
+    input_fit, target_fit = fits
+    lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, nets.learning_rate.shape[0]))
+    shown = _switch(program.transforms, choices.input_transform, Transform.forward, lanes, _row(input_fit))
+    shown = jax.lax.optimization_barrier(shown)
+    y = program.network.predict(params, shown, _architecture(choices, nets))
+    y = jax.lax.optimization_barrier(y)
+    return _switch(program.transforms, choices.target_transform, Transform.inverse, y, _row(target_fit))
+
+
+def _fresh_batch(program: Program, keys: jax.Array, examples: data.Examples, choices: Choices):
+    """A new batch for every lane, shown as the transforms fitted on the examples say."""
+    draw = functools.partial(
+        data.draw, count=program.batch, op=program.op, integers=program.integers, interval=choices.interval
+    )
+    x = jax.vmap(draw, out_axes=-1)(keys)
+    t = program.op(x)
+    show = functools.partial(_switch, program.transforms)
+    return (
+        show(choices.input_transform, Transform.forward, x, _row(examples.input_fit)),
+        show(choices.target_transform, Transform.forward, t, _row(examples.target_fit)),
+    )
+
+
+def _row(fitted: Fitted) -> Fitted:
+    """A fit that broadcasts against `[examples, ...]`."""
+    return Fitted(fitted.shift[None], fitted.scale[None])
+
+
+def _switch(members: tuple, index: jax.Array, method: Callable, *arguments: Any) -> Any:
+    """`method(members[index], *arguments)`."""
+    return jax.lax.switch(index, [functools.partial(method, member) for member in members], *arguments)
+
+
+def _architecture(choices: Choices, nets: Nets) -> Architecture:
+    return Architecture(nets.widths, choices.activation, choices.scaling)
+
+
+def _loss_of_batch(program: Program, params: Any, x: jax.Array, t: jax.Array, choices: Choices, nets: Nets) -> jax.Array:
+    """The sum over lanes of each lane's mean loss: lanes share nothing, so each gets its own gradient."""
+    y = program.network.predict(params, x, _architecture(choices, nets))
+    assert y.shape == t.shape, (y.shape, t.shape)
+    return jax.lax.switch(choices.loss, [loss.fn for loss in program.losses], y, t).mean(0).sum()
+
+
+def _update(program: Program, state: State, gradient: Any, step: jax.Array, choices: Choices, nets: Nets) -> State:
+    """One step of the chosen optimiser on every net."""
+
+    def lane(value: jax.Array) -> jax.Array:  # against parameters `[in, out, lanes]`, or any shape of a single net
+        return value[0] if program.leading else value[None, None, :]
+
+    decay = lane(nets.weight_decay)
+    if program.clip:
+        gradient = _clip(gradient, lane(nets.clip), program.leading)
+
+    def follow(optimizer: Optimizer, gradient: Any, params: Any, moments: tuple) -> tuple[Any, tuple]:
+        if program.weight_decay and not optimizer.decoupled:
+            gradient = jax.tree.map(lambda g, p: g + decay * p, gradient, params)
+        direction, moments = _direction(optimizer, choices.numbers, gradient, params, moments, step)
+        if program.weight_decay and optimizer.decoupled:
+            direction = jax.tree.map(lambda d, p: d + decay * p, direction, params)
+        return direction, moments
+
+    branches = [functools.partial(follow, optimizer) for optimizer in program.optimizers]
+    direction, moments = jax.lax.switch(choices.optimizer, branches, gradient, state.params, state.moments)
+    rate = lane(nets.learning_rate) * rate_factor(step, choices)
+    return State(jax.tree.map(lambda p, d: p - rate * d, state.params, direction), moments)
+
+
+def rate_factor(step: jax.Array, choices: Choices) -> jax.Array:
+    """The factor on the learning rate at a step: linear warm-up, then the schedule over the remaining steps."""
+    warmup, steps = choices.warmup.astype(jnp.float32), choices.steps.astype(jnp.float32)
+    now = jnp.asarray(step, jnp.float32)
+    progress = jnp.clip((now - warmup) / jnp.maximum(steps - warmup, 1), 0, 1)
+    schedules = tuple(SCHEDULES.values())
+    factor = _switch(schedules, choices.schedule, _factor, progress, choices.end_factor)
+    return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
+
+
+def _factor(schedule: Schedule, progress: jax.Array, end: jax.Array) -> jax.Array:
+    return schedule.factor(progress, end)
+
+
+def _clip(gradient: Any, limit: jax.Array, leading: bool) -> Any:
+    """Each net's gradient scaled down to a global norm of at most `limit` (Pascanu et al. 2013)."""
+    axes = None if leading else (0, 1)
+    squares = [jnp.sum(g * g, axis=axes, keepdims=not leading) for g in jax.tree.leaves(gradient)]
+    norm = jnp.sqrt(functools.reduce(jnp.add, squares))
+    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+    return jax.tree.map(lambda g: g * factor, gradient)
+
+
+def _slots(optimizer: Optimizer, numbers: Numbers, params: Any) -> int:
+    """How many trees of the parameters' shape an optimiser keeps."""
+    state = jax.eval_shape(optimizer.rule(numbers).init, params)
+    kept = sum(not jnp.issubdtype(leaf.dtype, jnp.integer) for leaf in jax.tree.leaves(state))
+    return kept // len(jax.tree.leaves(params))
+
+
+def _direction(optimizer: Optimizer, numbers: Numbers, gradient, params, moments: tuple, step) -> tuple[Any, tuple]:
+    """The optimiser's direction, with its state taken from `moments` and its count from the step.
+
+    An optax state is trees of the parameters' shape plus integer counts, so that optimisers can share their memory.
+    """
+    rule = optimizer.rule(numbers)
+    shapes, structure = jax.tree.flatten(jax.eval_shape(rule.init, params))
+    counts = [jnp.issubdtype(shape.dtype, jnp.integer) for shape in shapes]
+    stored = iter(jax.tree.leaves(moments))
+    state = structure.unflatten([jnp.asarray(step, jnp.int32) if count else next(stored) for count in counts])
+    direction, state = rule.update(gradient, state, params)
+    kept = [leaf for leaf, count in zip(jax.tree.leaves(state), counts, strict=True) if not count]
+    return direction, jax.tree.unflatten(jax.tree.structure(moments), [*kept, *stored])
