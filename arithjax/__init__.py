@@ -15,8 +15,8 @@ _WHERE = {
     "train": "arithjax.population:train_setups",
     "summarise": "arithjax.results",
     "load": "arithjax.results",
-    "fit": "arithjax.fit:fit_setup",
-    "load_net": "arithjax.fit",
+    "fit": "arithjax.net:fit_setup",
+    "load_net": "arithjax.net",
     "Operation": "arithjax.operations",
     "OPERATIONS": "arithjax.operations",
     "Transform": "arithjax.transforms",
@@ -36,11 +36,11 @@ __all__ = list(_WHERE)
 
 if TYPE_CHECKING:
     from arithjax.errors import ArithjaxError
-    from arithjax.fit import fit_setup as fit
-    from arithjax.fit import load_net
     from arithjax.models import MODELS, FlaxModel
     from arithjax.models.activations import ACTIVATIONS, Activation
     from arithjax.models.initializers import INITIALIZERS, Initializer
+    from arithjax.net import fit_setup as fit
+    from arithjax.net import load_net
     from arithjax.operations import OPERATIONS, Operation
     from arithjax.optimization import OPTIMIZERS, Optimizer
     from arithjax.population import train_setups as train
@@ -56,7 +56,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'arithjax' has no attribute '{name}'")
     module, _, attribute = _WHERE[name].partition(":")
     value = getattr(importlib.import_module(module), attribute or name)
-    globals()[name] = value  # also in place of a submodule of the same name, such as arithjax.train
+    globals()[name] = value
     return value
 
 

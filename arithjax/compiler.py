@@ -49,7 +49,11 @@ def product_options() -> dict[str, str]:
 
 def quick_options() -> dict[str, str]:
     """XLA options for programs that run once or twice: compiling quickly is worth more than running fast."""
-    quick = {"xla_backend_optimization_level": "1", "xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": "False"}
+    quick = {
+        "xla_backend_optimization_level": "1",
+        "xla_cpu_experimental_ynn_fusion_type": "",
+        "xla_cpu_multi_thread_eigen": "False",
+    }
     return quick if jax.default_backend() == "cpu" else {}
 
 

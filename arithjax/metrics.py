@@ -48,7 +48,6 @@ def sums(predictions: jax.Array, block: Block) -> Sums:
     """Sums over a block for `predictions [points, lanes]`."""
     error = predictions - block.t[:, None]
     weight = block.weight[:, None]
-    # not `rint(p) == t`: a program may be compiled with other roundings, this has slack only at exact halves
     right = (jnp.abs(error) < 0.5) * weight
     squares = ((error / block.std) ** 2 * weight).reshape(-1, min(32, len(error)), error.shape[1])
     return Sums(
@@ -61,7 +60,7 @@ def sums(predictions: jax.Array, block: Block) -> Sums:
 
 
 def blocks(x: np.ndarray, t: np.ndarray, std: float) -> list[Block]:
-    """Points `x [points, arity]`, `t [points]` cut into blocks of equal size; the last is filled with its first point."""
+    """Points `x [points, arity]`, `t [points]` in blocks of equal size; the last is filled with its first point."""
     out = []
     for start in range(0, len(x), BLOCK):
         rows = np.arange(start, start + BLOCK)

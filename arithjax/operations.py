@@ -75,9 +75,7 @@ class Operations(Registry):
             try:
                 return CONSTANTS[family](float(constant))
             except ValueError:
-                raise ArithjaxError(
-                    f"operation '{name}' needs a number after the colon, as in '{family}:7'."
-                ) from None
+                raise ArithjaxError(f"operation '{name}' needs a number after the colon, as in '{family}:7'.") from None
         return super().__missing__(name)
 
 

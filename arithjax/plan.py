@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,12 +25,10 @@ from arithjax.models.initializers import INITIALIZERS
 from arithjax.models.mlp import count_parameters
 from arithjax.operations import OPERATIONS
 from arithjax.optimization import LOSSES, OPTIMIZERS, SCHEDULES, Numbers
+from arithjax.program import Choices, Nets, Program
 from arithjax.setup import Setup
-from arithjax.train import Choices, Nets, Program
 from arithjax.transforms import TRANSFORMS
 
-NARROW = 16
-"""Nets whose widest layer has at most this many units are lanes; wider ones are matrix products."""
 BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 """Widths that shared programs pad to; beyond, multiples of the last."""
 
@@ -43,12 +42,35 @@ class NetId:
     setup: Setup
 
 
+class Candidates(NamedTuple):
+    """What a program can choose from at run time, by name: activations of every layer, optimisers and losses."""
+
+    layers: tuple[tuple[str, ...], ...]
+    optimizers: tuple[str, ...]
+    losses: tuple[str, ...]
+
+    @classmethod
+    def of(cls, setups: Iterable[Setup]) -> Candidates:
+        """Just what these setups, all of one depth, ask for."""
+        setups = list(setups)
+        layers = zip(*(layer_activations(setup) for setup in setups), strict=True)
+        return cls(
+            tuple(_distinct(names) for names in layers),
+            _distinct(setup.optimizer for setup in setups),
+            _distinct(setup.loss for setup in setups),
+        )
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
 @dataclass(frozen=True)
 class Tile:
     """Nets that train together in one run of a program; places beyond the last net are filled with copies."""
 
     program: Program
-    shared: bool
+    candidates: Candidates
     nets: tuple[NetId, ...]
 
     @property
@@ -58,69 +80,90 @@ class Tile:
 
     @property
     def name(self) -> str:
-        """The program as a table shows it, such as `lanes 2-4-4-1 shared`; enough to build it again."""
-        return describe(self.program, self.shared)
+        """The program as a table shows it: all that a net's last bits depend on besides its setup and seed.
 
-    @property
-    def model_steps(self) -> int:
-        """Optimiser steps times nets."""
-        return len(self.nets) * self.setup.steps
+        `lanes` where they depend on nothing else; `product*8 2-64-64-1` names places and padded sizes.
+        """
+        if self.program.form == "lanes":
+            return "lanes"
+        features = self.program.network.features if isinstance(self.program.network, MLP) else ()
+        sizes = " " + "-".join(map(str, (self.program.inputs, *features))) if features else ""
+        return f"{self.program.form}*{self.program.nets}{sizes}"
 
 
-def describe(program: Program, shared: bool) -> str:
-    """`lanes SIZES` or `product*NETS SIZES`, with `shared` or `exact`."""
-    sizes = (program.inputs, *program.network.features) if isinstance(program.network, MLP) else ("own",)
-    count = "" if program.form == "lanes" else f"*{program.nets}"
-    return f"{program.form}{count} {'-'.join(map(str, sizes))} {'shared' if shared else 'exact'}"
+def named_tile(name: str, net: NetId) -> Tile:
+    """The tile that trains one net again to the same bits, from the program's name in its row."""
+    form, _, sizes = name.partition(" ")
+    candidates = Candidates.of([net.setup])
+    program = program_of(net.setup, candidates, padded=False)
+    if form == "lanes":
+        return Tile(replace(program, nets=8), candidates, (net,))
+    if sizes:
+        features = tuple(int(size) for size in sizes.split("-")[1:])
+        padded = features[:-1] != net.setup.widths
+        program = replace(program, network=program.network.clone(features=features, padded=padded))
+    return Tile(replace(program, nets=int(form.partition("*")[2])), candidates, (net,))
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
-    """Tiles for all nets, largest programs first, so that none is left to train alone at the end."""
-    pools: dict[Program, list[NetId]] = defaultdict(list)
+    """Tiles for all nets, the longest first, so that none is left to train alone at the end."""
+    pools: dict[Any, list[NetId]] = defaultdict(list)
     for net in nets:
-        pools[program_of(net.setup, shared=True)].append(net)
+        pools[_pool(net.setup)].append(net)
     tiles = []
     for pool in pools.values():
-        shared = worth_sharing(pool)
+        setups = list(dict.fromkeys(net.setup for net in pool))
+        padded = worth_sharing(setups)
+        common = Candidates.of(setups) if padded else None
         groups: dict[tuple, list[NetId]] = defaultdict(list)
         for net in pool:
-            groups[program_of(net.setup, shared), choices_of(net.setup, shared)].append(net)
-        sizes: dict[Program, int] = defaultdict(int)
-        for (program, _), members in groups.items():
-            sizes[program] = max(sizes[program], len(members))
-        for (program, _), members in groups.items():
-            count = places(program, sizes[program], workers)
+            candidates = common or Candidates.of([net.setup])
+            program = program_of(net.setup, candidates, padded)
+            groups[program, candidates, choices_of(net.setup, candidates)].append(net)
+        largest: dict[Program, int] = defaultdict(int)
+        for (program, *_), members in groups.items():
+            largest[program] = max(largest[program], len(members))
+        for (program, candidates, _), members in groups.items():
+            count = places(program, largest[program], workers)
             for start in range(0, len(members), count):
-                tiles.append(Tile(replace(program, nets=count), shared, tuple(members[start : start + count])))
+                tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
     return sorted(tiles, key=lambda tile: -cost(tile.program, tile.setup.steps))
 
 
-def worth_sharing(pool: Sequence[NetId]) -> bool:
-    """Whether one shared program for these nets is expected to end sooner than an exact one for each architecture."""
-    exact: dict[Program, set] = defaultdict(set)
-    for net in pool:
-        exact[program_of(net.setup, shared=False)].add((choices_of(net.setup, False), net.setup.steps))
-    shared_program = program_of(pool[0].setup, shared=True)
-    choices = {choices_of(net.setup, True) for net in pool}
-    seconds_exact = sum(
-        COMPILE_SECONDS + sum(cost(program, steps) for _, steps in members) for program, members in exact.items()
-    )
-    seconds_shared = 2 * COMPILE_SECONDS + len(choices) * 1.3 * cost(shared_program, pool[0].setup.steps)
-    return seconds_shared < seconds_exact
+def _pool(setup: Setup) -> Any:
+    """What setups have to agree in before they can share a program."""
+    if not isinstance(MODELS[setup.model], MLPModel):
+        return setup
+    return program_of(setup, Candidates(((),) * (len(setup.widths) + 1), (), ()), padded=True)
 
 
-COMPILE_SECONDS = 2.5
+def worth_sharing(setups: Sequence[Setup]) -> bool:
+    """Whether one padded program for these setups is expected to end sooner than an exact one for each architecture."""
+    if not isinstance(MODELS[setups[0].model], MLPModel) or len(setups) == 1:
+        return False
+    alone = [(program_of(s, Candidates.of([s]), padded=False), s.steps) for s in setups]
+    shared = program_of(setups[0], Candidates.of(setups), padded=True)
+    exact_seconds = compile_seconds(1) * len({program for program, _ in alone}) + sum(cost(*run) for run in alone)
+    branches = sum(len(names) for names in Candidates.of(setups).layers)
+    return compile_seconds(branches) + sum(cost(shared, s.steps) for s in setups) < exact_seconds
+
+
+def compile_seconds(branches: int) -> float:
+    """Expected seconds to compile a program with this many activations in all its layers."""
+    return 2.5 + 0.1 * branches
+
+
 STEP_SECONDS = 2e-5
-LANE_FLOPS = 10e9
-PRODUCT_FLOPS = 20e9
+LANES_FLOPS = 12e9
+PRODUCT_FLOPS = 25e9
 
 
 def cost(program: Program, steps: int) -> float:
-    """Expected seconds of one run of a program, on one core: a fixed time a step, and its arithmetic."""
+    """Expected seconds of one run of a program on one core: a fixed time a step, and its arithmetic."""
     if not isinstance(program.network, MLP):
         return steps * 1e-3
     flops = 6 * program.batch * count_parameters((program.inputs, *program.network.features))
-    rate = LANE_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
+    rate = LANES_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
     return steps * (STEP_SECONDS + max(program.nets, 8) * flops / rate)
 
 
@@ -135,6 +178,11 @@ def places(program: Program, nets: int, workers: int) -> int:
     return min(128, fits, max(8, _power(math.ceil(nets / workers))))
 
 
+def _narrow(width: int, batch: int) -> bool:
+    """Whether nets of this width train faster as lanes of multiply-sums than as matrix products (measured on CPU)."""
+    return width <= 8 or (width <= 16 and batch <= 32)
+
+
 def _power(count: int) -> int:
     """The next power of two."""
     return 1 << max(0, count - 1).bit_length()
@@ -145,16 +193,16 @@ def bucket(width: int) -> int:
     return next((b for b in BUCKETS if width <= b), math.ceil(width / BUCKETS[-1]) * BUCKETS[-1])
 
 
-def program_of(setup: Setup, shared: bool, nets: int = 1) -> Program:
-    """The program of a setup, with `nets` places."""
+def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1) -> Program:
+    """The program of a setup, with `nets` places; `padded` ones have the widths of the setup's bucket."""
     model, op = MODELS[setup.model], OPERATIONS[setup.op]
-    own = not isinstance(model, MLPModel)
-    if own:
-        network, form, shared = model.network(setup), "lifted", False
+    if isinstance(model, MLPModel):
+        widths = (bucket(max(setup.widths)),) * len(setup.widths) if padded else setup.widths
+        activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in candidates.layers)
+        network: Any = MLP((*widths, 1), activations, setup.bias, padded)
+        form = "lanes" if _narrow(bucket(max(setup.widths)), setup.batch) else "product"
     else:
-        features, candidates = _layers(setup, shared)
-        network = MLP(features, candidates, setup.bias, shared)
-        form = "lanes" if max(features) <= NARROW else "product"
+        network, form = model.network(setup), "lifted"
     return Program(
         network=network,
         form=form,
@@ -165,85 +213,70 @@ def program_of(setup: Setup, shared: bool, nets: int = 1) -> Program:
         examples=setup.examples,
         batch=setup.batch,
         fresh=setup.fresh,
-        optimizers=tuple(OPTIMIZERS.values()) if shared else (OPTIMIZERS[setup.optimizer],),
-        losses=tuple(LOSSES.values()) if shared else (LOSSES[setup.loss],),
+        optimizers=tuple(OPTIMIZERS[name] for name in candidates.optimizers),
+        losses=tuple(LOSSES[name] for name in candidates.losses),
         transforms=tuple(TRANSFORMS.values()),
         weight_decay=decay_of(setup) > 0,
         clip=setup.clip is not None,
     )
 
 
-def _layers(setup: Setup, shared: bool) -> tuple[tuple[int, ...], tuple]:
-    """Features and candidate activations of every layer, the output last."""
-    names = [*hidden_activations(setup), setup.output_activation]
-    if not shared:
-        return (*setup.widths, 1), tuple((ACTIVATIONS[name],) for name in names)
-    width = bucket(max(setup.widths))
-    everything = tuple(ACTIVATIONS.values())
-    return (*[width] * len(setup.widths), 1), (everything,) * len(names)
-
-
-def hidden_activations(setup: Setup) -> tuple[str, ...]:
-    """The activation of every hidden layer."""
-    return (setup.activation,) * len(setup.widths) if isinstance(setup.activation, str) else setup.activation
+def layer_activations(setup: Setup) -> tuple[str, ...]:
+    """The activation of every layer, the output last."""
+    hidden = setup.activation
+    return (*((hidden,) * len(setup.widths) if isinstance(hidden, str) else hidden), setup.output_activation)
 
 
 def decay_of(setup: Setup) -> float:
     """The weight decay of a setup: its own, or its optimiser's."""
-    return OPTIMIZERS[setup.optimizer].weight_decay if setup.weight_decay is None else setup.weight_decay
+    return _default(setup.weight_decay, OPTIMIZERS[setup.optimizer].weight_decay)
 
 
-def choices_of(setup: Setup, shared: bool) -> tuple:
-    """What nets of one tile agree in, as plain numbers in the order of `Choices`, and the task they learn."""
+def choices_of(setup: Setup, candidates: Candidates) -> tuple:
+    """What nets of one tile agree in: `Choices` as plain numbers, by name, and all else that decides their course."""
     optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
-    numbers = Numbers(*(_default(getattr(setup, n), getattr(optimizer, n)) for n in Numbers._fields))
-    activation = [*hidden_activations(setup), setup.output_activation]
-    numbers_of = (
-        _index(OPTIMIZERS, setup.optimizer) if shared else 0,
-        _index(LOSSES, setup.loss) if shared else 0,
-        _index(TRANSFORMS, setup.input_transform),
-        _index(TRANSFORMS, setup.target_transform),
-        setup.bounds,
-        numbers,
-        _index(SCHEDULES, setup.schedule),
-        _default(setup.end_factor, schedule.end_factor),
-        setup.warmup,
-        setup.steps,
-        tuple(_index(ACTIVATIONS, name) if shared else 0 for name in activation),
-        INITIALIZERS[setup.initializer],
-    )
-    return numbers_of, Task.of(setup), tuple(setup.evaluation_steps), setup.stop_early
+    choices = {
+        "optimizer": candidates.optimizers.index(setup.optimizer),
+        "loss": candidates.losses.index(setup.loss),
+        "input_transform": list(TRANSFORMS).index(setup.input_transform),
+        "target_transform": list(TRANSFORMS).index(setup.target_transform),
+        "interval": setup.bounds,
+        "numbers": Numbers(*(_default(getattr(setup, n), getattr(optimizer, n)) for n in Numbers._fields)),
+        "schedule": list(SCHEDULES).index(setup.schedule),
+        "end_factor": _default(setup.end_factor, schedule.end_factor),
+        "warmup": setup.warmup,
+        "steps": setup.steps,
+        "activation": _activation_indices(setup, candidates),
+        "scaling": INITIALIZERS[setup.initializer],
+    }
+    return tuple(choices.items()), Task.of(setup), tuple(setup.evaluation_steps), setup.stop_early
+
+
+def _activation_indices(setup: Setup, candidates: Candidates) -> tuple[int, ...]:
+    return tuple(names.index(name) for names, name in zip(candidates.layers, layer_activations(setup), strict=True))
 
 
 def _default(value: float | None, default: float) -> float:
     return default if value is None else value
 
 
-def _index(registry: dict, name: str) -> int:
-    return list(registry).index(name)
+def choices_arrays(tile: Tile) -> Choices:
+    """The choices of a tile as arrays: whole numbers int32, others float32."""
+    choices = dict(choices_of(tile.setup, tile.candidates)[0])
 
-
-def choices_arrays(setup: Setup, shared: bool) -> Choices:
-    """`choices_of` as arrays."""
-    values = choices_of(setup, shared)[0]
-
-    def integer(i):
-        return jnp.asarray(values[i], jnp.int32)
+    def integer(name: str) -> jax.Array:
+        return jnp.asarray(choices[name], jnp.int32)
 
     return Choices(
-        optimizer=integer(0),
-        loss=integer(1),
-        input_transform=integer(2),
-        target_transform=integer(3),
-        interval=Range(*(jnp.float32(v) for v in values[4])),
-        numbers=Numbers(*(jnp.float32(v) for v in values[5])),
-        schedule=integer(6),
-        end_factor=jnp.float32(values[7]),
-        warmup=integer(8),
-        steps=integer(9),
-        activation=integer(10),
-        scaling=values[11].scaling(),
+        interval=Range(*(jnp.float32(v) for v in choices["interval"])),
+        numbers=Numbers(*(jnp.float32(v) for v in choices["numbers"])),
+        end_factor=jnp.float32(choices["end_factor"]),
+        scaling=choices["scaling"].scaling(),
+        **{name: integer(name) for name in Choices._fields if name not in _NOT_INTEGER},
     )
+
+
+_NOT_INTEGER = ("interval", "numbers", "end_factor", "scaling")
 
 
 def nets_arrays(tile: Tile) -> Nets:

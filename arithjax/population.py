@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics, train
+from arithjax import compiler, metrics
+from arithjax import program as programs
 from arithjax.data import Points, Task, evaluate, order
 from arithjax.errors import ArithjaxError, Interrupted
 from arithjax.models import MLP
@@ -29,7 +30,7 @@ class Trained:
 
     tile: Tile
     rows: pd.DataFrame
-    state: train.State
+    state: programs.State
     fits: tuple
 
 
@@ -130,12 +131,12 @@ def run_tile(
 ) -> Trained:
     """Train and judge one tile; a pure function of the tile and the root seed."""
     program, setup, count = tile.program, tile.setup, len(tile.nets)
-    choices, nets = choices_arrays(setup, tile.shared), nets_arrays(tile)
+    choices, nets = choices_arrays(tile), nets_arrays(tile)
     key = jnp.uint32(root)
     quick = compiler.quick_options()
     options = compiler.product_options() if program.leading else compiler.lanes_options()
-    state = compiler.call(train.initial, program, quick, key, choices, nets)
-    examples = compiler.call(train.prepare, _data_only(program), quick, key, choices, nets)
+    state = compiler.call(programs.initial, program, quick, key, choices, nets)
+    examples = compiler.call(programs.prepare, _data_only(program), quick, key, choices, nets)
     judging = Judge(tile, state, (examples.input_fit, examples.target_fit), choices, nets)
 
     solved_at = np.full(program.nets, np.nan)
@@ -145,7 +146,7 @@ def run_tile(
         if stop is not None and stop.is_set():
             raise Interrupted
         orders, span = _orders(program, setup, start, step), (jnp.int32(start), jnp.int32(step))
-        state = compiler.call(train.advance, program, options, state, examples, orders, span, key, choices, nets)
+        state = compiler.call(programs.advance, program, options, state, examples, orders, span, key, choices, nets)
         judging.state = state
         errors = judging.on(judging.task.interpolation_points)
         progress((step - start) * count)
@@ -167,7 +168,7 @@ def run_tile(
 class Judge:
     """Judges the nets of a tile on points, blocks at a time."""
 
-    def __init__(self, tile: Tile, state: train.State, fits: tuple, choices: train.Choices, nets: train.Nets):
+    def __init__(self, tile: Tile, state: programs.State, fits: tuple, choices: programs.Choices, nets: programs.Nets):
         self.program, self.task = _judge_only(tile.program), Task.of(tile.setup)
         self.state, self.fits, self.choices, self.nets = state, fits, choices, nets
 
@@ -189,17 +190,17 @@ class Judge:
 
     def _block(self, block: metrics.Block) -> metrics.Sums:
         # only parameters are judged: the optimiser's memory would make another program of another optimiser
-        state = train.State(self.state.params, ())
+        state = programs.State(self.state.params, ())
         options = compiler.quick_options()
-        return compiler.call(train.judge, self.program, options, state, self.fits, block, self.choices, self.nets)
+        return compiler.call(programs.judge, self.program, options, state, self.fits, block, self.choices, self.nets)
 
 
-def _data_only(program: train.Program) -> train.Program:
+def _data_only(program: programs.Program) -> programs.Program:
     """The program without what its examples do not depend on, so that all architectures share one."""
     return replace(program, network=None, form="lanes", batch=0, optimizers=(), losses=(), **_PLAIN)
 
 
-def _judge_only(program: train.Program) -> train.Program:
+def _judge_only(program: programs.Program) -> programs.Program:
     """The program without what its predictions do not depend on."""
     return replace(program, op=None, integers=True, examples=0, batch=0, optimizers=(), losses=(), **_PLAIN)
 
@@ -207,7 +208,7 @@ def _judge_only(program: train.Program) -> train.Program:
 _PLAIN = {"weight_decay": False, "clip": False, "fresh": False}
 
 
-def _orders(program: train.Program, setup: Setup, start: int, stop: int) -> jax.Array:
+def _orders(program: programs.Program, setup: Setup, start: int, stop: int) -> jax.Array:
     """The orders of the epochs from that of `start`, as many as any segment of the setup may need."""
     if program.fresh:
         return jnp.zeros((1, 1), jnp.int32)

@@ -245,7 +245,9 @@ def _check(s: Setup) -> None:
     if transform.above > -math.inf:
         from arithjax.data import smallest_target
 
-        _check_transform("target_transform", transform, smallest_target(op, *s.bounds, s.integers), "targets as small as")
+        _check_transform(
+            "target_transform", transform, smallest_target(op, *s.bounds, s.integers), "targets as small as"
+        )
 
 
 def _check_interval(what: str, low: float, high: float, integers: bool) -> None:

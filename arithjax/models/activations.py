@@ -1,6 +1,6 @@
 """Activations: elementwise functions between layers. To add one:
 
-    aj.ACTIVATIONS["cube"] = aj.Activation("cube", "z³", lambda z: z**3)
+aj.ACTIVATIONS["cube"] = aj.Activation("cube", "z³", lambda z: z**3)
 """
 
 from __future__ import annotations

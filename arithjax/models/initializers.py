@@ -57,7 +57,9 @@ _ERF_SQRT2 = 0.9544997361036416  # erf(2 / √2): the mass within two standard d
 _TRUNCATED_STD = 0.87962566103423978  # standard deviation of a normal truncated there
 
 
-def kernel(key: jax.Array, shape: tuple[int, int], fan_in: jax.Array, fan_out: jax.Array, scaling: Scaling) -> jax.Array:
+def kernel(
+    key: jax.Array, shape: tuple[int, int], fan_in: jax.Array, fan_out: jax.Array, scaling: Scaling
+) -> jax.Array:
     """Weights `[in, out]`, of which the first `[fan_in, fan_out]` are drawn and the rest are zero.
 
     Equal to `jax.nn.initializers.variance_scaling` at shape `[fan_in, fan_out]`, up to rounding.

@@ -9,6 +9,7 @@ candidates, chosen by a traced index.
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -48,13 +49,12 @@ def activate(candidates: tuple[Activation, ...], index: jax.Array, z: jax.Array)
     slower), and moves factors across sums differently in different programs, so that the same net would round
     differently.
     """
-    functions = tuple(candidate.fn for candidate in candidates)
-    return functions[0](z) if z.shape[-1] == 1 and len(functions) == 1 else _branch(functions, index, z)
+    return _branch(tuple(candidate.fn for candidate in candidates), index, z)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _branch(functions: tuple[Callable, ...], index: jax.Array, z: jax.Array) -> jax.Array:
-    return _choose(index, functions, z)
+    return choose(index, functions, z)
 
 
 def _branch_forward(functions: tuple[Callable, ...], index: jax.Array, z: jax.Array) -> tuple[jax.Array, tuple]:
@@ -62,20 +62,21 @@ def _branch_forward(functions: tuple[Callable, ...], index: jax.Array, z: jax.Ar
         value, pullback = jax.vjp(function, z)
         return value, pullback(jnp.ones_like(value))[0]
 
-    value, slope = _choose(index, [functools.partial(value_and_slope, function) for function in functions], z)
+    value, slope = choose(index, [functools.partial(value_and_slope, function) for function in functions], z)
     return value, (index, slope)
 
 
 def _branch_backward(functions: tuple[Callable, ...], residuals: tuple, cotangent: jax.Array) -> tuple:
     index, slope = residuals
-    return None, _choose(index, [jnp.multiply], cotangent, slope)
+    return None, choose(index, [jnp.multiply], cotangent, slope)
 
 
 _branch.defvjp(_branch_forward, _branch_backward)
 
 
-def _choose(index: jax.Array, functions: Sequence[Callable], *arguments: jax.Array) -> Any:
-    """`functions[index](*arguments)` as a true branch, even if there is only one function."""
+def choose(index: jax.Array, functions: Sequence[Callable], *arguments: Any) -> Any:
+    """`functions[index](*arguments)` as a true branch, even if there is only one function: nothing is fused across it,
+    so that its results round alike however many functions there are to choose from."""
     if len(functions) > 1:
         return jax.lax.switch(index, functions, *arguments)
 
@@ -134,7 +135,7 @@ class MLP(nn.Module):
 
 def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
     """Weights and biases of a dense net with layer sizes `(inputs, ..., 1)`."""
-    return sum((a + bias) * b for a, b in zip(sizes, sizes[1:], strict=False))
+    return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
 
 
 class MLPModel:
