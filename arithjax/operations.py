@@ -7,6 +7,8 @@ An operation is an exact function of one or two arguments and the place where it
 
 from __future__ import annotations
 
+import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -71,12 +73,18 @@ class Operations(Registry):
 
     def __missing__(self, name: object) -> Operation:
         family, _, constant = str(name).partition(":")
-        if family in CONSTANTS:
-            try:
-                return CONSTANTS[family](float(constant))
-            except ValueError:
-                raise ArithjaxError(f"operation '{name}' needs a number after the colon, as in '{family}:7'.") from None
-        return super().__missing__(name)
+        return _with_constant(family, constant) if family in CONSTANTS else super().__missing__(name)
+
+
+@functools.cache  # one object each, so that equal operations share a compiled program
+def _with_constant(family: str, constant: str) -> Operation:
+    try:
+        value = float(constant)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ArithjaxError(f"operation '{family}:{constant}' needs a number after the colon, as in '{family}:7'.")
+    return CONSTANTS[family](value)
 
 
 OPERATIONS = Operations(

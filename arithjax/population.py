@@ -135,7 +135,8 @@ def run_tile(
     key = jnp.uint32(root)
     quick = compiler.quick_options()
     options = compiler.product_options() if program.leading else compiler.lanes_options()
-    state = compiler.call(programs.initial, program, quick, key, choices, nets)
+    training = training_part(program)
+    state = compiler.call(programs.initial, training, quick, key, choices, nets)
     examples = compiler.call(programs.prepare, _data_only(program), quick, key, choices, nets)
     judging = Judge(tile, state, (examples.input_fit, examples.target_fit), choices, nets)
 
@@ -146,7 +147,7 @@ def run_tile(
         if stop is not None and stop.is_set():
             raise Interrupted
         orders, span = _orders(program, setup, start, step), (jnp.int32(start), jnp.int32(step))
-        state = compiler.call(programs.advance, program, options, state, examples, orders, span, key, choices, nets)
+        state = compiler.call(programs.advance, training, options, state, examples, orders, span, key, choices, nets)
         judging.state = state
         errors = judging.on(judging.task.interpolation_points)
         progress((step - start) * count)
@@ -169,7 +170,7 @@ class Judge:
     """Judges the nets of a tile on points, blocks at a time."""
 
     def __init__(self, tile: Tile, state: programs.State, fits: tuple, choices: programs.Choices, nets: programs.Nets):
-        self.program, self.task = _judge_only(tile.program), Task.of(tile.setup)
+        self.program, self.task = judged_part(tile.program), Task.of(tile.setup)
         self.state, self.fits, self.choices, self.nets = state, fits, choices, nets
 
     def on(self, points: Points) -> metrics.Errors:
@@ -200,7 +201,12 @@ def _data_only(program: programs.Program) -> programs.Program:
     return replace(program, network=None, form="lanes", batch=0, optimizers=(), losses=(), **_PLAIN)
 
 
-def _judge_only(program: programs.Program) -> programs.Program:
+def training_part(program: programs.Program) -> programs.Program:
+    """The program without the operation, if its examples come from outside: all operations share one."""
+    return program if program.fresh else replace(program, op=None, integers=True, transforms=())
+
+
+def judged_part(program: programs.Program) -> programs.Program:
     """The program without what its predictions do not depend on."""
     return replace(program, op=None, integers=True, examples=0, batch=0, optimizers=(), losses=(), **_PLAIN)
 

@@ -1,0 +1,430 @@
+"""The speed table: arithjax and its peers, side by side in one run.
+
+Rates are model-steps per second: one optimiser step of one net. Every way trains the same architecture with Adam on as
+many examples, own ones for each net and reshuffled in each epoch; the nets of a peer share one shuffled order, which
+suits it best. To add a way, write a function `(setup, nets) -> Runner` and a row of `WAYS`:
+
+    Way("my way", my_way, (64, 1024), needs="my_package")
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import itertools
+import json
+import os
+import platform
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from rich.console import Console
+from rich.table import Table
+
+from arithjax import __version__, compiler, program
+from arithjax.data import order
+from arithjax.models.activations import ACTIVATIONS
+from arithjax.models.mlp import count_parameters
+from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_arrays, plan
+from arithjax.population import cores
+from arithjax.setup import Setup
+
+QUESTION = Setup(
+    widths=(3, 5, 3, 5),
+    activation=("linear", "relu", "relu", "relu"),
+    output_activation="relu",
+    input_transform="raw",
+    target_transform="raw",
+    batch=10,
+    epsilon=1e-7,
+)
+SIZES = itertools.product((8, 16, 32, 64, 128, 256), (10, 128))
+WIDE = [Setup(widths=(width, width), activation="relu", batch=batch, epsilon=1e-7) for width, batch in SIZES]
+SEGMENT = 1000
+"""Steps in a call of arithjax: those between two evaluations of the default setup."""
+
+
+@dataclass
+class Runner:
+    """A way, ready to train: `run(units)` trains on and returns when done. A unit is `steps` steps of `nets` nets."""
+
+    run: Callable[[int], Any]
+    nets: int = 1
+    steps: int = 1
+    units: int = 1
+    compile_seconds: float = 0.0
+
+    def seconds(self) -> float:
+        """Seconds of one repetition."""
+        started = time.perf_counter()
+        self.run(self.units)
+        return time.perf_counter() - started
+
+    def rate(self) -> float:
+        """Model-steps per second in one repetition."""
+        return self.units * self.steps * self.nets / self.seconds()
+
+    def calibrate(self, target: float) -> None:
+        """Compile, and let repetitions last about `target` seconds. Compiling is what the first unit takes longer."""
+        first, took = self.seconds(), self.seconds()
+        self.compile_seconds = max(first - took, 0.0)
+        while took < target / 2:
+            self.units *= max(2, min(20, int(target / took)))
+            took = self.seconds()
+        self.units = max(1, round(self.units * target / took))
+
+
+class Way(NamedTuple):
+    """A way of training nets.
+
+    prepare: what makes the runner; what compiles does so in the runner's first unit.
+    populations: numbers of nets to try; the fastest is reported, and a quick table takes the middle one.
+    needs: the package of the `bench` extra that it imports.
+    slow: measured on the question only.
+    """
+
+    name: str
+    prepare: Callable[[Setup, int], Runner]
+    populations: tuple[int, ...] = (1,)
+    needs: str | None = None
+    slow: bool = True
+
+
+def bench(
+    quick: bool = False,
+    file: Path | None = None,
+    repetitions: int = 5,
+    setups: Sequence[Setup] | None = None,
+    ways: Sequence[Way] | None = None,
+    seconds: float = 0.4,
+) -> list[dict]:
+    """Measure every way on every net, print the table, write it to `file` as JSON, and return its rows.
+
+    Rates are medians over the repetitions, of about `seconds` each, in which the ways of a net take turns.
+    quick: only the question's net, and no ways that need a package of the `bench` extra.
+    """
+    console = Console()
+    setups = setups or ([QUESTION] if quick else [QUESTION, *WIDE])
+    ways = _installed(ways or [way for way in WAYS if not (quick and way.needs)], console)
+    peak, rows = matmul_peak(), []
+    for setup in setups:
+        with console.status(f"measuring {net_name(setup)}, batch {setup.batch}"):
+            asked = [way for way in ways if setup == QUESTION or not way.slow]
+            rows += compare(setup, asked, min(repetitions, 3) if quick else repetitions, seconds, quick)
+    for row in rows:
+        row["peak_share"] = row["gflops"] / peak
+    about = {"device": device_name(), "versions": versions(), "cores": cores(), "peak_gflops": peak}
+    console.print(_table(rows))
+    console.print(f"{about['device']}, {cores()} cores, {peak:,.0f} GFLOP/s in matrix products of 2048 x 2048 float32")
+    console.print(", ".join(f"{name} {number}" for name, number in about["versions"].items()), highlight=False)
+    if file is not None:
+        Path(file).write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
+    return rows
+
+
+def compare(setup: Setup, ways: Sequence[Way], repetitions: int, seconds: float, quick: bool) -> list[dict]:
+    """The rows of one net: every way made ready, then measured in turns."""
+    runners = [_ready(way, setup, seconds, quick) for way in ways]
+    turns = [[runner.rate() for runner in runners] for _ in range(repetitions)]
+    rates = {
+        way.name: statistics.median(measured) for way, measured in zip(ways, zip(*turns, strict=True), strict=True)
+    }
+    return [
+        {
+            "net": net_name(setup),
+            "batch": setup.batch,
+            "way": name,
+            "nets": runner.nets,
+            "rate": rate,
+            "ratio": rates["arithjax"] / rate if "arithjax" in rates else None,
+            "gflops": _flops(setup) * rate / 1e9,
+            "compile_seconds": runner.compile_seconds,
+        }
+        for runner, (name, rate) in zip(runners, rates.items(), strict=True)
+    ]
+
+
+def _ready(way: Way, setup: Setup, seconds: float, quick: bool) -> Runner:
+    """The way with the fastest of its populations, calibrated."""
+    populations = way.populations[len(way.populations) // 2 :][:1] if quick else way.populations
+    best, best_rate = None, 0.0
+    for nets in populations:
+        runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 16 * nets)
+        runner.calibrate(seconds)
+        if (rate := runner.rate()) > best_rate:
+            best, best_rate = runner, rate
+    return best
+
+
+def train_arithjax(setup: Setup, nets: int) -> Runner:
+    """A tile of the plan on every core or accelerator, trained as `population.run_tile` does; up to `nets` in each."""
+    devices = jax.local_devices()
+    workers = cores() if devices[0].platform == "cpu" else len(devices)
+    tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
+    advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
+    threads = ThreadPoolExecutor(workers)
+    total = sum(tile.program.nets for tile in tiles)
+    return Runner(lambda units: list(threads.map(lambda advance: advance(units), advances)), total)
+
+
+def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
+    """What trains a tile for some more steps, a segment at a time."""
+    form, root, step = tile.program, jnp.uint32(0), 0
+    options = compiler.product_options() if form.leading else compiler.lanes_options()
+    epochs = -(-SEGMENT // form.batches) + 1
+    with jax.default_device(device):
+        given = root, choices_arrays(tile), nets_arrays(tile)
+        state = compiler.call(program.initial, form, compiler.quick_options(), *given)
+        examples = compiler.call(program.prepare, form, compiler.quick_options(), *given)
+
+    def advance(steps: int) -> None:
+        nonlocal state, step
+        end = step + steps
+        with jax.default_device(device):
+            while step < end:
+                first, stop = step // form.batches, min(step + SEGMENT, end)
+                orders = jnp.asarray(np.stack([order(form.examples, first + i) for i in range(epochs)]))
+                span = jnp.int32(step), jnp.int32(stop)
+                state = compiler.call(program.advance, form, options, state, examples, orders, span, *given)
+                step = stop
+            jax.block_until_ready(state)
+
+    return advance
+
+
+def jit_vmap(setup: Setup, nets: int) -> Runner:
+    """The usual advice: an ordinary Flax net under `vmap`, scanned over steps and jitted, with default options."""
+    one, step = _ordinary(setup)
+    state = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], nets, 0), one)  # what weights are drawn costs no time
+    return _scanned(lambda state, x, t, rows: jax.vmap(step)(state, x[:, rows], t[:, rows]), state, setup, nets)
+
+
+def jit_scan(setup: Setup, nets: int) -> Runner:
+    """One ordinary Flax net, scanned over steps and jitted."""
+    state, step = _ordinary(setup)
+    return _scanned(lambda state, x, t, rows: step(state, x[0, rows], t[0, rows]), state, setup, 1)
+
+
+def jit_loop(setup: Setup, nets: int) -> Runner:
+    """One ordinary Flax net, a Python loop over a jitted step."""
+    state, step = _ordinary(setup)
+    data = jax.device_put(_examples(setup, 1))
+    train = jax.jit(lambda state, x, t, rows: step(state, x[0, rows], t[0, rows]))
+    return _looped(lambda state, rows: train(state, *data, rows[0]), state, setup, 1, 1)
+
+
+def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
+    """The state of an ordinary Flax net, and `step(state, x [batch, 2], t [batch]) -> state`."""
+    layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in _layers(setup)]
+    model = nn.Sequential(list(itertools.chain(*layers)))
+    optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
+    params = model.init(jax.random.key(0), jnp.zeros((1, 2)))
+
+    def step(state: tuple, x: jax.Array, t: jax.Array) -> tuple:
+        params, moments = state
+        gradient = jax.grad(lambda params: jnp.mean((model.apply(params, x)[:, 0] - t) ** 2))(params)
+        updates, moments = optimizer.update(gradient, moments)
+        return optax.apply_updates(params, updates), moments
+
+    return (params, optimizer.init(params)), step
+
+
+def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
+    """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that calling costs nothing."""
+    longest = setup.examples // setup.batch
+    steps = min(longest, max(1, 10**8 // (nets * _flops(setup)))) if jax.default_backend() == "cpu" else longest
+    data = jax.device_put(_examples(setup, nets))
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def train(state: Any, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
+        return jax.lax.scan(lambda state, rows: (step(state, x, t, rows), None), state, rows)[0]
+
+    return _looped(lambda state, rows: train(state, *data, rows), state, setup, nets, steps)
+
+
+def _looped(train: Callable, state: Any, setup: Setup, nets: int, steps: int) -> Runner:
+    """`train(state, rows [steps, batch]) -> state` again and again, on rows that are reshuffled in each epoch."""
+    orders = _orders(setup, steps)
+
+    def run(units: int) -> None:
+        nonlocal state
+        for _ in range(units):
+            state = train(state, next(orders))
+        jax.block_until_ready(state)
+
+    return Runner(run, nets, steps)
+
+
+def torch_eager(setup: Setup, nets: int) -> Runner:
+    """A PyTorch net and the loop of every tutorial."""
+    import torch
+
+    model = _torch_mlp(setup)
+    optimizer = torch.optim.Adam(model.parameters(), setup.learning_rate, eps=setup.epsilon)
+    x, t = (torch.from_numpy(a[0]) for a in _examples(setup, 1))
+
+    def train(_: None, rows: np.ndarray) -> None:
+        batch = torch.from_numpy(rows[0])
+        optimizer.zero_grad()
+        torch.nn.functional.mse_loss(model(x[batch])[:, 0], t[batch]).backward()
+        optimizer.step()
+
+    return _looped(train, None, setup, 1, 1)
+
+
+def torch_vmap(setup: Setup, nets: int) -> Runner:
+    """An ensemble as PyTorch documents it: `functional_call` under `vmap` of `grad`, with foreach Adam."""
+    import torch
+
+    model = _torch_mlp(setup)
+    params, _ = torch.func.stack_module_state([_torch_mlp(setup) for _ in range(nets)])
+    optimizer = torch.optim.Adam(params.values(), setup.learning_rate, eps=setup.epsilon, foreach=True)
+    x, t = (torch.from_numpy(a) for a in _examples(setup, nets))
+
+    def loss(params: dict, x: Any, t: Any) -> Any:
+        return torch.nn.functional.mse_loss(torch.func.functional_call(model, params, (x,))[:, 0], t)
+
+    gradients = torch.func.vmap(torch.func.grad(loss))
+
+    def train(_: None, rows: np.ndarray) -> None:
+        batch = torch.from_numpy(rows[0])
+        for name, gradient in gradients(params, x[:, batch], t[:, batch]).items():
+            params[name].grad = gradient
+        optimizer.step()
+
+    return _looped(train, None, setup, nets, 1)
+
+
+def _torch_mlp(setup: Setup) -> Any:
+    from torch import nn
+
+    kinds = {"linear": nn.Identity, "relu": nn.ReLU}
+    layers = [(nn.Linear(inputs, features), kinds[name]()) for inputs, features, name in _layers(setup)]
+    return nn.Sequential(*itertools.chain(*layers))
+
+
+def keras_fit(setup: Setup, nets: int) -> Runner:
+    """`fit` of a Keras 3 model on its JAX backend; a unit is an epoch."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import keras
+
+    layers = [keras.layers.Dense(features, name) for _, features, name in _layers(setup)]
+    model = keras.Sequential([keras.Input((2,)), *layers])
+    model.compile(keras.optimizers.Adam(setup.learning_rate, epsilon=setup.epsilon), "mse")
+    x, t = (a[0] for a in _examples(setup, 1))
+    fit = functools.partial(model.fit, x, t, batch_size=setup.batch, verbose=0)
+    return Runner(lambda units: fit(epochs=units), steps=setup.examples // setup.batch)
+
+
+def sklearn_fit(setup: Setup, nets: int) -> Runner:
+    """`partial_fit` of scikit-learn's MLPRegressor (relu in all hidden layers, linear output); a unit is an epoch."""
+    from sklearn.neural_network import MLPRegressor
+
+    numbers = {"learning_rate_init": setup.learning_rate, "epsilon": setup.epsilon}
+    model = MLPRegressor(hidden_layer_sizes=setup.widths, batch_size=setup.batch, **numbers)
+    x, t = (a[0] for a in _examples(setup, 1))
+    return Runner(lambda units: [model.partial_fit(x, t) for _ in range(units)], steps=setup.examples // setup.batch)
+
+
+WAYS = (
+    Way("arithjax", train_arithjax, (1024,), slow=False),
+    Way("jit(vmap)", jit_vmap, (64, 256, 1024), slow=False),
+    Way("jit(scan)", jit_scan),
+    Way("jit loop", jit_loop),
+    Way("torch.func.vmap", torch_vmap, (64, 1024), needs="torch"),
+    Way("PyTorch eager", torch_eager, needs="torch"),
+    Way("Keras fit", keras_fit, needs="keras"),
+    Way("sklearn MLPRegressor", sklearn_fit, needs="sklearn"),
+)
+
+
+def _installed(ways: Sequence[Way], console: Console) -> list[Way]:
+    """The ways whose packages are there; one line names the others."""
+    absent = [way for way in ways if way.needs and importlib.util.find_spec(way.needs) is None]
+    if absent:
+        packages = " and ".join(dict.fromkeys(way.needs for way in absent))
+        line = f"{packages} not installed: without {', '.join(way.name for way in absent)}"
+        console.print(f"{line}; pip install 'arithjax[bench]' adds them", markup=False, soft_wrap=True)
+    return [way for way in ways if way not in absent]
+
+
+def _layers(setup: Setup) -> list[tuple[int, int, str]]:
+    """Inputs, features and activation of every layer."""
+    sizes = (2, *setup.widths, 1)
+    return list(zip(sizes, sizes[1:], layer_activations(setup), strict=False))
+
+
+def _examples(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
+    """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
+    x = np.random.default_rng(0).integers(int(setup.low), int(setup.high), (nets, setup.examples, 2)).astype(np.float32)
+    t = x[..., 0] * x[..., 1]
+    return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
+
+
+def _orders(setup: Setup, steps: int) -> Iterator[np.ndarray]:
+    """Rows `[steps, batch]` without end, reshuffled in each epoch; what does not fill them is left out."""
+    batches = setup.examples // setup.batch
+    for epoch in itertools.count():
+        rows = order(setup.examples, epoch)[: batches * setup.batch].reshape(batches, setup.batch)
+        yield from (rows[start : start + steps] for start in range(0, batches - steps + 1, steps))
+
+
+def _flops(setup: Setup) -> int:
+    """Floating-point operations of a model-step: a multiplication and an addition, forward and twice backward."""
+    return 6 * setup.batch * count_parameters((2, *setup.widths, 1))
+
+
+def net_name(setup: Setup) -> str:
+    """`question`, or layer sizes such as `2-64-64-1`."""
+    return "question" if setup == QUESTION else "-".join(map(str, (2, *setup.widths, 1)))
+
+
+def matmul_peak() -> float:
+    """GFLOP/s of a 2048 x 2048 float32 matrix product on the whole device, the best of ten."""
+    multiply, a = jax.jit(functools.partial(jnp.matmul, precision="highest")), jnp.ones((2048, 2048))
+    runner = Runner(lambda units: multiply(a, a).block_until_ready())
+    return 2 * 2048**3 / 1e9 / min(runner.seconds() for _ in range(10))
+
+
+def device_name() -> str:
+    """The accelerators, or the processor."""
+    devices, info = jax.local_devices(), Path("/proc/cpuinfo")
+    if devices[0].platform != "cpu":
+        return f"{len(devices)} x {devices[0].device_kind}"
+    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    return model[1] if model else platform.processor() or platform.machine()
+
+
+def versions() -> dict[str, str]:
+    """The versions of all that is measured and installed."""
+    packages = {p.metadata["Name"]: p.version for p in distributions()}
+    names = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn")
+    found = {name: packages[name] for name in names if name in packages}
+    return {"arithjax": __version__, "python": platform.python_version()} | found
+
+
+def _table(rows: list[dict]) -> Table:
+    """A section for each net, a line for each way."""
+    table = Table("way", box=None)
+    for name in ("nets", "model-steps/s", "arithjax", "GFLOP/s", "of peak", "compile s"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for (net, batch), section in itertools.groupby(rows, lambda row: (row["net"], row["batch"])):
+        table.add_row(f"{net}, batch {batch}", style="bold")
+        for row in section:
+            ratio = f"x {row['ratio']:,.1f}" if row["ratio"] else ""
+            share, seconds = f"{row['peak_share']:.1%}", f"{row['compile_seconds']:.1f}"
+            rate, gflops = f"{row['rate']:,.0f}", f"{row['gflops']:.2f}"
+            table.add_row(f"  {row['way']}", f"{row['nets']:,}", rate, ratio, gflops, share, seconds)
+    return table

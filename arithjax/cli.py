@@ -1,0 +1,393 @@
+"""The command line. Nothing here imports jax until something has to be trained or listed."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from arithjax.errors import ArithjaxError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from arithjax.study import Study
+
+
+def main() -> None:
+    """Run the command line; exit status 0 done, 2 a mistake of the user's, 130 interrupted."""
+    warnings.showwarning = lambda message, *_: click.echo(f"arithjax: warning: {message}", err=True)
+    try:
+        arithjax.main(prog_name="arithjax", standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"arithjax: {error.format_message()} ('arithjax --help' shows the commands.)", err=True)
+        sys.exit(2)
+    except ArithjaxError as error:
+        click.echo(f"arithjax: {error}", err=True)
+        sys.exit(2)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("arithjax: interrupted.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="arithjax")
+def arithjax() -> None:
+    """Which small neural networks learn arithmetic, why the others do not, and how to build one that does."""
+
+
+@arithjax.command()
+@click.argument("study")
+@click.option("--out", default="runs", show_default=True, help="Folder for results; the study gets one of its own.")
+@click.option("--trials", type=int, help="Setups to ask for, instead of the study's number.")
+@click.option("--seeds", type=int, help="Nets of each setup, instead of the study's number.")
+@click.option("--steps", type=int, help="Optimiser steps, instead of the study's number.")
+def run(study: str, out: str, trials: int | None, seeds: int | None, steps: int | None) -> None:
+    """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
+    from rich.console import Console
+
+    from arithjax.study import run_study
+    from arithjax.terminal import TerminalProgress
+
+    resolved = find_study(study)
+    progress = TerminalProgress(Console(stderr=True))
+    try:
+        nets = run_study(resolved, out, trials, seeds, steps, progress)
+    except KeyboardInterrupt:
+        progress.end()
+        click.echo(
+            f"arithjax: interrupted; what was finished is kept. To go on: {' '.join(['arithjax', *sys.argv[1:]])}",
+            err=True,
+        )
+        sys.exit(130)
+    progress.end()
+    folder = Path(out) / resolved.name
+    if not progress.trained:
+        click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
+    _finish(resolved, folder, nets)
+
+
+def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
+    """Summary, figures and the answer of a finished study."""
+    import json
+
+    from arithjax import results
+    from arithjax.store import Store
+    from arithjax.study import importance
+
+    described = results.description(folder)
+    described["importance"] = importance(nets, study)
+    described["answer"] = study.answer(nets) if study.answer else ""
+    Store(folder).write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
+    by = list(study.by) or results.varied(nets)[:2]
+    click.echo(f"\n{study.about or study.name}\n")
+    click.echo(rate_table(nets, by))
+    if nets["trial"].nunique() > 12:
+        click.echo("\nBest setups:\n" + text(_short(results.setups_table(nets).head(5))))
+    if described["importance"]:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in described["importance"].items())
+        click.echo(f"\nImportance of each choice (PED-ANOVA): {shares}.")
+    page = _write_report(folder, nets, described, by)
+    click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
+
+
+def _words(nets: pd.DataFrame, by: list[str]) -> str:
+    from arithjax.report import default_words
+
+    return default_words(nets, by)
+
+
+def _write_report(folder: Path, nets: pd.DataFrame, described: dict, by: list[str]) -> Path:
+    from arithjax import report
+
+    words = described.get("answer") or report.default_words(nets, by)
+    title = described.get("about") or described["name"]
+    return report.write(folder, nets, by, described.get("importance", {}), words, title)
+
+
+@arithjax.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--by", help="Columns to group by, separated by commas.  [default: the study's]")
+@click.option("--where", help="Only nets for which this holds, such as \"depth > 1 and grade != 'dead'\".")
+@click.option("--csv", is_flag=True, help="Write comma-separated values.")
+def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
+    """Success rates with 95 % intervals from the table in DIR."""
+    from arithjax import results
+
+    nets = results.load(folder)
+    if where:
+        try:
+            nets = nets.query(where)
+        except Exception as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ArithjaxError(
+                f"--where {where!r} cannot be evaluated ({reason}); columns: {', '.join(nets)}."
+            ) from None
+        if nets.empty:
+            raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
+    columns = [name.strip() for name in by.split(",")] if by else _default_by(folder, nets)
+    summary = results.summarise(nets, columns)
+    click.echo(summary.to_csv().rstrip() if csv else text(summary))
+
+
+def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
+    from arithjax import results
+
+    try:
+        return list(results.description(folder).get("by") or results.varied(nets)[:2])
+    except ArithjaxError:
+        return results.varied(nets)[:2]
+
+
+@arithjax.command()
+@click.argument("folder", metavar="DIR")
+def report(folder: str) -> None:
+    """Write report.html and its figures again from the table in DIR."""
+    from arithjax import results
+
+    nets, described = results.load(folder), results.description(folder)
+    asked = described.get("trials", 0) * described.get("seeds", 0)
+    if len(nets) < asked:
+        click.echo(f"The study is not finished: {len(nets):,} of {asked:,} nets are there; this is what they show.")
+    click.echo(f"Report: {_write_report(Path(folder), nets, described, _default_by(folder, nets))}")
+
+
+class SetupCommand(click.Command):
+    """A command with an option for every field of a setup."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        from arithjax.setup import Setup
+
+        for f in fields(Setup):
+            if f.name != "op":
+                self.params.append(_option(f))
+
+
+def _option(f: Any) -> click.Option:
+    flag, kind = f"--{f.name.replace('_', '-')}", str(f.type).removesuffix(" | None")
+    shown = "" if f.default is None else f"  [default: {_text_of(f.default)}]"
+    if kind == "bool":
+        return click.Option([f"{flag}/--no-{flag[2:]}"], default=None, help=f.metadata["help"] + shown)
+    types = {"int": int, "float": float}
+    return click.Option([flag], type=types.get(kind, str), default=None, help=f.metadata["help"] + shown)
+
+
+def _text_of(value: Any) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _parse(name: str, value: Any) -> Any:
+    """An option's text as the field's value."""
+    if name in ("widths", "extrapolation"):
+        try:
+            return [float(part) for part in value.split(",")]
+        except ValueError:
+            raise ArithjaxError(f"{name}={value!r} is not allowed; give numbers separated by commas.") from None
+    return value.split(",") if name == "activation" and "," in value else value
+
+
+@arithjax.command(cls=SetupCommand)
+@click.argument("op")
+@click.option("--seeds", type=int, default=8, show_default=True, help="Nets to train; the best is kept.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
+@click.option("--save", type=click.Path(dir_okay=False), help="Write the best net to this file.")
+def fit(op: str, seeds: int, seed: int, save: str | None, **options: Any) -> None:
+    """Train one setup on OP, and show what its best net answers."""
+    from arithjax import net as nets
+    from arithjax.operations import OPERATIONS
+    from arithjax.setup import make
+
+    given = {name: _parse(name, value) for name, value in options.items() if value is not None}
+    setup = make(op=op, **given)
+    best = nets.fit_setup(setup, seeds, seed)
+    row, others = best.row, best.others
+    click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
+    click.echo(text(nets.fresh_pairs(best), index=False))
+    click.echo(f"\nGrades: {', '.join(f'{n} {grade}' for grade, n in others['grade'].value_counts().items())}.")
+    click.echo(f"Best net: {_sentence(row)}")
+    if save:
+        best.save(save)
+        click.echo(f"Saved to {save}; 'arithjax predict {save} ...' uses it.")
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    words = (
+        f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g} "
+        f"(extrapolating {row['extrapolation_relative_rmse']:.2g}), largest error {row['max_error']:.3g}."
+    )
+    if row["grade"] == "exact":
+        words += " Every result in the whole range rounds to the right integer."
+    return words
+
+
+@arithjax.command(context_settings={"ignore_unknown_options": True})
+@click.argument("file", type=click.Path())
+@click.argument("numbers", nargs=-1, required=True)
+def predict(file: str, numbers: tuple[str, ...]) -> None:
+    """Use the net saved in FILE on NUMBERS, one for each argument of its operation."""
+    from arithjax.net import load_net
+    from arithjax.operations import OPERATIONS
+
+    net = load_net(file)
+    arity = OPERATIONS[net.setup.op].arity
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        raise ArithjaxError(f"numbers={' '.join(numbers)} are not all numbers; give {arity}.") from None
+    if len(values) != arity:
+        raise ArithjaxError(f"{net.setup.op} takes {arity} numbers, and {len(values)} were given.")
+    if not net.inside([values])[0]:
+        low, high = net.setup.bounds
+        click.echo(f"Outside the training range [{low:g}, {high:g}]: the net extrapolates.", err=True)
+    answer = float(net.predict([values])[0])
+    click.echo(f"{answer:.0f}" if net.row["grade"] == "exact" else f"{answer:.7g}")
+
+
+@arithjax.command()
+@click.argument("folder", metavar="DIR")
+@click.argument("number", metavar="NET", type=int)
+@click.option("--study", "source", help="The study, if it brings operations or models of its own.")
+def retrain(folder: str, number: int, source: str | None) -> None:
+    """Train row NET of the table in DIR again (0 is the first), and compare."""
+    from arithjax import net
+
+    if source:
+        find_study(source)
+    comparison = net.retrain(folder, number)
+    click.echo(comparison.to_string())
+    same = bool(comparison["identical"].all())
+    click.echo(
+        "\nIdentical to the last bit."
+        if same
+        else "\nNot identical: another machine or other versions round differently."
+    )
+
+
+@arithjax.command("list")
+@click.argument("kind", required=False)
+def list_members(kind: str | None) -> None:
+    """What there is. KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses
+    or studies; all of them by default."""
+    from arithjax import models, optimization
+    from arithjax.errors import nearest
+    from arithjax.models.activations import ACTIVATIONS
+    from arithjax.models.initializers import INITIALIZERS
+    from arithjax.operations import OPERATIONS
+    from arithjax.transforms import TRANSFORMS
+
+    def lines(registry: dict, about: Any) -> list[tuple[str, str]]:
+        return [(name, about(entry)) for name, entry in registry.items()]
+
+    constants = [("times:c", "c·a, for any constant c, such as times:7"), ("plus:c", "a + c, for any constant c")]
+    kinds = {
+        "operations": lines(OPERATIONS, lambda o: f"{o.symbol}, defined {o.where}") + constants,
+        "models": lines(models.MODELS, lambda m: m.about),
+        "transforms": lines(TRANSFORMS, lambda t: f"{t.formula}, for {t.domain}"),
+        "activations": lines(ACTIVATIONS, lambda a: a.formula),
+        "initializers": lines(INITIALIZERS, lambda i: i.source),
+        "optimizers": lines(optimization.OPTIMIZERS, lambda o: o.source),
+        "schedules": lines(optimization.SCHEDULES, lambda s: s.formula),
+        "losses": lines(optimization.LOSSES, lambda entry: entry.formula),
+        "studies": [(path.stem, _about(path)) for path in sorted(sweeps().glob("*.py"))],
+    }
+    if kind is not None and kind not in kinds:
+        raise ArithjaxError(f"unknown kind '{kind}'{nearest(kind, kinds)} There are {', '.join(kinds)}.")
+    for name in [kind] if kind else kinds:
+        click.echo(f"{name}:" if not kind else "", nl=not kind)
+        for member, about in kinds[name]:
+            click.echo(f"  {member:<16}{about}")
+
+
+@arithjax.command()
+@click.option("--quick", is_flag=True, help="Only the question's net; ends within a minute.")
+@click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write the table to this file.")
+def bench(quick: bool, file: str | None) -> None:
+    """How fast arithjax trains on this machine, beside other ways of doing it."""
+    from arithjax.bench import bench as measure
+
+    measure(quick, Path(file) if file else None)
+
+
+def sweeps() -> Path:
+    """The folder of the built-in studies: in the package, or beside it in a checkout."""
+    inside = Path(__file__).parent / "sweeps"
+    return inside if inside.is_dir() else Path(__file__).parents[1] / "sweeps"
+
+
+def find_study(name: str) -> Study:
+    """A built-in study by name, or the one in a file by path."""
+    from arithjax.errors import nearest
+
+    if name.endswith(".py") or "/" in name:
+        return load_study(Path(name))
+    names = [path.stem for path in sorted(sweeps().glob("*.py"))]
+    if name not in names:
+        raise ArithjaxError(
+            f"unknown study '{name}'{nearest(name, names)} 'arithjax list studies' shows them all; a study file is "
+            f"given by its path, such as ./{name}.py."
+        )
+    return load_study(sweeps() / f"{name}.py")
+
+
+def load_study(path: Path) -> Study:
+    """The study in a Python file, its one variable `study`."""
+    import traceback
+    from dataclasses import replace
+
+    from arithjax.study import Study
+
+    try:
+        source = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArithjaxError(f"the study file {path} cannot be read ({error}); check the path.") from None
+    space: dict[str, Any] = {"__name__": f"study_{path.stem}", "__file__": str(path)}
+    try:
+        exec(compile(source, str(path), "exec"), space)
+    except ArithjaxError as error:
+        raise ArithjaxError(f"the study file {path}: {error}") from None
+    except Exception as error:
+        line = error.lineno if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)[-1].lineno
+        raise ArithjaxError(f"the study file {path}, line {line}: {type(error).__name__}: {error}") from None
+    study = space.get("study")
+    if not isinstance(study, Study):
+        what = "holds no variable `study`" if study is None else f"has a {type(study).__name__} as `study`"
+        raise ArithjaxError(f"the study file {path} {what}; end it with `study = aj.Study(...)`.")
+    return replace(study, source=source)
+
+
+def _about(path: Path) -> str:
+    """The first line of a study file's docstring."""
+    return path.read_text().split('"""')[1].splitlines()[0]
+
+
+def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
+    """Success rates as text: a grid over two columns, else a row a group."""
+    from arithjax import results
+
+    summary = results.summarise(nets, by)
+    if len(by) != 2:
+        return text(summary)
+    cells = [f"{100 * r:.0f} ({100 * a:.0f}-{100 * b:.0f})" for r, a, b in summary[["rate", "low", "high"]].to_numpy()]
+    summary["cell"] = cells
+    grid = summary["cell"].unstack(fill_value="")
+    order = nets.assign(good=nets["grade"].isin(results.SUCCESS))
+    down, across = (order.groupby(name)["good"].mean().sort_values(ascending=False).index for name in by)
+    return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.loc[down, across].to_string()}"
+
+
+def _short(table: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns that are missing in every row."""
+    return table.drop(columns=["diverged_rate", "dead_rate", "exact_rate"]).dropna(axis=1, how="all")
+
+
+def text(table: pd.DataFrame, index: bool = True) -> str:
+    """A table for people: rates as they are, numbers with four digits."""
+    return table.to_string(index=index, float_format=lambda v: f"{v:.4g}")

@@ -1,0 +1,95 @@
+"""Examples and test points: known yardsticks, inside their intervals, and each net's own."""
+
+import jax
+import numpy as np
+import pytest
+
+from arithjax import OPERATIONS, TRANSFORMS, Setup
+from arithjax.data import Range, Task, order, points, prepare, smallest_target
+
+RAW = (TRANSFORMS["raw"],)
+
+
+def training(keys, op="mul", integers=True, low=0.0, high=9.0):
+    return prepare(keys, OPERATIONS[op], integers, 64, RAW, Range(np.float32(low), np.float32(high)), (0, 0))
+
+
+@pytest.mark.parametrize(
+    ("op", "zero", "mean", "plane"),
+    [
+        ("mul", 6.9029e9, 3.0278e9, 4.3402e8),
+        ("square", 1.24376e10, 5.5347e9, 3.4722e8),
+        ("add", 2.907e5, 4.167e4, 0.0),
+    ],
+)
+def test_yardsticks_of_the_question(op, zero, mean, plane):
+    known = Task.of(Setup(op=op, low=0, high=500)).interpolation_points
+    np.testing.assert_allclose([known.zero, known.mean], [zero, mean], rtol=0.01)  # 1,024 Sobol points
+    np.testing.assert_allclose(known.plane, plane, rtol=0.01, atol=1e-6)
+    np.testing.assert_allclose(known.std**2, known.mean)
+
+
+@pytest.mark.parametrize("integers", [True, False])
+@pytest.mark.parametrize(
+    "intervals", [((0, 500),), ((-6, -2), (2, 6)), ((0.5, 3.2),), ((-1000, -998), (7, 8), (100, 200))]
+)
+def test_points_cover_their_intervals_and_no_more(intervals, integers):
+    x = points(OPERATIONS["add"], intervals, integers, 300).x
+    inside = [(x >= low) & (x < high if integers else x <= np.float32(high)) for low, high in intervals]
+    assert x.shape == (300, 2)
+    assert np.any(inside, axis=0).all()
+    assert np.any(inside, axis=(1, 2)).all(), "an interval without points"
+    assert not integers or (x == np.rint(x)).all()
+
+
+def test_points_are_shared_by_every_net():
+    first, second = (Task.of(Setup(op="mul", activation=name)) for name in ("relu", "tanh"))
+    assert first == second
+    np.testing.assert_array_equal(first.extrapolation_points.x, second.extrapolation_points.x)
+
+
+@pytest.mark.parametrize(("low", "high", "values"), [(0, 4, range(4)), (-1.5, 2.5, range(-1, 3))])
+def test_the_domain_is_all_pairs(low, high, values):
+    domain = Task.of(Setup(op="add", low=low, high=high)).domain
+    assert {tuple(pair) for pair in domain} == {(a, b) for a in values for b in values}
+    assert len(domain) == len(values) ** 2
+
+
+@pytest.mark.parametrize("changes", [{"integers": False}, {"op": "sqrt"}, {"high": 5000}], ids=str)
+def test_only_small_whole_domains_are_certified(changes):
+    assert Task.of(Setup(**changes)).domain is None
+
+
+@pytest.mark.parametrize("op", ["sqrt", "reciprocal", "div", "hypot"])
+def test_whole_results_are_not_a_matter_of_chance(op):
+    assert not Task.of(Setup(op=op, low=1, high=9, tests=1)).whole
+
+
+@pytest.mark.parametrize("integers", [True, False])
+def test_examples_lie_in_their_range(integers):
+    x, t, *_ = training(jax.random.split(jax.random.key(0), 20), integers=integers, low=-3, high=9)
+    assert x.shape == (64, 2, 20) and t.shape == (64, 20)
+    assert x.min() >= -3 and x.max() <= 9
+    assert not integers or set(np.unique(x)) == set(range(-3, 10)), "both ends are drawn"
+    np.testing.assert_array_equal(t, x[:, 0] * x[:, 1])
+
+
+def test_examples_depend_on_the_key_alone():
+    keys = jax.random.split(jax.random.key(0), 5)
+    together, alone = training(keys), training(keys[3:4])
+    np.testing.assert_array_equal(together.x[:, :, 3], alone.x[:, :, 0])
+    assert not np.array_equal(together.x[:, :, 3], together.x[:, :, 4])
+
+
+def test_orders_are_permutations():
+    orders = np.stack([order(100, epoch) for epoch in range(20)])
+    np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(100), (20, 1)))
+    assert len(np.unique(orders, axis=0)) == 20
+
+
+@pytest.mark.parametrize(
+    ("op", "low", "high", "smallest"),
+    [("mul", -3, 7, -21), ("square", -3, 7, 0), ("sub", 0, 9, -9), ("reciprocal", 1, 4, 0.25), ("min", 2, 9, 2)],
+)
+def test_smallest_target(op, low, high, smallest):
+    assert smallest_target(OPERATIONS[op], low, high, True) == smallest

@@ -1,0 +1,117 @@
+"""Judgement: known errors, grades and yardsticks, and a certificate that one wrong pair withholds."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from arithjax import OPERATIONS, Operation, Setup, metrics
+from arithjax.data import Points
+from arithjax.metrics import GRADES, YARDSTICKS, Errors
+from arithjax.plan import NetId, choices_arrays, named_tile, nets_arrays
+from arithjax.population import Judge
+from arithjax.program import State
+from arithjax.transforms import Fitted
+
+T = np.array([0, 10, 20, 30], np.float32)
+X = np.stack([T, T], 1)
+
+
+def judged(*predictions):
+    """Errors of nets with these predictions of `T`."""
+    (block,) = metrics.blocks(X, T, float(T.std()))
+    filled = np.array([[*p, *[p[0]] * (metrics.BLOCK - len(T))] for p in predictions], np.float32).T
+    return metrics.combine([metrics.sums(jnp.asarray(filled), block)], len(T), float(T.std()))
+
+
+def test_errors_of_hand_made_predictions():
+    errors = judged(T, T + 1, [0, 10, 20, 34], T * 0 + 15, T + 0.49)
+    mse = (errors.relative_rmse * T.std()) ** 2
+    np.testing.assert_allclose(mse, [0, 1, 4, T.var(), 0.49**2], rtol=1e-5)  # sums of four float32 squares
+    np.testing.assert_allclose(errors.max_error, [0, 1, 4, 15, 0.49], rtol=1e-5)
+    np.testing.assert_array_equal(errors.right, [1, 0, 0.75, 0, 1])
+    np.testing.assert_allclose(errors.spread * T.std(), [30, 30, 34, 0, 30], rtol=1e-6)
+    np.testing.assert_allclose(1 - errors.relative_rmse[3] ** 2, 0, atol=1e-6)  # R² of the mean
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e38])
+def test_a_net_that_is_not_finite_is_diverged_and_no_neighbours_business(bad):
+    errors = judged([bad, 10, 20, 30], T)
+    grades = metrics.grade(errors, np.zeros(2, bool))
+    assert [GRADES[g] for g in grades] == ["diverged", "learned"]
+
+
+@pytest.mark.parametrize(
+    ("relative", "spread", "certified", "grade"),
+    [
+        (np.nan, 1, False, "diverged"),
+        (np.inf, 1, False, "diverged"),
+        (1.2, 0, False, "dead"),
+        (1.2, 1e-7, False, "dead"),
+        (1.0, 2, False, "failed"),
+        (0.11, 2, False, "failed"),
+        (0.0999, 2, False, "rough"),
+        (0.011, 2, False, "rough"),
+        (0.0099, 2, False, "learned"),
+        (1e-6, 2, True, "exact"),
+        (0.02, 2, True, "exact"),
+    ],
+)
+def test_grades(relative, spread, certified, grade):
+    errors = Errors(*(np.array([v], float) for v in (relative, 0, 0, spread)))
+    assert GRADES[metrics.grade(errors, np.array([certified]))[0]] == grade
+
+
+@pytest.mark.parametrize(
+    ("mse", "beats"),
+    [(np.nan, "none"), (100, "none"), (99.5, "none"), (98, "zero"), (39, "mean"), (9.95, "mean"), (9, "plane")],
+)
+def test_yardsticks(mse, beats):
+    points = Points(X, T, 1.0, zero=100.0, mean=40.0, plane=10.0)
+    assert YARDSTICKS[metrics.yardstick(np.array([mse]), points)[0]] == beats
+
+
+@pytest.mark.parametrize("count", [1, metrics.BLOCK - 1, metrics.BLOCK, metrics.BLOCK + 1, 2500])
+def test_blocks_hold_every_point_once(count):
+    x = np.arange(count, dtype=np.float32)[:, None]
+    parts = metrics.blocks(x, x[:, 0], 1.0)
+    assert {len(block.x) for block in parts} == {metrics.BLOCK}
+    seen = np.concatenate([block.t[block.weight == 1] for block in parts])
+    np.testing.assert_array_equal(seen, x[:, 0])
+
+
+@pytest.fixture
+def product_judge():
+    """A judge of a hand-set 2-2-1 square net that computes a·b exactly: ((a+b)² - (a-b)²) / 4."""
+
+    def of(op):
+        setup = Setup(op=op, low=0, high=60, widths=(2,), activation="square", bias=False, tests=32)
+        tile = named_tile("lanes", NetId(0, 0, setup))
+        first, second = np.array([[1, 1], [1, -1]]), np.array([[0.25], [-0.25]])
+        params = {
+            f"Dense_{i}": {"kernel": jnp.asarray(np.repeat(w[:, :, None], 8, 2), jnp.float32)}
+            for i, w in enumerate((first, second))
+        }
+        plain = [Fitted(jnp.zeros(shape), jnp.ones(shape)) for shape in ((2, 8), (8,))]
+        return Judge(tile, State(params, ()), tuple(plain), choices_arrays(tile), nets_arrays(tile))
+
+    return of
+
+
+@pytest.mark.parametrize("wrong", [(0, 0), (31, 17), (59, 59)])
+def test_one_wrong_pair_of_all_withholds_the_certificate(product_judge, add, wrong):
+    def fn(a, b):
+        return a * b + ((a == wrong[0]) & (b == wrong[1]))
+
+    add(OPERATIONS, Operation("nearly", "a · b, but once", fn))
+    every = np.ones(8, bool)
+    assert product_judge("mul").certify(every).all()
+    assert not product_judge("nearly").certify(every).any()
+    assert not product_judge("mul").certify(~every).any(), "only candidates are certified"
+
+
+def test_the_hand_set_net_is_judged_exact_everywhere(product_judge):
+    judge = product_judge("mul")
+    for points in (judge.task.interpolation_points, judge.task.extrapolation_points):
+        errors = judge.on(points)
+        np.testing.assert_array_equal(errors.max_error, 0)
+        np.testing.assert_array_equal(errors.right, 1)

@@ -1,0 +1,335 @@
+"""Training: a net's numbers are its own to the last bit, optimisers follow optax, and nets learn what they should."""
+
+import threading
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pandas as pd
+import pytest
+
+import arithjax as aj
+from arithjax import compiler, population
+from arithjax import program as programs
+from arithjax.data import order
+from arithjax.optimization import LOSSES
+from arithjax.plan import Candidates, NetId, Tile, choices_arrays, named_tile, nets_arrays, plan, program_of
+
+ROOT = 7
+TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}
+
+
+def net(seed=0, **changes):
+    return NetId(0, seed, aj.Setup(**{**TINY, "widths": (3,), **changes}))
+
+
+EXACT = {name: net(activation=name) for name in aj.ACTIVATIONS} | {
+    "sgd": net(optimizer="sgd", loss="huber", learning_rate=0.02, momentum=0.8),
+    "rmsprop": net(optimizer="rmsprop", loss="relative", beta2=0.95),
+    "mae": net(loss="mae", activation="tanh", beta1=0.7, beta2=0.9),
+    "cosine": net(learning_rate=0.05, schedule="cosine", end_factor=0.1, warmup=5),
+    "adamw": net(optimizer="adamw", weight_decay=0.1, learning_rate=0.01),
+    "lion": net(optimizer="lion", activation="relu", learning_rate=0.01),
+    "decayed": net(weight_decay=0.1, learning_rate=0.01, schedule="exponential"),
+    "clipped": net(clip=0.05, optimizer="sgd", learning_rate=0.5),
+    "fresh": net(fresh=True, learning_rate=0.05),
+    "deep": net(widths=(3, 2), activation=("gelu", "tanh"), target_transform="minmax", op="div", low=1),
+    "reals": net(integers=False, input_transform="symlog", target_transform="log1p", bias=False, op="hypot"),
+}
+"""Nets that are trained alone in exact programs, and again as lanes of shared ones."""
+LIKE_OPTAX = ["gelu", "sgd", "rmsprop", "mae", "cosine", "adamw", "lion", "decayed", "clipped"]
+
+
+def run_all(tiles):
+    """Every tile trained, two at a time, by its first net."""
+    quiet, devices = (lambda steps: None), jax.local_devices()
+    return {done.tile.nets[0]: done for done in population.run_tiles(tiles, ROOT, 2, devices, quiet, threading.Event())}
+
+
+def rows(trained, *nets):
+    """The rows of these nets, without the name of the program, as exact text."""
+    table = trained.rows.drop(columns="program")
+    places = [trained.tile.nets.index(one) for one in nets]
+    return [{name: repr(cell) for name, cell in table.iloc[place].items()} for place in places]
+
+
+def beside(one, place, places, padded=False, candidates=None):
+    """A tile with `one` at `place`, beside other seeds, other numbers, and nets that diverge."""
+    wild = replace(one, setup=one.setup.replace(learning_rate=1e10))
+    slow = replace(one, seed=50, setup=one.setup.replace(learning_rate=1e-4))
+    others = [replace(wild if i % 2 else slow, seed=100 + i) for i in range(places - 1)]
+    if padded:
+        narrow = one.setup.replace(widths=(1,) * len(one.setup.widths))
+        others[-1] = NetId(1, 0, narrow)
+    candidates = candidates or Candidates.of([one.setup])
+    program = program_of(one.setup, candidates, padded, places)
+    return Tile(program, candidates, (*others[:place], one, *others[place:]))
+
+
+def everything(one):
+    """Candidates for all a net may ask for: its activations among all, its optimiser and loss among several."""
+    decays = one.setup.optimizer in ("adamw", "lion") or one.setup.weight_decay
+    hidden = tuple(aj.ACTIVATIONS) if len(one.setup.widths) == 1 else ("gelu", "sin", "tanh")
+    optimizers = ("adam", "adamw", "lion") if decays else ("adam", "rmsprop", "sgd")
+    return Candidates((hidden,) * len(one.setup.widths) + (("linear",),), optimizers, tuple(LOSSES))
+
+
+@pytest.fixture(scope="module")
+def exact():
+    """Every net of `EXACT` alone in its exact program."""
+    return run_all([named_tile("lanes", one) for one in EXACT.values()])
+
+
+@pytest.fixture(scope="module")
+def shared():
+    """Every net of `EXACT` in a padded program with many candidates, beside nets that diverge."""
+    return {
+        done.tile.nets[5]: done
+        for done in run_all([beside(one, 5, 16, True, everything(one)) for one in EXACT.values()]).values()
+    }
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_a_net_is_its_own_in_a_shared_program(exact, shared, name):
+    one = EXACT[name]
+    assert rows(shared[one], one) == rows(exact[one], one)
+    assert np.isfinite(exact[one].rows.mse[0])
+
+
+def test_neighbours_diverge(shared):
+    table = pd.concat([trained.rows for trained in shared.values()])
+    wild = table[table.learning_rate == 1e10]
+    assert (table.grade == "diverged").any()
+    assert set(wild.grade) <= {"diverged", "failed", "dead"}
+    assert table.diverged.equals(table.grade == "diverged")
+    assert np.isinf(wild.mse[wild.diverged]).any() or wild.mse[wild.diverged].isna().any()
+
+
+@pytest.mark.parametrize(("place", "places"), [(0, 8), (7, 8), (3, 16), (20, 32)])
+def test_a_net_is_its_own_in_every_lane(exact, place, places):
+    one = EXACT["gelu"]
+    trained = population.run_tile(beside(one, place, places), ROOT)
+    assert rows(trained, one) == rows(exact[one], one)
+
+
+def test_nets_differ_by_seed_and_root(exact):
+    one = EXACT["gelu"]
+    other = replace(one, seed=1)
+    again = population.run_tile(named_tile("lanes", other), ROOT)
+    elsewhere = population.run_tile(named_tile("lanes", one), ROOT + 1)
+    assert len({trained.rows.mse[0] for trained in (exact[one], again, elsewhere)}) == 3
+
+
+def test_other_numbers_compile_nothing(exact):
+    before = compiler.statistics.programs
+    changes = {"learning_rate": 0.123, "beta1": 0.5, "schedule": "cosine", "initializer": "he_normal", "low": 2}
+    for name, value in changes.items():
+        changed = net(activation="gelu", **{name: value})
+        trained = population.run_tile(named_tile("lanes", changed), ROOT)
+        assert trained.rows.mse[0] != exact[EXACT["gelu"]].rows.mse[0]
+    assert compiler.statistics.programs == before
+
+
+def test_other_operations_train_in_the_same_program(exact):
+    compiled = {key[0].__name__ for key in compiler._compiled}
+    assert compiled >= {"initial", "prepare", "advance", "judge"}
+    before = {key for key in compiler._compiled if key[0] is programs.advance}
+    population.run_tile(named_tile("lanes", net(activation="gelu", op="sub")), ROOT)
+    assert {key for key in compiler._compiled if key[0] is programs.advance} == before
+
+
+def optax_rule(setup):
+    """The same training in optax's own words."""
+    steps, rate = setup.steps, setup.learning_rate
+    if setup.schedule == "cosine":
+        rate = optax.join_schedules(
+            [
+                optax.linear_schedule(rate / setup.warmup, rate, setup.warmup - 1),
+                optax.cosine_decay_schedule(rate, steps - setup.warmup, setup.end_factor),
+            ],
+            [setup.warmup],
+        )
+    if setup.schedule == "exponential":
+        rate = optax.exponential_decay(rate, steps, 0.01)
+    decay = setup.weight_decay
+    match setup.optimizer:
+        case "adam":
+            rule = optax.adam(rate, setup.beta1 or 0.9, setup.beta2 or 0.999)
+        case "adamw":
+            rule, decay = optax.adamw(rate, weight_decay=decay), None
+        case "lion":
+            rule = optax.lion(rate)
+        case "sgd":
+            rule = optax.sgd(rate, setup.momentum or 0.9)
+        case "rmsprop":
+            rule = optax.rmsprop(rate, setup.beta2 or 0.9)
+    before = [optax.clip_by_global_norm(setup.clip)] if setup.clip else []
+    before += [optax.add_decayed_weights(decay)] if decay else []
+    return optax.chain(*before, rule)
+
+
+def optax_loss(setup, p, t):
+    match setup.loss:
+        case "mse":
+            return 2 * optax.l2_loss(p, t).mean()
+        case "huber":
+            return optax.huber_loss(p, t).mean()
+        case "mae":
+            return jnp.abs(p - t).mean()
+        case "relative":
+            return ((p - t) ** 2 / (1 + jnp.abs(t)) ** 2).mean()
+
+
+@pytest.mark.parametrize("name", LIKE_OPTAX)
+def test_training_follows_optax(exact, name):
+    one = EXACT[name]
+    tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
+    arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
+    quick = compiler.quick_options()
+    start = compiler.call(programs.initial, tile.program, quick, *arrays).params
+    data = compiler.call(programs.prepare, population._data_only(tile.program), quick, *arrays)
+    activation, rule = aj.ACTIVATIONS[setup.activation].fn, optax_rule(setup)
+
+    def loss(params, x, t):
+        h = activation(x @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"])
+        y = h @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"]
+        return optax_loss(setup, y[:, 0], t)
+
+    @jax.jit
+    def step(params, state, x, t):
+        updates, state = rule.update(jax.grad(loss)(params, x, t), state, params)
+        return optax.apply_updates(params, updates), state
+
+    params = jax.tree.map(lambda leaf: leaf[..., 0], start)
+    state = rule.init(params)
+    for number in range(setup.steps):
+        epoch, position = divmod(number, setup.examples // setup.batch)
+        batch = order(setup.examples, epoch)[position * setup.batch :][: setup.batch]
+        params, state = step(params, state, data.x[batch, :, 0], data.t[batch, 0])
+    for ours, theirs, first in zip(*map(jax.tree.leaves, (final, params, start)), strict=True):
+        np.testing.assert_allclose(ours[..., 0], theirs, rtol=1e-4, atol=1e-5)  # 20 steps of float32
+        assert not np.allclose(ours[..., 0], first[..., 0], rtol=1e-4, atol=1e-5)
+
+
+def test_fresh_examples_are_new_at_each_step(exact):
+    one, fixed = EXACT["fresh"], net(learning_rate=0.05)
+    assert exact[one].rows.mse[0] != population.run_tile(named_tile("lanes", fixed), ROOT).rows.mse[0]
+
+
+MIXED = [
+    net(0),
+    net(1, learning_rate=0.01),
+    net(0, activation="tanh", widths=(2,), optimizer="sgd", loss="huber"),
+    net(0, widths=(20,)),
+    net(1, widths=(20,)),
+    net(0, widths=(24,), activation="relu", optimizer="sgd", loss="huber"),
+    net(0, widths=(32,), activation="relu", clip=0.1),
+]
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Narrow and wide nets trained together by one worker and by two."""
+    nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED)]
+    return nets, [list(population.train_nets(nets, ROOT, workers)) for workers in (1, 2)]
+
+
+def test_the_number_of_workers_changes_nothing(mixed):
+    one, two = (population.in_order(pd.concat([trained.rows for trained in run])) for run in mixed[1])
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    assert list(one.trial) == [*range(len(MIXED))]
+    assert {name.split("*")[0] for name in one.program} == {"lanes", "product"}
+
+
+@pytest.mark.parametrize("trial", range(len(MIXED)))
+def test_a_net_trains_again_to_the_same_bits(mixed, trial):
+    nets, (first, _) = mixed
+    (trained,) = [trained for trained in first if nets[trial] in trained.tile.nets]
+    again = population.run_tile(named_tile(trained.tile.name, nets[trial]), ROOT)
+    assert again.tile.name == trained.tile.name
+    assert rows(again, nets[trial]) == rows(trained, nets[trial])
+
+
+def test_plans_hold_every_net_once():
+    tiles = plan([replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)], 2)
+    planned = [one for tile in tiles for one in tile.nets]
+    assert sorted(one.trial for one in planned) == [*range(len(MIXED) * 50)]
+    assert all(len(tile.nets) <= tile.program.nets for tile in tiles)
+
+
+STOPPING = {
+    "op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "steps": 400, "evaluate_every": 20,
+    "learning_rate": 0.02, "stop_early": True,
+}  # fmt: skip
+
+
+def test_stopped_nets_are_frozen_whatever_their_neighbours_do():
+    nets = [net(seed, **STOPPING) for seed in range(5)]
+    nets += [net(seed, **STOPPING | {"learning_rate": rate}) for seed, rate in enumerate((1e10, 1e4, 1e-6))]
+    tile = replace(named_tile("lanes", nets[0]), nets=tuple(nets))
+    together = population.run_tile(tile, ROOT)
+    stopped = together.rows.trained_steps
+    assert stopped.nunique() > 2 and stopped.max() == 400 and stopped.min() < 400
+    assert set(together.rows.grade[stopped < 400]) >= {"diverged"}
+    for one in nets:
+        alone = population.run_tile(replace(tile, nets=(one,)), ROOT)
+        assert rows(together, one) == rows(alone, one)
+
+
+def test_a_linear_net_learns_to_add():
+    setup = aj.Setup(op="add", widths=(3, 2), activation=("linear",) * 2, learning_rate=0.02, steps=1000, batch=16)
+    table = aj.train([setup], seeds=4)
+    assert (table.relative_rmse < 0.01).all()
+    assert table.extrapolation_solved.all()
+    assert (table.solved_at <= 1000).all()
+    assert table.grade.isin(["learned", "exact"]).all()
+
+
+def test_a_square_net_multiplies_exactly():
+    setup = aj.Setup(widths=(4,), activation="square", learning_rate=0.02, schedule="cosine", steps=4000)
+    table = aj.train([setup], seeds=4)
+    assert list(table.grade) == ["exact"] * 4
+    assert table.extrapolation_solved.all()
+    assert (table.exact == 1).all()
+
+
+def test_a_relu_net_does_not_extrapolate_products():
+    setup = aj.Setup(high=20, widths=(8,), activation="relu", learning_rate=0.02, examples=400, steps=2000, batch=16)
+    table = aj.train([setup], seeds=4)
+    assert (table.r2 > 0.9).all()
+    assert not table.extrapolation_solved.any()
+    assert (table.extrapolation_relative_rmse > 10 * table.relative_rmse).all()
+    assert (table.beats == "plane").all()
+
+
+def test_nets_that_diverge_are_rows():
+    table = aj.train([net(activation="square", optimizer="sgd", learning_rate=1e10).setup], seeds=3)
+    assert list(table.grade) == ["diverged"] * 3
+    assert table.diverged.all() and not table.dead.any() and table.solved_at.isna().all()
+
+
+def test_a_users_operation_trains(add):
+    add(aj.OPERATIONS, aj.Operation("cube", "a³", lambda a: a**3, arity=1))
+    table = aj.train([net(op="cube", low=-5, high=5, activation="gelu", learning_rate=0.05).setup], seeds=2)
+    assert list(table.op) == ["cube"] * 2 and np.isfinite(table.mse).all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"setups": [5]}, "setups holds a int"),
+        ({"setups": aj.Setup()}, "setups"),
+        ({"setups": [aj.Setup()], "seeds": 0}, "seeds=0 is not allowed"),
+        ({"setups": [aj.Setup()], "seeds": 1.5}, "seeds=1.5 is not allowed"),
+        ({"setups": [aj.Setup()], "seed": -1}, "seed=-1 is not allowed"),
+        ({"setups": [aj.Setup()], "seed": 2**32}, "seed=4294967296 is not allowed"),
+    ],
+    ids=str,
+)
+def test_mistakes_are_told_before_anything_compiles(arguments, message):
+    before = compiler.statistics.programs
+    with pytest.raises(aj.ArithjaxError, match=message):
+        aj.train(**arguments)
+    assert compiler.statistics.programs == before
