@@ -210,7 +210,7 @@ def fit(op: str, seeds: int, seed: int, save: str | None, **options: Any) -> Non
     best = nets.fit_setup(setup, seeds, seed)
     row, others = best.row, best.others
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
-    click.echo(text(nets.fresh_pairs(best), index=False))
+    click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
     click.echo(f"\nGrades: {', '.join(f'{n} {grade}' for grade, n in others['grade'].value_counts().items())}.")
     click.echo(f"Best net: {_sentence(row)}")
     if save:

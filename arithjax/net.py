@@ -115,7 +115,7 @@ def net_of(trained: population.Trained, place: int) -> Net:
 def load_net(path: str | Path) -> Net:
     """The net in a file that `save` wrote. Loading runs no code of the file's."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             arrays = [file[f"array{i}"] for i in range(len(header["names"]))]
     except FileNotFoundError:

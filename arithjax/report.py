@@ -15,7 +15,9 @@ from arithjax import results
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#8a8a8a"  # colour-blind safe (Okabe & Ito 2008)
+plt.rcParams["svg.hashsalt"] = "arithjax"  # same table, same bytes
+
+BLUE, GREY = "#0072b2", "#8a8a8a"  # colour-blind safe (Okabe & Ito 2008)
 GRADE_COLOURS = {
     "diverged": "#000000",
     "dead": "#8a8a8a",

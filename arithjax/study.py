@@ -6,6 +6,7 @@ a search that was interrupted asks what an uninterrupted one would have asked.
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import platform
@@ -31,7 +32,7 @@ from arithjax.population import check_count
 from arithjax.setup import Setup
 from arithjax.store import Store
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)
+optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 WORST, BEST = 2.0, -8.0
 """Bounds of the objective, a decimal logarithm of the relative RMSE: a diverged setup is bad, not failed."""
@@ -142,11 +143,8 @@ class _Run:
         stored = self.store.rows()
         self.done = set(zip(stored["trial"], stored["seed"], strict=True))
         search = optuna.create_study(sampler=SAMPLERS["random"](0))
-        adaptive = self.study.sampler not in ("random", "quasi-random", "grid")
-        size = ADAPTIVE if adaptive else self.trials
         began = False
-        for first in range(0, self.trials, size):
-            batch = range(first, min(first + size, self.trials))
+        for batch in self._batches():
             asked = self._ask(search, batch, grid)
             self._check_same(asked, stored)
             nets = [NetId(number, seed, setup) for number, (_, setup) in asked.items() for seed in range(self.seeds)]
@@ -159,10 +157,19 @@ class _Run:
                 began = True
             if missing:
                 self._train(nets, asked, progress)
-            if adaptive or missing:
-                rows = self.store.rows() if missing else stored
-                self._tell(search, asked, rows)
+            if batch.stop < self.trials:
+                self._tell(search, asked, self.store.rows() if missing else stored)
         return self.store.finish()
+
+    def _batches(self) -> list[range]:
+        """Trials that are asked for together: all, unless the sampler learns from results."""
+        if self.study.sampler in ("random", "grid"):
+            ends = [0, self.trials]
+        elif self.study.sampler == "quasi-random":  # its first trial tells it what there is to choose
+            ends = [0, 1, self.trials]
+        else:
+            ends = [*range(0, self.trials, ADAPTIVE), self.trials]
+        return [range(first, last) for first, last in itertools.pairwise(ends) if first < last]
 
     def _ask(self, search: optuna.Study, batch: range, grid: list[dict]) -> dict[int, tuple[optuna.Trial, Setup]]:
         """The batch's trials and their setups, by number."""

@@ -19,7 +19,7 @@ def question(trial):
         learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),
         schedule="cosine",
         batch=32,
-        steps=3000,
+        steps=2000,
     )
 
 
@@ -38,7 +38,7 @@ study = aj.Study(
     question,
     trials=512,
     seeds=4,
-    sampler="quasi-random",
+    sampler="random",
     by=("activation", "target_transform"),
     about="Which networks learn to multiply whole numbers from 0 to 499?",
     answer=answer,

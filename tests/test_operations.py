@@ -38,7 +38,11 @@ REGISTRIES = [OPERATIONS, TRANSFORMS, ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCH
 
 def arguments(op, low, high, integers):
     generator = np.random.default_rng(0)
-    x = generator.integers(low, high + 1, (500, op.arity)) if integers else generator.uniform(low, high, (500, op.arity))
+    x = (
+        generator.integers(low, high + 1, (500, op.arity))
+        if integers
+        else generator.uniform(low, high, (500, op.arity))
+    )
     return x.astype(np.float32)
 
 
@@ -89,15 +93,15 @@ def test_a_constant_is_a_finite_number(name):
     [("div", 0, 5), ("div", -1, 1), ("div", -5, 0), ("reciprocal", -3, 3), ("sqrt", -1, 4), ("mod", -2, 2)],
 )
 def test_undefined_ranges_are_refused(name, low, high):
-    with pytest.raises(ArithjaxError, match="low, high: .* Choose another interval"):
+    with pytest.raises(ArithjaxError, match=r"low, high: .* Choose another interval"):
         OPERATIONS[name].check(low, high)
-    with pytest.raises(ArithjaxError, match="extrapolation: .* is not defined on"):
+    with pytest.raises(ArithjaxError, match=r"extrapolation: .* is not defined on"):
         Setup(op=name, low=1, high=5, extrapolation=(low, high + 1))
 
 
 def test_integers_leave_the_upper_end_out():
     assert Setup(op="div", low=-5, high=0, extrapolation=(1, 5)).bounds == (-5, -1)
-    with pytest.raises(ArithjaxError, match="low, high: div .* is not defined"):
+    with pytest.raises(ArithjaxError, match=r"low, high: div .* is not defined"):
         Setup(op="div", low=-5, high=0, extrapolation=(1, 5), integers=False)
 
 

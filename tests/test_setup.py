@@ -164,7 +164,22 @@ def test_ranges():
     assert Setup(extrapolation=(-6, -2, 2, 6)).extrapolation_intervals == [(-6, -2), (2, 6)]
 
 
-NAMES = ["add", "div", "sqrt", "times:3", "log", "log1p", "raw", "mlp", "relu", "square", "adam", "cosine", "mae", "mul"]
+NAMES = [
+    "add",
+    "div",
+    "sqrt",
+    "times:3",
+    "log",
+    "log1p",
+    "raw",
+    "mlp",
+    "relu",
+    "square",
+    "adam",
+    "cosine",
+    "mae",
+    "mul",
+]
 NUMBERS = st.one_of(
     st.integers(-5, 2000),
     st.integers(),

@@ -15,7 +15,17 @@ from arithjax import compiler, population
 from arithjax import program as programs
 from arithjax.data import order
 from arithjax.optimization import LOSSES
-from arithjax.plan import Candidates, NetId, Tile, choices_arrays, named_tile, nets_arrays, plan, program_of
+from arithjax.plan import (
+    Candidates,
+    NetId,
+    Tile,
+    choices_arrays,
+    layer_activations,
+    named_tile,
+    nets_arrays,
+    plan,
+    program_of,
+)
 
 ROOT = 7
 TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}
@@ -25,21 +35,26 @@ def net(seed=0, **changes):
     return NetId(0, seed, aj.Setup(**{**TINY, "widths": (3,), **changes}))
 
 
-EXACT = {name: net(activation=name) for name in aj.ACTIVATIONS} | {
-    "sgd": net(optimizer="sgd", loss="huber", learning_rate=0.02, momentum=0.8),
-    "rmsprop": net(optimizer="rmsprop", loss="relative", beta2=0.95),
-    "mae": net(loss="mae", activation="tanh", beta1=0.7, beta2=0.9),
-    "cosine": net(learning_rate=0.05, schedule="cosine", end_factor=0.1, warmup=5),
-    "adamw": net(optimizer="adamw", weight_decay=0.1, learning_rate=0.01),
-    "lion": net(optimizer="lion", activation="relu", learning_rate=0.01),
-    "decayed": net(weight_decay=0.1, learning_rate=0.01, schedule="exponential"),
+HOW = [  # beside activations, every optimiser, loss and all else that is chosen has to keep a net to itself
+    {"optimizer": "sgd", "loss": "huber", "learning_rate": 0.02, "momentum": 0.8, "weight_decay": 0.1},
+    {"optimizer": "rmsprop", "loss": "relative", "beta2": 0.95, "weight_decay": 0.1, "schedule": "exponential"},
+    {"optimizer": "lion", "loss": "mae", "schedule": "cosine", "end_factor": 0.1, "warmup": 5},
+    {"optimizer": "adamw", "weight_decay": 0.1, "learning_rate": 0.01},
+]
+THREES = [tuple(aj.ACTIVATIONS)[start:][:3] for start in range(0, len(aj.ACTIVATIONS), 3)]
+"""Every activation, three layers to a net."""
+LAYERED = {
+    "-".join(names): net(activation=names, widths=(3, 2, 4)[: len(names)], **HOW[i % len(HOW)])
+    for i, names in enumerate(THREES)
+}
+EXACT = LAYERED | {
+    "gelu": net(),
     "clipped": net(clip=0.05, optimizer="sgd", learning_rate=0.5),
-    "fresh": net(fresh=True, learning_rate=0.05),
-    "deep": net(widths=(3, 2), activation=("gelu", "tanh"), target_transform="minmax", op="div", low=1),
-    "reals": net(integers=False, input_transform="symlog", target_transform="log1p", bias=False, op="hypot"),
+    "fresh": net(
+        fresh=True, weight_decay=0.1, integers=False, input_transform="symlog", target_transform="log1p", bias=False
+    ),
 }
 """Nets that are trained alone in exact programs, and again as lanes of shared ones."""
-LIKE_OPTAX = ["gelu", "sgd", "rmsprop", "mae", "cosine", "adamw", "lion", "decayed", "clipped"]
 
 
 def run_all(tiles):
@@ -70,10 +85,10 @@ def beside(one, place, places, padded=False, candidates=None):
 
 def everything(one):
     """Candidates for all a net may ask for: its activations among all, its optimiser and loss among several."""
-    decays = one.setup.optimizer in ("adamw", "lion") or one.setup.weight_decay
-    hidden = tuple(aj.ACTIVATIONS) if len(one.setup.widths) == 1 else ("gelu", "sin", "tanh")
-    optimizers = ("adam", "adamw", "lion") if decays else ("adam", "rmsprop", "sgd")
-    return Candidates((hidden,) * len(one.setup.widths) + (("linear",),), optimizers, tuple(LOSSES))
+    if one in LAYERED.values():
+        layers = (*(tuple(sorted(names)) for names in zip(*THREES, strict=True)), ("linear",))
+        return Candidates(layers, ("adamw", "lion", "rmsprop", "sgd"), tuple(LOSSES))
+    return Candidates((("gelu", "sin", "tanh"), ("linear",)), ("adam", "sgd"), ("mae", "mse"))
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +122,7 @@ def test_neighbours_diverge(shared):
     assert np.isinf(wild.mse[wild.diverged]).any() or wild.mse[wild.diverged].isna().any()
 
 
-@pytest.mark.parametrize(("place", "places"), [(0, 8), (7, 8), (3, 16), (20, 32)])
+@pytest.mark.parametrize(("place", "places"), [(0, 8), (7, 8), (20, 32)])
 def test_a_net_is_its_own_in_every_lane(exact, place, places):
     one = EXACT["gelu"]
     trained = population.run_tile(beside(one, place, places), ROOT)
@@ -132,14 +147,6 @@ def test_other_numbers_compile_nothing(exact):
     assert compiler.statistics.programs == before
 
 
-def test_other_operations_train_in_the_same_program(exact):
-    compiled = {key[0].__name__ for key in compiler._compiled}
-    assert compiled >= {"initial", "prepare", "advance", "judge"}
-    before = {key for key in compiler._compiled if key[0] is programs.advance}
-    population.run_tile(named_tile("lanes", net(activation="gelu", op="sub")), ROOT)
-    assert {key for key in compiler._compiled if key[0] is programs.advance} == before
-
-
 def optax_rule(setup):
     """The same training in optax's own words."""
     steps, rate = setup.steps, setup.learning_rate
@@ -160,7 +167,7 @@ def optax_rule(setup):
         case "adamw":
             rule, decay = optax.adamw(rate, weight_decay=decay), None
         case "lion":
-            rule = optax.lion(rate)
+            rule, decay = optax.lion(rate, weight_decay=1e-3), None
         case "sgd":
             rule = optax.sgd(rate, setup.momentum or 0.9)
         case "rmsprop":
@@ -182,7 +189,7 @@ def optax_loss(setup, p, t):
             return ((p - t) ** 2 / (1 + jnp.abs(t)) ** 2).mean()
 
 
-@pytest.mark.parametrize("name", LIKE_OPTAX)
+@pytest.mark.parametrize("name", [name for name in EXACT if name != "fresh"])
 def test_training_follows_optax(exact, name):
     one = EXACT[name]
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
@@ -190,12 +197,12 @@ def test_training_follows_optax(exact, name):
     quick = compiler.quick_options()
     start = compiler.call(programs.initial, tile.program, quick, *arrays).params
     data = compiler.call(programs.prepare, population._data_only(tile.program), quick, *arrays)
-    activation, rule = aj.ACTIVATIONS[setup.activation].fn, optax_rule(setup)
+    activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
     def loss(params, x, t):
-        h = activation(x @ params["Dense_0"]["kernel"] + params["Dense_0"]["bias"])
-        y = h @ params["Dense_1"]["kernel"] + params["Dense_1"]["bias"]
-        return optax_loss(setup, y[:, 0], t)
+        for activation, layer in zip(activations, params.values(), strict=True):
+            x = activation(x @ layer["kernel"] + layer["bias"])
+        return optax_loss(setup, x[:, 0], t)
 
     @jax.jit
     def step(params, state, x, t):
@@ -213,11 +220,6 @@ def test_training_follows_optax(exact, name):
         assert not np.allclose(ours[..., 0], first[..., 0], rtol=1e-4, atol=1e-5)
 
 
-def test_fresh_examples_are_new_at_each_step(exact):
-    one, fixed = EXACT["fresh"], net(learning_rate=0.05)
-    assert exact[one].rows.mse[0] != population.run_tile(named_tile("lanes", fixed), ROOT).rows.mse[0]
-
-
 MIXED = [
     net(0),
     net(1, learning_rate=0.01),
@@ -225,7 +227,6 @@ MIXED = [
     net(0, widths=(20,)),
     net(1, widths=(20,)),
     net(0, widths=(24,), activation="relu", optimizer="sgd", loss="huber"),
-    net(0, widths=(32,), activation="relu", clip=0.1),
 ]
 
 
@@ -259,28 +260,26 @@ def test_plans_hold_every_net_once():
     assert all(len(tile.nets) <= tile.program.nets for tile in tiles)
 
 
-STOPPING = {
-    "op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "steps": 400, "evaluate_every": 20,
-    "learning_rate": 0.02, "stop_early": True,
-}  # fmt: skip
+ADDING = {"op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "learning_rate": 0.02, "tests": 1024}
 
 
-def test_stopped_nets_are_frozen_whatever_their_neighbours_do():
-    nets = [net(seed, **STOPPING) for seed in range(5)]
-    nets += [net(seed, **STOPPING | {"learning_rate": rate}) for seed, rate in enumerate((1e10, 1e4, 1e-6))]
+@pytest.mark.parametrize("every", [1, 20])
+def test_stopped_nets_are_frozen_whatever_their_neighbours_do(every):
+    setup = net(**ADDING, steps=20 * every, evaluate_every=every, stop_early=True).setup
+    rates = (0.02, 0.05, 0.1, 1e-6, 1e6, 1e8, 1e9, 1e10)
+    nets = [NetId(0, seed, setup.replace(learning_rate=rate)) for seed, rate in enumerate(rates)]
     tile = replace(named_tile("lanes", nets[0]), nets=tuple(nets))
     together = population.run_tile(tile, ROOT)
     stopped = together.rows.trained_steps
-    assert stopped.nunique() > 2 and stopped.max() == 400 and stopped.min() < 400
-    assert set(together.rows.grade[stopped < 400]) >= {"diverged"}
+    assert stopped.max() == setup.steps and stopped.min() < setup.steps
+    assert "diverged" in set(together.rows.grade[stopped < setup.steps])
     for one in nets:
         alone = population.run_tile(replace(tile, nets=(one,)), ROOT)
         assert rows(together, one) == rows(alone, one)
 
 
 def test_a_linear_net_learns_to_add():
-    setup = aj.Setup(op="add", widths=(3, 2), activation=("linear",) * 2, learning_rate=0.02, steps=1000, batch=16)
-    table = aj.train([setup], seeds=4)
+    table = aj.train([net(**ADDING | {"steps": 1000, "evaluate_every": 20}).setup], seeds=4)
     assert (table.relative_rmse < 0.01).all()
     assert table.extrapolation_solved.all()
     assert (table.solved_at <= 1000).all()
@@ -288,7 +287,7 @@ def test_a_linear_net_learns_to_add():
 
 
 def test_a_square_net_multiplies_exactly():
-    setup = aj.Setup(widths=(4,), activation="square", learning_rate=0.02, schedule="cosine", steps=4000)
+    setup = aj.Setup(widths=(8,), activation="square", learning_rate=0.02, schedule="cosine", steps=4000)
     table = aj.train([setup], seeds=4)
     assert list(table.grade) == ["exact"] * 4
     assert table.extrapolation_solved.all()
@@ -300,20 +299,15 @@ def test_a_relu_net_does_not_extrapolate_products():
     table = aj.train([setup], seeds=4)
     assert (table.r2 > 0.9).all()
     assert not table.extrapolation_solved.any()
-    assert (table.extrapolation_relative_rmse > 10 * table.relative_rmse).all()
+    assert (table.extrapolation_relative_rmse > 5 * table.relative_rmse).all()
     assert (table.beats == "plane").all()
 
 
 def test_nets_that_diverge_are_rows():
-    table = aj.train([net(activation="square", optimizer="sgd", learning_rate=1e10).setup], seeds=3)
-    assert list(table.grade) == ["diverged"] * 3
-    assert table.diverged.all() and not table.dead.any() and table.solved_at.isna().all()
-
-
-def test_a_users_operation_trains(add):
-    add(aj.OPERATIONS, aj.Operation("cube", "a³", lambda a: a**3, arity=1))
-    table = aj.train([net(op="cube", low=-5, high=5, activation="gelu", learning_rate=0.05).setup], seeds=2)
-    assert list(table.op) == ["cube"] * 2 and np.isfinite(table.mse).all()
+    one = net(learning_rate=1e30)
+    (row,) = population.run_tile(named_tile("lanes", one), ROOT).rows.itertuples()
+    assert (row.grade, row.diverged, row.dead, row.exact, row.beats) == ("diverged", True, False, 0, "none")
+    assert np.isnan(row.solved_at) and not row.extrapolation_solved
 
 
 @pytest.mark.parametrize(
@@ -326,7 +320,7 @@ def test_a_users_operation_trains(add):
         ({"setups": [aj.Setup()], "seed": -1}, "seed=-1 is not allowed"),
         ({"setups": [aj.Setup()], "seed": 2**32}, "seed=4294967296 is not allowed"),
     ],
-    ids=str,
+    ids=lambda value: str(value)[-20:],
 )
 def test_mistakes_are_told_before_anything_compiles(arguments, message):
     before = compiler.statistics.programs

@@ -1,0 +1,193 @@
+"""The command line: answers, exit statuses, and one clear line for every mistake."""
+
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+import arithjax as aj
+from arithjax import cli
+
+TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
+TINY_OPTIONS = [
+    "--widths",
+    "3",
+    "--activation",
+    "relu",
+    "--batch",
+    "10",
+    "--steps",
+    "30",
+    "--examples",
+    "64",
+    "--tests",
+    "64",
+    "--seeds",
+    "2",
+]
+
+
+def command(*words, monkeypatch=None, capsys=None):
+    """`arithjax WORDS` as `main` runs it: exit status, standard output, standard error."""
+    monkeypatch.setattr(sys, "argv", ["arithjax", *map(str, words)])
+    monkeypatch.setattr("warnings.showwarning", None)
+    try:
+        cli.main()
+        status = 0
+    except SystemExit as stop:
+        status = stop.code
+    said = capsys.readouterr()
+    return status, said.out, said.err
+
+
+@pytest.fixture
+def arithjax(monkeypatch, capsys):
+    return lambda *words: command(*words, monkeypatch=monkeypatch, capsys=capsys)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    def question(trial):
+        return aj.Setup(op=trial.suggest_categorical("op", ["add", "mul"]), **TINY)
+
+    out = tmp_path_factory.mktemp("runs")
+    aj.run(aj.Study("tiny", question, sampler="grid", seeds=3, by=("op",)), out)
+    return out / "tiny"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["table", "--help"], ["fit", "--help"], ["run", "--help"]])
+def test_help_starts_no_jax(words):
+    program = "import sys; from arithjax.cli import arithjax; arithjax(sys.argv[1:], standalone_mode=False); "
+    done = subprocess.run(
+        [sys.executable, "-c", program + "assert 'jax' not in sys.modules", *words], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Usage" in done.stdout
+
+
+def test_table_starts_no_jax(results):
+    program = "import sys; from arithjax.cli import arithjax; arithjax(sys.argv[1:], standalone_mode=False); "
+    command = [sys.executable, "-c", program + "assert 'jax' not in sys.modules", "table", str(results)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "mul" in done.stdout
+
+
+def test_fit_save_predict(arithjax, tmp_path):
+    status, out, _ = arithjax("fit", "add", *TINY_OPTIONS, "--save", tmp_path / "a.net")
+    assert status == 0
+    assert out.count("\n") > 12
+    status, out, err = arithjax("predict", tmp_path / "a.net", 1, 2)
+    assert (status, err) == (0, "")
+    float(out)
+    status, _, err = arithjax("predict", tmp_path / "a.net", -1, 600)
+    assert status == 0
+    assert "Outside the training range" in err
+
+
+def test_table_report_retrain(arithjax, results):
+    assert "add" in arithjax("table", results, "--by", "op")[1]
+    assert arithjax("table", results, "--by", "op", "--csv")[1].startswith("op,nets,rate,low,high")
+    assert "mul" not in arithjax("table", results, "--where", "op == 'add'")[1]
+    assert arithjax("report", results)[0] == 0
+    assert "<svg" in (results / "report.html").read_text()
+    status, out, _ = arithjax("retrain", results, 4)
+    assert status == 0
+    assert "Identical to the last bit" in out
+
+
+def test_list_names_everything():
+    out = CliRunner().invoke(cli.arithjax, ["list"]).output
+    for registry in (aj.OPERATIONS, aj.TRANSFORMS, aj.ACTIVATIONS, aj.MODELS, aj.OPTIMIZERS, aj.INITIALIZERS):
+        for name in registry:
+            assert f"  {name}" in out
+    for study in ("question", "multiplication"):
+        assert study in out
+
+
+def study_file(folder, text):
+    path = folder / "mine.py"
+    path.write_text(text)
+    return path
+
+
+MISTAKES = [
+    (["fit", "mull"], "did you mean 'mul'"),
+    (["fit", "times:x"], "times:x"),
+    (["fit", "div"], "div"),
+    (["fit", "mul", "--low", "5", "--high", "5"], "low=5"),
+    (["fit", "mul", "--widths", "0"], "widths"),
+    (["fit", "mul", "--widths", ""], "widths"),
+    (["fit", "mul", "--widths", "4,x"], "widths"),
+    (["fit", "mul", "--activation", "rellu"], "did you mean 'relu'"),
+    (["fit", "mul", "--learning-rate", "-1"], "learning_rate"),
+    (["fit", "mul", "--learning-rate", "nan"], "learning_rate"),
+    (["fit", "mul", "--learning-rate", "abc"], "learning-rate"),
+    (["fit", "mul", "--batch", "100", "--examples", "10"], "batch=100"),
+    (["fit", "mul", "--target-transform", "log"], "target_transform=log"),
+    (["fit", "mul", "--target-transform", "lg"], "unknown transform 'lg'"),
+    (["fit", "mul", "--seeds", "0"], "seeds=0"),
+    (["fit", "mul", "--optimizer", "adan"], "did you mean 'adam'"),
+    (["fit", "mul", "--model", "mlpp"], "did you mean 'mlp'"),
+    (["fit", "mul", "--nonsense", "1"], "nonsense"),
+    (["run", "multiplicaton"], "did you mean 'multiplication'"),
+    (["run", "question", "--trials", "0"], "trials=0"),
+    (["run", "question", "--seeds", "-3"], "seeds=-3"),
+    (["run", "nowhere/file.py"], "nowhere/file.py"),
+    (["table", "nowhere"], "nowhere"),
+    (["report", "nowhere"], "nowhere"),
+    (["retrain", "nowhere", "0"], "nowhere"),
+    (["predict", "nowhere.net", "1", "2"], "nowhere.net"),
+    (["list", "operation"], "did you mean 'operations'"),
+    (["dance"], "dance"),
+    (["run"], "STUDY"),
+]
+
+
+@pytest.mark.parametrize(("words", "phrase"), MISTAKES, ids=lambda value: " ".join(value)[:40] if value else "")
+def test_mistakes_get_one_clear_line(arithjax, words, phrase, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = arithjax(*words)
+    assert status == 2
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert phrase in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "phrase"),
+    [
+        ("x = 1\n", "no variable `study`"),
+        ("study = 3\n", "a int as `study`"),
+        ("def broken(:\n", "line 1"),
+        ("x = 1\nraise RuntimeError('no')\n", "line 2"),
+        ("import arithjax as aj\nstudy = aj.Study('s', lambda trial: 3, trials=1)\n", "return a Setup"),
+        ("import arithjax as aj\nstudy = aj.Study('s', lambda trial: trial.nothing, trials=1)\n", "AttributeError"),
+        ("import arithjax as aj\nstudy = aj.Study('s', lambda trial: aj.Setup(op='mull'), trials=1)\n", "'mul'"),
+        ("import arithjax as aj\nstudy = aj.Study('s', lambda trial: aj.Setup(), trials=1, sampler='x')\n", "sampler"),
+        ("import arithjax as aj\naj.Setup(wdths=3)\n", "wdths"),
+    ],
+)
+def test_broken_study_files(arithjax, tmp_path, text, phrase):
+    status, _, err = arithjax("run", study_file(tmp_path, text), "--out", tmp_path / "runs")
+    assert status == 2
+    assert err.count("\n") == 1, err
+    assert phrase in err
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+@pytest.mark.parametrize(("words", "phrase"), [(["--by", "opp"], "'op'"), (["--where", "op ="], "--where")])
+def test_table_mistakes(arithjax, results, words, phrase):
+    status, _, err = arithjax("table", results, *words)
+    assert status == 2
+    assert err.count("\n") == 1, err
+    assert phrase in err
+
+
+def test_retrain_of_a_net_that_is_not_there(arithjax, results):
+    status, _, err = arithjax("retrain", results, 99)
+    assert (status, err.count("\n")) == (2, 1)
+    assert "net=99" in err
