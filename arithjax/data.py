@@ -113,7 +113,7 @@ class Task:
     def of(cls, setup: Setup) -> Task:
         """The task of a setup."""
         intervals = tuple(setup.extrapolation_intervals)
-        return cls(OPERATIONS[setup.op], setup.integers, setup.low, setup.high, intervals, setup.tests)
+        return _known(cls(OPERATIONS[setup.op], setup.integers, setup.low, setup.high, intervals, setup.tests))
 
     @functools.cached_property
     def interpolation_points(self) -> Points:
@@ -127,19 +127,33 @@ class Task:
 
     @functools.cached_property
     def domain(self) -> np.ndarray | None:
-        """All arguments `[points, arity]` of an integer operation whose domain is small enough, else None."""
-        if not self.whole:
+        """All arguments `[points, arity]` of an operation on integers whose results are whole, if they are few enough
+        to be certified, else None."""
+        return self._arguments if self.whole else None
+
+    @functools.cached_property
+    def _arguments(self) -> np.ndarray | None:
+        if not self.integers:
             return None
         low, high = closed(self.low, self.high, True)
         if (high - low + 1) ** self.op.arity > CERTIFIABLE:
             return None
-        return np.array(list(itertools.product(range(low, high + 1), repeat=self.op.arity)), np.float32)
+        values = np.arange(low, high + 1, dtype=np.float32)
+        return np.stack(np.meshgrid(*[values] * self.op.arity, indexing="ij"), -1).reshape(-1, self.op.arity)
 
     @functools.cached_property
     def whole(self) -> bool:
         """Whether results are whole numbers."""
-        t = self.interpolation_points.t
-        return self.integers and bool(np.all(t == np.rint(t)))
+        if not self.integers:
+            return False
+        t = self.interpolation_points.t if self._arguments is None else evaluate(self.op, self._arguments)
+        return bool(np.all(t == np.rint(t)))
+
+
+@functools.lru_cache(maxsize=64)
+def _known(task: Task) -> Task:
+    """The first of equal tasks, so that its points are made once."""
+    return task
 
 
 def points(op: Operation, intervals: tuple[tuple[float, float], ...], integers: bool, count: int) -> Points:

@@ -20,13 +20,17 @@ def nearest(value: object, names: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else "."
 
 
+def _names(member: type | tuple) -> str:
+    return " or ".join(kind.__name__ for kind in (member if isinstance(member, tuple) else (member,)))
+
+
 class Registry(dict):
     """A table of members by name: `REGISTRY["mine"] = Member("mine", ...)` adds one, the key being its name.
 
     `kind` and `plural` word the messages; `member` is the type every entry has.
     """
 
-    def __init__(self, kind: str, member: type, members: Iterable = (), plural: str | None = None):
+    def __init__(self, kind: str, member: type | tuple, members: Iterable = (), plural: str | None = None):
         super().__init__()
         self.kind, self.member, self.plural = kind, member, plural or f"{kind}s"
         for entry in members:
@@ -37,7 +41,7 @@ class Registry(dict):
     def __setitem__(self, name: str, entry: object) -> None:
         if not isinstance(entry, self.member):
             raise ArithjaxError(
-                f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {self.member.__name__}."
+                f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {_names(self.member)}."
             )
         if entry.name != name:
             raise ArithjaxError(f"{self.kind} '{entry.name}' was entered as '{name}'; key and name must be the same.")
@@ -45,5 +49,5 @@ class Registry(dict):
 
     def __missing__(self, name: object):
         raise ArithjaxError(
-            f"unknown {self.kind} '{name}'{nearest(name, self)} 'arithjax list {self.plural}' shows them all."
+            f"unknown {self.kind} {str(name)[:60]!r}{nearest(name, self)} 'arithjax list {self.plural}' shows them all."
         )

@@ -46,14 +46,14 @@ class Sums(NamedTuple):
 
 def sums(predictions: jax.Array, block: Block) -> Sums:
     """Sums over a block for `predictions [points, lanes]`."""
-    error = predictions - block.t[:, None]
-    weight = block.weight[:, None]
-    right = (jnp.abs(error) < 0.5) * weight
-    squares = ((error / block.std) ** 2 * weight).reshape(-1, min(32, len(error)), error.shape[1])
+    inside = block.weight[:, None] > 0
+    error = jnp.where(inside, predictions - block.t[:, None], 0.0)
+    right = (jnp.abs(error) < 0.5) & inside
+    squares = ((error / block.std) ** 2).reshape(-1, min(32, len(error)), error.shape[1])
     return Sums(
         squares.sum(1).sum(0),
-        (jnp.abs(error) * weight).max(0),
-        right.sum(0),
+        jnp.abs(error).max(0),
+        right.sum(0).astype(jnp.float32),
         predictions.min(0),
         predictions.max(0),
     )

@@ -87,8 +87,11 @@ class Net:
 
 def fit_setup(setup: Setup, seeds: int = 8, seed: int = 0) -> Net:
     """Train a setup from several seeds and keep its best net: the best grade, then the smallest error."""
-    nets = [NetId(0, number, setup) for number in range(seeds)]
+    if not isinstance(setup, Setup):
+        raise ArithjaxError(f"setup is a {type(setup).__name__}; it has to be an arithjax Setup.")
     population.check_count("seeds", seeds)
+    population.check_seed(seed)
+    nets = [NetId(0, number, setup) for number in range(seeds)]
     kept, frames, best = None, [], None
     for trained in population.train_nets(nets, seed):
         frames.append(trained.rows)

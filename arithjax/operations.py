@@ -61,9 +61,14 @@ class Operation:
             )
 
 
+def _short(c: float) -> str:
+    """`7`, not `7.0`, and every digit where they matter."""
+    return f"{c:g}" if float(f"{c:g}") == c else repr(c)
+
+
 CONSTANTS: dict[str, Callable[[float], Operation]] = {
-    "times": lambda c: Operation(f"times:{c:g}", f"{c:g}·a", lambda a: c * a, arity=1),
-    "plus": lambda c: Operation(f"plus:{c:g}", f"a + {c:g}", lambda a: a + c, arity=1),
+    "times": lambda c: Operation(f"times:{_short(c)}", f"{_short(c)}·a", lambda a: c * a, arity=1),
+    "plus": lambda c: Operation(f"plus:{_short(c)}", f"a + {_short(c)}", lambda a: a + c, arity=1),
 }
 """Operations with a constant, `times:7` or `plus:-2.5`: name -> (constant -> operation)."""
 
@@ -82,7 +87,7 @@ def _with_constant(family: str, constant: str) -> Operation:
         value = float(constant)
     except ValueError:
         value = math.nan
-    if not math.isfinite(value):
+    if not abs(value) < 3e38:
         raise ArithjaxError(f"operation '{family}:{constant}' needs a number after the colon, as in '{family}:7'.")
     return CONSTANTS[family](value)
 

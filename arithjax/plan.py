@@ -218,6 +218,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         transforms=tuple(TRANSFORMS.values()),
         weight_decay=decay_of(setup) > 0,
         clip=setup.clip is not None,
+        stops=setup.stop_early,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import os
 import queue
 import threading
@@ -39,6 +40,9 @@ def train_setups(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.D
 
     `seed` is the root of all randomness. Columns are those of `nets.parquet`; `trial` numbers the setups.
     """
+    if isinstance(setups, Setup):
+        raise ArithjaxError("setups is a single Setup; put it in a list: [setup].")
+    check_seed(seed)
     setups = list(setups)
     for setup in setups:
         if not isinstance(setup, Setup):
@@ -51,8 +55,14 @@ def train_setups(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.D
 
 def check_count(name: str, value: Any) -> None:
     """Raise unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= value < 2**31:
         raise ArithjaxError(f"{name}={value} is not allowed; it has to be a whole number of at least 1.")
+
+
+def check_seed(value: Any) -> None:
+    """Raise unless `value` can be the root of all randomness."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < 2**32:
+        raise ArithjaxError(f"seed={value} is not allowed; it has to be a whole number from 0 to 2**32 - 1.")
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
@@ -87,24 +97,18 @@ def run_tiles(
     stop: threading.Event,
 ) -> Iterator[Trained]:
     """Each worker takes the next tile; while one compiles, the others train."""
-    waiting: queue.SimpleQueue = queue.SimpleQueue()
-    finished: queue.SimpleQueue = queue.SimpleQueue()
-    for tile in tiles:
-        waiting.put(tile)
-    left = waiting.qsize()
+    waiting, finished = _Waiting(tiles), queue.SimpleQueue()
+    left = len(waiting.tiles)
 
     def work(device: jax.Device) -> None:
-        while not stop.is_set():
-            try:
-                tile = waiting.get_nowait()
-            except queue.Empty:
-                return
+        while not stop.is_set() and (tile := waiting.take()) is not None:
             try:
                 with jax.default_device(device):
                     finished.put(run_tile(tile, root, progress, stop))
             except BaseException as error:
                 finished.put(error)
                 return
+            waiting.compiled(tile)
 
     threads = [threading.Thread(target=work, args=(devices[i % len(devices)],), daemon=True) for i in range(workers)]
     for thread in threads:
@@ -119,6 +123,31 @@ def run_tiles(
         stop.set()
         for thread in threads:
             thread.join()
+
+
+class _Waiting:
+    """Tiles not yet begun. A worker is given one whose program no other worker is compiling, if there is one."""
+
+    def __init__(self, tiles: Iterable[Tile]):
+        self.tiles = list(tiles)
+        self.compiling: set[programs.Program] = set()
+        self.known: set[programs.Program] = set()
+        self.lock = threading.Lock()
+
+    def take(self) -> Tile | None:
+        with self.lock:
+            if not self.tiles:
+                return None
+            free = (i for i, tile in enumerate(self.tiles) if tile.program not in self.compiling)
+            tile = self.tiles.pop(next(free, 0))
+            if tile.program not in self.known:
+                self.compiling.add(tile.program)
+            return tile
+
+    def compiled(self, tile: Tile) -> None:
+        with self.lock:
+            self.known.add(tile.program)
+            self.compiling.discard(tile.program)
 
 
 def cores() -> int:
@@ -211,7 +240,7 @@ def judged_part(program: programs.Program) -> programs.Program:
     return replace(program, op=None, integers=True, examples=0, batch=0, optimizers=(), losses=(), **_PLAIN)
 
 
-_PLAIN = {"weight_decay": False, "clip": False, "fresh": False}
+_PLAIN = {"weight_decay": False, "clip": False, "stops": False, "fresh": False}
 
 
 def _orders(program: programs.Program, setup: Setup, start: int, stop: int) -> jax.Array:

@@ -44,6 +44,7 @@ class Program:
     transforms: tuple[Transform, ...]
     weight_decay: bool
     clip: bool
+    stops: bool
 
     @property
     def leading(self) -> bool:
@@ -293,11 +294,16 @@ def _update(program: Program, state: State, gradient: Any, step: jax.Array, choi
         return direction, moments
 
     branches = [functools.partial(follow, optimizer) for optimizer in program.optimizers]
-    # lanes round alike without a branch (tested), and are faster so
-    switch = choose if program.leading else jax.lax.switch
+    # unclipped lanes round alike without a branch (tested), and are faster so
+    switch = choose if program.leading or program.clip else jax.lax.switch
     direction, moments = switch(choices.optimizer, branches, gradient, state.params, state.moments)
     rate = lane(nets.learning_rate) * rate_factor(step, choices)
-    return State(jax.tree.map(lambda p, d: p - rate * d, state.params, direction), moments)
+
+    def move(p: jax.Array, d: jax.Array) -> jax.Array:
+        # a stopped net has rate 0 and stays as it is, even where its direction is not finite
+        return jnp.where(rate > 0, p - rate * d, p) if program.stops else p - rate * d
+
+    return State(jax.tree.map(move, state.params, direction), moments)
 
 
 def rate_factor(step: jax.Array, choices: Choices) -> jax.Array:

@@ -133,17 +133,19 @@ def _normalised(setup: Setup) -> dict[str, Any]:
         try:
             out[f.name] = _coerce(value, kind)
         except (TypeError, ValueError, OverflowError):
-            raise ArithjaxError(f"{f.name}={value!r} is not allowed; it has to be {_KINDS[kind]}.") from None
+            shown = " ".join(repr(value).split())
+            shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+            raise ArithjaxError(f"{f.name}={shown} is not allowed; it has to be {_KINDS[kind]}.") from None
     return out
 
 
 _KINDS = {
     "str": "a name",
     "bool": "true or false",
-    "int": "a whole number",
+    "int": "a whole number below 2**31",
     "float": "a number",
     "float | None": "a number, or nothing for the default",
-    "int | None": "a whole number, or nothing for the default",
+    "int | None": "a whole number below 2**31, or nothing for the default",
     "tuple[int, ...]": "whole numbers such as 64,64",
     "tuple[float, ...] | None": "pairs of numbers such as 500,1000, or nothing for the default",
     "str | tuple[str, ...]": "a name, or one for each hidden layer",
@@ -169,17 +171,23 @@ def _coerce(value: Any, kind: str) -> Any:
             raise TypeError
         return float(value)
     if kind == "tuple[int, ...]":
-        return tuple(_whole(v) for v in (value if isinstance(value, tuple | list) else [value]))
+        return tuple(_whole(v) for v in (value if _is_sequence(value) else [value]))
     if kind == "tuple[float, ...]":
+        if not _is_sequence(value) or any(isinstance(v, str | bool) for v in value):
+            raise TypeError
         return tuple(float(v) for v in value)
     names = tuple(value) if isinstance(value, tuple | list) else (value,)
     if not names or not all(isinstance(v, str) for v in names):
         raise TypeError
-    return names[0] if len(set(names)) == 1 and isinstance(value, str) else names
+    return names if _is_sequence(value) else names[0]
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, tuple | list) or type(value).__name__ == "ndarray"
 
 
 def _whole(value: Any) -> int:
-    if isinstance(value, str | bool) or int(value) != value:
+    if isinstance(value, str | bool) or int(value) != value or abs(int(value)) >= 2**31:
         raise ValueError
     return int(value)
 
@@ -195,17 +203,23 @@ def _check(s: Setup) -> None:
 
     op = OPERATIONS[s.op]
     for registry, name in [
-        (TRANSFORMS, s.input_transform),
-        (TRANSFORMS, s.target_transform),
-        (MODELS, s.model),
-        (ACTIVATIONS, s.output_activation),
-        (INITIALIZERS, s.initializer),
-        (OPTIMIZERS, s.optimizer),
-        (SCHEDULES, s.schedule),
-        (LOSSES, s.loss),
-        *((ACTIVATIONS, name) for name in ([s.activation] if isinstance(s.activation, str) else s.activation)),
+        (TRANSFORMS, "input_transform"),
+        (TRANSFORMS, "target_transform"),
+        (MODELS, "model"),
+        (ACTIVATIONS, "activation"),
+        (ACTIVATIONS, "output_activation"),
+        (INITIALIZERS, "initializer"),
+        (OPTIMIZERS, "optimizer"),
+        (SCHEDULES, "schedule"),
+        (LOSSES, "loss"),
     ]:
-        registry[name]
+        value = getattr(s, name)
+        for member in [value] if isinstance(value, str) else value:
+            if member not in registry:
+                try:
+                    registry[member]
+                except ArithjaxError as error:
+                    raise ArithjaxError(f"{name}: {error}") from None
 
     _check_interval("low, high", s.low, s.high, s.integers)
     op.check(*s.bounds)
@@ -219,14 +233,16 @@ def _check(s: Setup) -> None:
 
     if not s.widths and s.model == "mlp":
         raise ArithjaxError("widths is empty; give at least one hidden layer, such as 64,64.")
-    for name in ("widths",):
-        if any(w < 1 for w in s.widths):
-            raise ArithjaxError(f"{name}={cell(s.widths)} is not allowed; every width has to be at least 1.")
+    if any(not 1 <= w <= 2**16 for w in s.widths):
+        raise ArithjaxError(f"widths={cell(s.widths)[:60]} is not allowed; every width has to be from 1 to 65536.")
     if not isinstance(s.activation, str) and len(s.activation) != len(s.widths):
         raise ArithjaxError(
             f"activation={cell(s.activation)} names {len(s.activation)} layers and widths={cell(s.widths)} "
             f"{len(s.widths)}; give one name, or one for each hidden layer."
         )
+
+    if not isinstance(s.activation, str) and len(set(s.activation)) == 1:
+        object.__setattr__(s, "activation", s.activation[0])  # the same question, said in one word
 
     for name in ("examples", "tests", "batch", "steps"):
         _check_number(s, name, lambda v: v >= 1, "at least 1")
@@ -235,7 +251,10 @@ def _check(s: Setup) -> None:
     for name in ("beta1", "beta2", "momentum"):
         _check_number(s, name, lambda v: 0 <= v < 1, "at least 0 and below 1")
     _check_number(s, "weight_decay", lambda v: v >= 0, "at least 0")
-    _check_number(s, "end_factor", lambda v: 0 <= v <= 1 if s.schedule != "exponential" else 0 < v <= 1, "in (0, 1]")
+    if s.schedule == "exponential":
+        _check_number(s, "end_factor", lambda v: 0 < v <= 1, "above 0 and at most 1")
+    else:
+        _check_number(s, "end_factor", lambda v: 0 <= v <= 1, "at least 0 and at most 1")
     _check_number(s, "warmup", lambda v: 0 <= v <= s.steps, f"between 0 and steps={s.steps}")
     _check_number(s, "evaluate_every", lambda v: 1 <= v <= s.steps, f"between 1 and steps={s.steps}")
     if s.batch > s.examples and not s.fresh:
@@ -255,6 +274,9 @@ def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
         raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
     if low >= high:
         raise ArithjaxError(f"{what}: low={low:g} has to be smaller than high={high:g}.")
+    largest = 2**24 if integers else 1e18
+    if max(abs(low), abs(high)) > largest:
+        raise ArithjaxError(f"{what}: {low:g}, {high:g} has to lie within ±{largest:g}, what float32 can tell apart.")
     if integers and closed(low, high, True)[0] > closed(low, high, True)[1]:
         raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
 
@@ -269,7 +291,7 @@ def _check_transform(field_name: str, transform: Any, low: float, what: str) -> 
 
 def _check_number(setup: Setup, name: str, allowed: Any, words: str) -> None:
     value = getattr(setup, name)
-    if value is not None and not (math.isfinite(value) and allowed(value)):
+    if value is not None and not (abs(value) < 3e38 and allowed(value)):
         raise ArithjaxError(f"{name}={value:g} is not allowed; it has to be {words}.")
 
 

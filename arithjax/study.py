@@ -28,7 +28,7 @@ import pandas as pd
 from arithjax import plan, population, results
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.plan import NetId
-from arithjax.population import check_count
+from arithjax.population import check_count, check_seed
 from arithjax.setup import Setup
 from arithjax.store import Store
 
@@ -82,6 +82,7 @@ class Study:
         if self.trials is not None or self.sampler != "grid":
             check_count("trials", self.trials)
         check_count("seeds", self.seeds)
+        check_seed(self.seed)
         if isinstance(self.sampler, str) and self.sampler not in SAMPLERS:
             raise ArithjaxError(
                 f"unknown sampler '{self.sampler}'{nearest(self.sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."

@@ -16,7 +16,7 @@ def question(trial):
         input_transform=trial.suggest_categorical("input_transform", ["raw", "scale", "standardize", "log1p"]),
         target_transform=trial.suggest_categorical("target_transform", ["raw", "scale", "standardize", "log1p"]),
         optimizer=trial.suggest_categorical("optimizer", ["adam", "rmsprop", "sgd"]),
-        learning_rate=trial.suggest_float("learning_rate", 1e-4, 1e-1, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 1e-3, 1e-1, log=True),
         schedule="cosine",
         batch=32,
         steps=2000,

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import math
 
+import jax
 import pytest
 
 from arithjax.bench import QUESTION, WAYS, Runner, Way, bench
@@ -46,5 +47,6 @@ def test_a_missing_package_is_named_in_one_line(capsys):
 @pytest.mark.filterwarnings("default")
 def test_every_way_trains(way):
     runner = way.prepare(SMALL, 8 if way.populations != (1,) else 1)
-    runner.run(2)
+    with jax.numpy_rank_promotion("allow"):  # Keras promotes
+        runner.run(2)
     assert runner.nets >= 1 and runner.steps >= 1

@@ -147,6 +147,12 @@ def test_other_numbers_compile_nothing(exact):
     assert compiler.statistics.programs == before
 
 
+def test_another_operation_compiles_its_examples_alone(exact):
+    before = compiler.statistics.programs
+    population.run_tile(named_tile("lanes", net(op="sub")), ROOT)
+    assert compiler.statistics.programs == before + 1
+
+
 def optax_rule(setup):
     """The same training in optax's own words."""
     steps, rate = setup.steps, setup.learning_rate
@@ -195,7 +201,7 @@ def test_training_follows_optax(exact, name):
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
     arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
     quick = compiler.quick_options()
-    start = compiler.call(programs.initial, tile.program, quick, *arrays).params
+    start = compiler.call(programs.initial, population.training_part(tile.program), quick, *arrays).params
     data = compiler.call(programs.prepare, population._data_only(tile.program), quick, *arrays)
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 

@@ -13,6 +13,6 @@ from arithjax.errors import Registry
 from arithjax.models.lifted import FlaxModel
 from arithjax.models.mlp import MLP, MLPModel
 
-MODELS = Registry("model", object, [MLPModel()])
+MODELS = Registry("model", (MLPModel, FlaxModel), [MLPModel()])
 
 __all__ = ["MLP", "MODELS", "FlaxModel", "MLPModel"]

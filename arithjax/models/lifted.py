@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from arithjax.errors import ArithjaxError
+from arithjax.setup import DEFAULTS
 
 
 @dataclass(frozen=True)
@@ -26,32 +27,42 @@ class FlaxModel:
 
     def network(self, setup: Any) -> Linen | NNX:
         """The network of a setup, with the methods of `arithjax.models.MLP`."""
+        # how a net is trained does not change what is built: other rates are the same network, and compile nothing
+        shape = setup.replace(**{name: DEFAULTS[name] for name in TRAINING})
         if len(inspect.signature(self.build).parameters) == 2:
-            return NNX(self.build, setup)
-        module = self.build(setup)
+            return NNX(self.build, shape)
+        module = self.build(shape)
         if not isinstance(module, nn.Module):
             raise ArithjaxError(
                 f"model '{self.name}' builds a {type(module).__name__}; it has to be a flax.linen.Module from "
                 f"build(setup), or a flax.nnx.Module from build(setup, rngs)."
             )
-        return Linen(module)
+        return Linen(self.build, shape)
+
+
+TRAINING = (
+    *("learning_rate", "beta1", "beta2", "momentum", "epsilon", "weight_decay", "clip", "schedule", "end_factor"),
+    *("optimizer", "loss", "warmup", "evaluate_every", "stop_early"),
+)
+"""Fields of a setup that a module is not built from."""
 
 
 @dataclass(frozen=True)
 class Linen:
     """A Linen module as a network of one lane."""
 
-    module: nn.Module
+    build: Callable[[Any], nn.Module]
+    setup: Any
 
     def initial(self, key: jax.Array, inputs: int, architecture: Any) -> Any:
         """Parameters of one net."""
-        variables = self.module.init(key, jnp.zeros((1, inputs)))
+        variables = self.build(self.setup).init(key, jnp.zeros((1, inputs)))
         _refuse_state(set(variables) - {"params"})
         return variables["params"]
 
     def predict(self, params: Any, x: jax.Array, architecture: Any) -> jax.Array:
         """`x [batch, in, 1]` -> `[batch, 1]`."""
-        return _column(self.module.apply({"params": params}, x[:, :, 0]), x)
+        return _column(self.build(self.setup).apply({"params": params}, x[:, :, 0]), x)
 
 
 @dataclass(frozen=True)
