@@ -88,7 +88,9 @@ def _heat_map(nets: pd.DataFrame, down: str, across: str) -> plt.Figure:
     rate = rate.loc[rate.mean(1).sort_values(ascending=False).index, rate.mean(0).sort_values(ascending=False).index]
     size = (1.15 * rate.shape[1] + 2.2, 0.62 * rate.shape[0] + 1.4)
     figure, axes = plt.subplots(figsize=size, layout="constrained")
-    image = axes.imshow(np.ma.masked_invalid(rate.to_numpy(float)), cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    brightest = max(0.2, float(np.nanmax(rate.to_numpy(float))))
+    shown = np.ma.masked_invalid(rate.to_numpy(float))
+    image = axes.imshow(shown, cmap="cividis", vmin=0, vmax=brightest, aspect="auto")
     axes.set_xticks(range(rate.shape[1]), rate.columns)
     axes.set_yticks(range(rate.shape[0]), rate.index)
     axes.set(xlabel=across.replace("_", " "), ylabel=down.replace("_", " "))
@@ -97,9 +99,15 @@ def _heat_map(nets: pd.DataFrame, down: str, across: str) -> plt.Figure:
             if (row, column) not in groups.index:
                 continue
             cell = groups.loc[(row, column)]
-            text = f"{cell['rate']:.0%}\n{cell['low']:.0%}-{cell['high']:.0%}, n={cell['nets']:.0f}"
+            text = f"{cell['rate']:.0%}\n{100 * cell['low']:.0f}-{cell['high']:.0%}, n={cell['nets']:.0f}"
             axes.text(
-                j, i, text, ha="center", va="center", fontsize=7, color="black" if cell["rate"] > 0.5 else "white"
+                j,
+                i,
+                text,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="black" if cell["rate"] > brightest / 2 else "white",
             )
     figure.colorbar(image, label="success rate (learned or exact)")
     return figure
@@ -116,7 +124,7 @@ def error_against_parameters(nets: pd.DataFrame) -> plt.Figure:
             jitter = np.exp(generator.normal(0, 0.02, chosen.sum()))
             axes.scatter(nets["parameters"][chosen] * jitter, error[chosen], s=9, color=colour, alpha=0.6, label=grade)
     axes.axhline(0.01, color=GREY, linewidth=0.8, linestyle="--")
-    axes.text(1.0, 0.0105, "learned below 1 % ", transform=axes.get_yaxis_transform(), ha="right", fontsize=8)
+    axes.text(1.0, 0.0105, "learned: at most 1 % ", transform=axes.get_yaxis_transform(), ha="right", fontsize=8)
     axes.set(xscale="log", yscale="log", xlabel="parameters", ylabel="relative RMSE on test points")
     figure.legend(loc="outside upper center", ncols=6, frameon=False)
     return figure

@@ -24,12 +24,14 @@ def question(trial):
 
 
 def answer(nets):
-    good = nets[(nets.target_transform != "raw") & (nets.output_activation == "linear")]
     raw = nets[(nets.input_transform == "raw") & (nets.target_transform == "raw")]
+    scaled = nets[nets.target_transform.isin(["scale", "standardize"]) & (nets.input_transform != "log1p")]
+    square = scaled[(scaled.activation == "square") & (scaled.output_activation == "linear")]
     return (
-        f"{rate_of(nets)} of all nets learn a · b to 1 %. On raw numbers {rate_of(raw)} do; with transformed targets "
-        f"and a linear output {rate_of(good)}, and with the square activation as well "
-        f"{rate_of(good[good.activation == 'square'])}."
+        f"{rate_of(nets)} of these nets learn a · b to 1 %, and {(nets.r2 >= 0.99).mean():.0%} come to R² ≥ 0.99. "
+        f"On raw numbers {rate_of(raw)} learn it; with scaled or standardized targets (and inputs not in logarithms) "
+        f"{rate_of(scaled)}; with the square activation and a linear output as well {rate_of(square)}: "
+        f"ab = ((a+b)² - (a-b)²) / 4."
     )
 
 
