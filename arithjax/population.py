@@ -21,7 +21,7 @@ from arithjax.data import Points, Task, evaluate, order
 from arithjax.errors import ArithjaxError, Interrupted
 from arithjax.models import MLP
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, choices_arrays, nets_arrays, plan
+from arithjax.plan import NetId, Tile, bucket, choices_arrays, nets_arrays, plan
 from arithjax.setup import Setup
 
 
@@ -177,7 +177,7 @@ def run_tile(
             raise Interrupted
         orders, span = _orders(program, setup, start, step), (jnp.int32(start), jnp.int32(step))
         state = compiler.call(programs.advance, training, options, state, examples, orders, span, key, choices, nets)
-        judging.state = state
+        judging.see(state)
         errors = judging.on(judging.task.interpolation_points)
         progress((step - start) * count)
         start = step
@@ -200,7 +200,20 @@ class Judge:
 
     def __init__(self, tile: Tile, state: programs.State, fits: tuple, choices: programs.Choices, nets: programs.Nets):
         self.program, self.task = judged_part(tile.program), Task.of(tile.setup)
-        self.state, self.fits, self.choices, self.nets = state, fits, choices, nets
+        self.fits, self.choices, self.nets = fits, choices, nets
+        if tile.program.form == "lanes":  # at the widths of its bucket, so that a net is judged alike wherever trained
+            features = (*[bucket(max(tile.setup.widths))] * len(tile.setup.widths), 1)
+            self.program = replace(self.program, network=self.program.network.clone(features=features, padded=True))
+        self.see(state)
+
+    def see(self, state: programs.State) -> None:
+        """Judge this state from now on; only its parameters count."""
+        params = state.params
+        if self.program.form == "lanes":
+            sizes = (self.program.inputs, *self.program.network.features)
+            names = [f"Dense_{i}" for i in range(len(sizes) - 1)]
+            params = {name: _pad(params[name], *sizes[i : i + 2]) for i, name in enumerate(names)}
+        self.state = programs.State(params, ())
 
     def on(self, points: Points) -> metrics.Errors:
         """Errors on points."""
@@ -219,10 +232,17 @@ class Judge:
         return certified
 
     def _block(self, block: metrics.Block) -> metrics.Sums:
-        # only parameters are judged: the optimiser's memory would make another program of another optimiser
-        state = programs.State(self.state.params, ())
-        options = compiler.quick_options()
+        options, state = compiler.quick_options(), self.state
         return compiler.call(programs.judge, self.program, options, state, self.fits, block, self.choices, self.nets)
+
+
+def _pad(layer: dict, inputs: int, features: int) -> dict:
+    """A dense layer's `kernel [in, out, lanes]` and `bias [1, out, lanes]` filled up with zeros."""
+    sizes = {"kernel": (inputs, features), "bias": (1, features)}
+    return {
+        name: jnp.pad(p, [*((0, size - have) for size, have in zip(sizes[name], p.shape[:2], strict=True)), (0, 0)])
+        for name, p in layer.items()
+    }
 
 
 def _data_only(program: programs.Program) -> programs.Program:
