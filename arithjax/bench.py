@@ -38,7 +38,7 @@ from arithjax.data import order
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import count_parameters
 from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_arrays, plan
-from arithjax.population import cores
+from arithjax.population import cores, crew
 from arithjax.setup import Setup
 
 QUESTION = Setup(
@@ -171,8 +171,7 @@ def _ready(way: Way, setup: Setup, seconds: float, quick: bool) -> Runner:
 
 def train_arithjax(setup: Setup, nets: int) -> Runner:
     """A tile of the plan on every core or accelerator, trained as `population.run_tile` does; up to `nets` in each."""
-    devices = jax.local_devices()
-    workers = cores() if devices[0].platform == "cpu" else len(devices)
+    devices, workers = crew()
     tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
     advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
     threads = ThreadPoolExecutor(workers)

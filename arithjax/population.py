@@ -82,9 +82,8 @@ def train_nets(
     workers: tiles trained at a time; by default one for each core, or for each accelerator.
     progress: called with the model-steps just done. stop: set it to give up unfinished tiles.
     """
-    devices = jax.local_devices()
-    on_cpu = devices[0].platform == "cpu"
-    workers = workers or (cores() if on_cpu else len(devices))
+    devices, free = crew()
+    workers = workers or free
     yield from run_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event())
 
 
@@ -153,6 +152,12 @@ class _Waiting:
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def crew() -> tuple[list[jax.Device], int]:
+    """The devices, and how many tiles train at a time: one for each core, or for each accelerator."""
+    devices = jax.local_devices()
+    return devices, cores() if devices[0].platform == "cpu" else len(devices)
 
 
 def run_tile(

@@ -222,8 +222,7 @@ class _Run:
 
         The plan is that of the whole batch, so that an interrupted batch goes on in the same programs.
         """
-        devices = jax.local_devices()
-        workers = population.cores() if devices[0].platform == "cpu" else len(devices)
+        devices, workers = population.crew()
         tiles = []
         for tile in plan.plan(nets, workers):
             left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
