@@ -26,6 +26,7 @@ _WHERE = {
     "Initializer": "arithjax.models.initializers",
     "INITIALIZERS": "arithjax.models.initializers",
     "FlaxModel": "arithjax.models",
+    "UnitModel": "arithjax.models",
     "MODELS": "arithjax.models",
     "Optimizer": "arithjax.optimization",
     "OPTIMIZERS": "arithjax.optimization",
@@ -36,7 +37,7 @@ __all__ = list(_WHERE)
 
 if TYPE_CHECKING:
     from arithjax.errors import ArithjaxError
-    from arithjax.models import MODELS, FlaxModel
+    from arithjax.models import MODELS, FlaxModel, UnitModel
     from arithjax.models.activations import ACTIVATIONS, Activation
     from arithjax.models.initializers import INITIALIZERS, Initializer
     from arithjax.net import fit_setup as fit

@@ -59,15 +59,13 @@ def sums(predictions: jax.Array, block: Block) -> Sums:
     )
 
 
-def blocks(x: np.ndarray, t: np.ndarray, std: float) -> list[Block]:
-    """Points `x [points, arity]`, `t [points]` in blocks of equal size; the last is filled with its first point."""
-    out = []
-    for start in range(0, len(x), BLOCK):
-        rows = np.arange(start, start + BLOCK)
-        inside = rows < len(x)
-        rows = np.where(inside, rows, start)
-        out.append(Block(x[rows], t[rows], inside.astype(np.float32), np.float32(std)))
-    return out
+def blocks(x: np.ndarray, t: np.ndarray, std: float) -> Block:
+    """Points `x [points, arity]`, `t [points]` in blocks of equal size, `[blocks, BLOCK, ...]`; the last is filled with
+    its first point."""
+    rows = np.arange(-(-len(x) // BLOCK) * BLOCK).reshape(-1, BLOCK)
+    inside = rows < len(x)
+    rows = np.where(inside, rows, rows[:, :1])
+    return Block(x[rows], t[rows], inside.astype(np.float32), np.full(len(rows), std, np.float32))
 
 
 class Errors(NamedTuple):
@@ -79,9 +77,9 @@ class Errors(NamedTuple):
     spread: np.ndarray  # largest minus smallest prediction over the standard deviation of the results
 
 
-def combine(parts: list[Sums], points: int, std: float) -> Errors:
-    """The sums of all blocks of `points` points."""
-    total = Sums(*(np.stack([np.asarray(leaf, np.float64) for leaf in leaves]) for leaves in zip(*parts, strict=True)))
+def combine(parts: Sums, points: int, std: float) -> Errors:
+    """The sums `[blocks, lanes]` of all blocks of `points` points."""
+    total = Sums(*(np.asarray(leaf, np.float64) for leaf in parts))
     with np.errstate(invalid="ignore", over="ignore"):
         return Errors(
             np.sqrt(total.squares.sum(0) / points),

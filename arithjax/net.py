@@ -53,7 +53,7 @@ class Net:
         axis = 0 if tile.program.leading else -1
         params = jax.tree.map(lambda p: jnp.stack([jnp.asarray(p)] * places, axis), self.params)
         fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * places, -1), self.fits)
-        judged = population.judged_part(tile.program)
+        judged = program.judged_part(tile.program)
         state = program.State(params, ())
         options = compiler.quick_options()
         answers = compiler.call(

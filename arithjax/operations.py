@@ -3,6 +3,9 @@
 An operation is an exact function of one or two arguments and the place where it is defined. To add one:
 
     aj.OPERATIONS["cube"] = aj.Operation("cube", "a³", lambda a: a**3, arity=1)
+
+Its arguments may be sums over slices of a longer input, as in the arithmetic dataset of Madsen & Johansen (2020): the
+name `mul:4:0-4:0-2` is (x₁ + x₂ + x₃ + x₄) · (x₁ + x₂).
 """
 
 from __future__ import annotations
@@ -61,6 +64,22 @@ class Operation:
             )
 
 
+@dataclass(frozen=True)
+class OfSums(Operation):
+    """An operation whose arguments are sums over slices `(start, stop)` of the inputs; `arity` counts the inputs."""
+
+    slices: tuple[tuple[int, int], ...] = ()
+
+    def __call__(self, x: jax.Array, axis: int = 1) -> jax.Array:
+        """Targets `[examples, ...]` of inputs `[examples, arity, ...]`."""
+        return self.fn(*(jax.lax.slice_in_dim(x, *ends, axis=axis).sum(axis) for ends in self.slices))
+
+    def check(self, low: float, high: float, what: str = "low, high") -> None:
+        """Raise unless the operation is defined on the sums of inputs in `[low, high]`."""
+        lengths = [stop - start for start, stop in self.slices]
+        super().check(min(n * low for n in lengths), max(n * high for n in lengths), what)
+
+
 def _short(c: float) -> str:
     """`7`, not `7.0`, and every digit where they matter."""
     return f"{c:g}" if float(f"{c:g}") == c else repr(c)
@@ -77,8 +96,10 @@ class Operations(Registry):
     """Operations by name; `times:c` and `plus:c` are there for every constant `c`."""
 
     def __missing__(self, name: object) -> Operation:
-        family, _, constant = str(name).partition(":")
-        return _with_constant(family, constant) if family in CONSTANTS else super().__missing__(name)
+        family, _, rest = str(name).partition(":")
+        if family in CONSTANTS:
+            return _with_constant(family, rest)
+        return _of_sums(self[family], rest) if family in self and rest else super().__missing__(name)
 
 
 @functools.cache  # one object each, so that equal operations share a compiled program
@@ -90,6 +111,24 @@ def _with_constant(family: str, constant: str) -> Operation:
     if not abs(value) < 3e38:
         raise ArithjaxError(f"operation '{family}:{constant}' needs a number after the colon, as in '{family}:7'.")
     return CONSTANTS[family](value)
+
+
+@functools.cache
+def _of_sums(op: Operation, rest: str) -> OfSums:
+    try:
+        inputs, *slices = rest.split(":")
+        ends = tuple(tuple(int(end) for end in part.split("-")) for part in slices)
+        arity = int(inputs)
+        fits = len(ends) == op.arity and all(0 <= start < stop <= arity for start, stop in ends)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ArithjaxError(
+            f"operation '{op.name}:{rest}' needs the number of inputs and {op.arity} slices within them, as in "
+            f"'{op.name}:4{':0-2' * op.arity}'."
+        )
+    symbol = " ".join([op.symbol, "of the sums", *(f"x[{start}:{stop}]" for start, stop in ends)])
+    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, ends)
 
 
 OPERATIONS = Operations(

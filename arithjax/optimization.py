@@ -103,6 +103,25 @@ SCHEDULES = Registry(
 
 
 @dataclass(frozen=True)
+class Ramp:
+    """How a regulariser grows: the factor on its strength, a function of progress in [0, 1] between two steps."""
+
+    name: str
+    formula: str
+    factor: Callable[[jax.Array], jax.Array]
+
+
+RAMPS = Registry(
+    "ramp",
+    Ramp,
+    [
+        Ramp("linear", "progress", lambda progress: progress),
+        Ramp("decades", "10^(floor(2 progress) - 2)", lambda progress: 10.0 ** (jnp.floor(2 * progress) - 2)),
+    ],
+)
+
+
+@dataclass(frozen=True)
 class Loss:
     """A loss of predictions `p` and targets `t` of equal shapes, elementwise, in the net's own (transformed) units."""
 

@@ -1,7 +1,8 @@
 """The plan: which nets train together, in which program.
 
 Nets may share a program when all that is static agrees; what differs then is numbers. Narrow MLPs are lanes of a
-multiply-sum program, wide ones matrix products over a leading axis, a user's own modules likewise. A program is
+multiply-sum program, and so are arithmetic units; wide MLPs are matrix products over a leading axis, a user's own
+modules likewise. A program is
 either exact (one architecture) or shared (layers padded to a bucket, one of several activations, optimisers and losses
 chosen at run time): sharing costs arithmetic and saves compiling.
 """
@@ -18,13 +19,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from arithjax.data import Range, Task
-from arithjax.models import MLP, MODELS, MLPModel
+from arithjax.data import DISTRIBUTIONS, Range, Task
+from arithjax.models import MLP, MODELS, FlaxModel, MLPModel, Stack, UnitModel, layers_of
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.initializers import INITIALIZERS
 from arithjax.models.mlp import count_parameters
 from arithjax.operations import OPERATIONS
-from arithjax.optimization import LOSSES, OPTIMIZERS, SCHEDULES, Numbers
+from arithjax.optimization import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES, Numbers
 from arithjax.program import Choices, Nets, Program
 from arithjax.setup import Setup
 from arithjax.transforms import TRANSFORMS
@@ -43,11 +44,13 @@ class NetId:
 
 
 class Candidates(NamedTuple):
-    """What a program can choose from at run time, by name: activations of every layer, optimisers and losses."""
+    """What a program can choose from at run time, by name: activations of every layer, optimisers, losses and, where
+    it draws its own examples, operations."""
 
     layers: tuple[tuple[str, ...], ...]
     optimizers: tuple[str, ...]
     losses: tuple[str, ...]
+    ops: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, setups: Iterable[Setup]) -> Candidates:
@@ -58,6 +61,7 @@ class Candidates(NamedTuple):
             tuple(_distinct(names) for names in layers),
             _distinct(setup.optimizer for setup in setups),
             _distinct(setup.loss for setup in setups),
+            _distinct(setup.op for setup in setups if setup.fresh),
         )
 
 
@@ -113,18 +117,18 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
     tiles = []
     for pool in pools.values():
         setups = list(dict.fromkeys(net.setup for net in pool))
-        padded = worth_sharing(setups)
-        common = Candidates.of(setups) if padded else None
+        padded, common = worth_sharing(setups), Candidates.of(setups)
         groups: dict[tuple, list[NetId]] = defaultdict(list)
         for net in pool:
-            candidates = common or Candidates.of([net.setup])
+            candidates = common if padded else Candidates.of([net.setup])._replace(ops=common.ops)
             program = program_of(net.setup, candidates, padded)
             groups[program, candidates, choices_of(net.setup, candidates)].append(net)
         largest: dict[Program, int] = defaultdict(int)
         for (program, *_), members in groups.items():
             largest[program] = max(largest[program], len(members))
+        sharers = workers if len(groups) < workers else 1  # who has a tile of his own needs no share of another's
         for (program, candidates, _), members in groups.items():
-            count = places(program, largest[program], workers)
+            count = places(program, largest[program], sharers)
             for start in range(0, len(members), count):
                 tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
     return sorted(tiles, key=lambda tile: -cost(tile.program, tile.setup.steps))
@@ -132,14 +136,22 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
 
 def _pool(setup: Setup) -> Any:
     """What setups have to agree in before they can share a program."""
-    if not isinstance(MODELS[setup.model], MLPModel):
+    if _family(setup) is FlaxModel:
         return setup
+    if _family(setup) is UnitModel:
+        exact = program_of(setup, Candidates.of([setup])._replace(ops=()), padded=False)
+        return replace(exact, op=None) if setup.fresh else exact
     return program_of(setup, Candidates(((),) * (len(setup.widths) + 1), (), ()), padded=True)
+
+
+def _family(setup: Setup) -> type:
+    """The kind of model a setup asks for."""
+    return type(MODELS[setup.model]) if isinstance(setup.model, str) else UnitModel
 
 
 def worth_sharing(setups: Sequence[Setup]) -> bool:
     """Whether one padded program for these setups is expected to end sooner than an exact one for each architecture."""
-    if not isinstance(MODELS[setups[0].model], MLPModel) or len(setups) == 1:
+    if _family(setups[0]) is not MLPModel or len(setups) == 1:
         return False
     alone = [(program_of(s, Candidates.of([s]), padded=False), s.steps) for s in setups]
     shared = program_of(setups[0], Candidates.of(setups), padded=True)
@@ -156,13 +168,16 @@ def compile_seconds(branches: int) -> float:
 STEP_SECONDS = 2e-5
 LANES_FLOPS = 12e9
 PRODUCT_FLOPS = 25e9
+UNIT_FLOPS = 50
+"""Floating-point operations for a weight of a unit and an example: powers and logarithms count as many."""
 
 
 def cost(program: Program, steps: int) -> float:
     """Expected seconds of one run of a program on one core: a fixed time a step, and its arithmetic."""
-    if not isinstance(program.network, MLP):
+    if program.form == "lifted":
         return steps * 1e-3
-    flops = 6 * program.batch * count_parameters((program.inputs, *program.network.features))
+    weights = count_parameters((program.inputs, *program.network.features))
+    flops = (UNIT_FLOPS if program.units else 6) * program.batch * weights
     rate = LANES_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
     return steps * (STEP_SECONDS + max(program.nets, 8) * flops / rate)
 
@@ -195,21 +210,26 @@ def bucket(width: int) -> int:
 
 def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1) -> Program:
     """The program of a setup, with `nets` places; `padded` ones have the widths of the setup's bucket."""
-    model, op = MODELS[setup.model], OPERATIONS[setup.op]
-    if isinstance(model, MLPModel):
+    op, family = OPERATIONS[setup.op], _family(setup)
+    activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in candidates.layers)
+    if family is MLPModel:
         widths = (bucket(max(setup.widths)),) * len(setup.widths) if padded else setup.widths
-        activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in candidates.layers)
         network: Any = MLP((*widths, 1), activations, setup.bias, padded)
         form = "lanes" if _narrow(bucket(max(setup.widths)), setup.batch) else "product"
+    elif family is UnitModel:
+        kinds = tuple(unit.kind for unit in layers_of(setup.model, len(setup.widths) + 1))
+        network, form = Stack(kinds, (*setup.widths, 1), activations, setup.bias), "lanes"
     else:
-        network, form = model.network(setup), "lifted"
+        network, form = MODELS[setup.model].network(setup), "lifted"
     return Program(
         network=network,
         form=form,
         nets=nets,
         inputs=op.arity,
         op=op,
+        ops=tuple(OPERATIONS[name] for name in candidates.ops),
         integers=setup.integers,
+        distribution=DISTRIBUTIONS[setup.distribution],
         examples=setup.examples,
         batch=setup.batch,
         fresh=setup.fresh,
@@ -218,6 +238,9 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         transforms=tuple(TRANSFORMS.values()),
         weight_decay=decay_of(setup) > 0,
         clip=setup.clip is not None,
+        clip_value=setup.clip_value is not None,
+        penalty=setup.regularizer > 0,
+        alternate=setup.alternate,
         stops=setup.stop_early,
     )
 
@@ -237,6 +260,7 @@ def choices_of(setup: Setup, candidates: Candidates) -> tuple:
     """What nets of one tile agree in: `Choices` as plain numbers, by name, and all else that decides their course."""
     optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
     choices = {
+        "op": candidates.ops.index(setup.op) if setup.fresh else 0,
         "optimizer": candidates.optimizers.index(setup.optimizer),
         "loss": candidates.losses.index(setup.loss),
         "input_transform": list(TRANSFORMS).index(setup.input_transform),
@@ -249,8 +273,12 @@ def choices_of(setup: Setup, candidates: Candidates) -> tuple:
         "steps": setup.steps,
         "activation": _activation_indices(setup, candidates),
         "scaling": INITIALIZERS[setup.initializer],
+        "regularizer_ramp": list(RAMPS).index(setup.regularizer_ramp),
+        "regularizer_start": setup.regularizer_start,
+        "regularizer_end": setup.regularizer_end,
     }
-    return tuple(choices.items()), Task.of(setup), tuple(setup.evaluation_steps), setup.stop_early
+    course = tuple(setup.evaluation_steps), setup.stop_early, setup.restart, setup.threshold
+    return tuple(choices.items()), Task.of(setup), course
 
 
 def _activation_indices(setup: Setup, candidates: Candidates) -> tuple[int, ...]:
@@ -295,4 +323,6 @@ def nets_arrays(tile: Tile) -> Nets:
         learning_rate=row([s.learning_rate for s in setups]),
         weight_decay=row([decay_of(s) for s in setups]),
         clip=row([s.clip or np.inf for s in setups]),
+        clip_value=row([s.clip_value or np.inf for s in setups]),
+        regularizer=row([s.regularizer for s in setups]),
     )

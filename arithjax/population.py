@@ -7,7 +7,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -15,13 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics
+from arithjax import compiler
 from arithjax import program as programs
-from arithjax.data import Points, Task, evaluate, order
+from arithjax.data import order
 from arithjax.errors import ArithjaxError, Interrupted
-from arithjax.models import MLP
-from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, bucket, choices_arrays, nets_arrays, plan
+from arithjax.judge import Judge, Record
+from arithjax.plan import NetId, Tile, choices_arrays, nets_arrays, plan
 from arithjax.setup import Setup
 
 
@@ -164,108 +163,36 @@ def run_tile(
     tile: Tile, root: int, progress: Callable[[int], None] = lambda steps: None, stop: threading.Event | None = None
 ) -> Trained:
     """Train and judge one tile; a pure function of the tile and the root seed."""
-    program, setup, count = tile.program, tile.setup, len(tile.nets)
+    program, setup = tile.program, tile.setup
     choices, nets = choices_arrays(tile), nets_arrays(tile)
-    key = jnp.uint32(root)
-    quick = compiler.quick_options()
+    key, quick = jnp.uint32(root), compiler.quick_options()
     options = compiler.product_options() if program.leading else compiler.lanes_options()
-    training = training_part(program)
-    state = compiler.call(programs.initial, training, quick, key, choices, nets)
-    examples = compiler.call(programs.prepare, _data_only(program), quick, key, choices, nets)
-    judging = Judge(tile, state, (examples.input_fit, examples.target_fit), choices, nets)
+    training = programs.training_part(program)
+    state = compiler.call(programs.initial, training, quick, key, jnp.uint32(0), choices, nets)
+    examples = compiler.call(programs.prepare, programs.data_part(program), quick, key, choices, nets)
+    fits = examples.input_fit, examples.target_fit
+    record = Record(tile, Judge(tile, state, fits, choices, nets))
 
-    solved_at = np.full(program.nets, np.nan)
-    stopped_at = np.full(program.nets, setup.steps)
     start = 0
     for step in setup.evaluation_steps:
         if stop is not None and stop.is_set():
             raise Interrupted
         orders, span = _orders(program, setup, start, step), (jnp.int32(start), jnp.int32(step))
         state = compiler.call(programs.advance, training, options, state, examples, orders, span, key, choices, nets)
-        judging.see(state)
-        errors = judging.on(judging.task.interpolation_points)
-        progress((step - start) * count)
+        record.see(step, state)
+        progress((step - start) * len(tile.nets))
         start = step
-        solved_at = np.where(np.isnan(solved_at) & (errors.relative_rmse <= metrics.LEARNED), step, solved_at)
+        if setup.restart is not None and step < setup.steps and (again := record.restarts()).any():
+            fresh = compiler.call(programs.initial, training, quick, key, jnp.uint32(1 + step), choices, nets)
+            state = state._replace(params=programs.select(program, jnp.asarray(again), fresh.params, state.params))
         if setup.stop_early and step < setup.steps:
-            over = metrics.grade(errors, np.zeros(program.nets, bool))
-            over = (over <= metrics.GRADES.index("dead")) | (over >= metrics.GRADES.index("learned"))
-            stopped_at = np.where(over & (stopped_at == setup.steps), step, stopped_at)
+            over = record.over(step)
             # at rate 0 a net stays as it is, whatever its neighbours do
-            nets = nets._replace(learning_rate=jnp.where(jnp.asarray(stopped_at < setup.steps), 0, nets.learning_rate))
-            if (stopped_at[:count] < setup.steps).all():
-                progress((setup.steps - step) * count)
+            nets = nets._replace(learning_rate=jnp.where(jnp.asarray(over), 0, nets.learning_rate))
+            if over[: len(tile.nets)].all():
+                progress((setup.steps - step) * len(tile.nets))
                 break
-    rows = _rows(tile, judging, errors, solved_at, stopped_at)
-    return Trained(tile, rows, state, judging.fits)
-
-
-class Judge:
-    """Judges the nets of a tile on points, blocks at a time."""
-
-    def __init__(self, tile: Tile, state: programs.State, fits: tuple, choices: programs.Choices, nets: programs.Nets):
-        self.program, self.task = judged_part(tile.program), Task.of(tile.setup)
-        self.fits, self.choices, self.nets = fits, choices, nets
-        if tile.program.form == "lanes":  # at the widths of its bucket, so that a net is judged alike wherever trained
-            features = (*[bucket(max(tile.setup.widths))] * len(tile.setup.widths), 1)
-            self.program = replace(self.program, network=self.program.network.clone(features=features, padded=True))
-        self.see(state)
-
-    def see(self, state: programs.State) -> None:
-        """Judge this state from now on; only its parameters count."""
-        params = state.params
-        if self.program.form == "lanes":
-            sizes = (self.program.inputs, *self.program.network.features)
-            names = [f"Dense_{i}" for i in range(len(sizes) - 1)]
-            params = {name: _pad(params[name], *sizes[i : i + 2]) for i, name in enumerate(names)}
-        self.state = programs.State(params, ())
-
-    def on(self, points: Points) -> metrics.Errors:
-        """Errors on points."""
-        parts = [self._block(block) for block in metrics.blocks(points.x, points.t, points.std)]
-        return metrics.combine(parts, len(points.x), points.std)
-
-    def certify(self, candidates: np.ndarray) -> np.ndarray:
-        """Which of the candidate nets are right on the whole domain; stops once none is left."""
-        domain, certified = self.task.domain, candidates.copy()
-        if domain is None:
-            return np.zeros_like(candidates)
-        for block in metrics.blocks(domain, evaluate(self.task.op, domain), 1.0):
-            if not certified.any():
-                break
-            certified &= np.asarray(self._block(block).right) == block.weight.sum()
-        return certified
-
-    def _block(self, block: metrics.Block) -> metrics.Sums:
-        options, state = compiler.quick_options(), self.state
-        return compiler.call(programs.judge, self.program, options, state, self.fits, block, self.choices, self.nets)
-
-
-def _pad(layer: dict, inputs: int, features: int) -> dict:
-    """A dense layer's `kernel [in, out, lanes]` and `bias [1, out, lanes]` filled up with zeros."""
-    sizes = {"kernel": (inputs, features), "bias": (1, features)}
-    return {
-        name: jnp.pad(p, [*((0, size - have) for size, have in zip(sizes[name], p.shape[:2], strict=True)), (0, 0)])
-        for name, p in layer.items()
-    }
-
-
-def _data_only(program: programs.Program) -> programs.Program:
-    """The program without what its examples do not depend on, so that all architectures share one."""
-    return replace(program, network=None, form="lanes", batch=0, optimizers=(), losses=(), **_PLAIN)
-
-
-def training_part(program: programs.Program) -> programs.Program:
-    """The program without the operation, if its examples come from outside: all operations share one."""
-    return program if program.fresh else replace(program, op=None, integers=True, transforms=())
-
-
-def judged_part(program: programs.Program) -> programs.Program:
-    """The program without what its predictions do not depend on."""
-    return replace(program, op=None, integers=True, examples=0, batch=0, optimizers=(), losses=(), **_PLAIN)
-
-
-_PLAIN = {"weight_decay": False, "clip": False, "stops": False, "fresh": False}
+    return Trained(tile, record.rows(), record.state, fits)
 
 
 def _orders(program: programs.Program, setup: Setup, start: int, stop: int) -> jax.Array:
@@ -276,43 +203,3 @@ def _orders(program: programs.Program, setup: Setup, start: int, stop: int) -> j
     epochs = -(-int(longest) // program.batches) + 1
     first = start // program.batches
     return jnp.asarray(np.stack([order(program.examples, first + i) for i in range(epochs)]))
-
-
-def _rows(
-    tile: Tile, judging: Judge, errors: metrics.Errors, solved_at: np.ndarray, stopped_at: np.ndarray
-) -> pd.DataFrame:
-    """The table rows of a tile's nets."""
-    task, points, count = judging.task, judging.task.interpolation_points, len(tile.nets)
-    beyond = judging.on(task.extrapolation_points)
-    grade = metrics.grade(errors, judging.certify((errors.right == 1) & task.whole))
-    with np.errstate(invalid="ignore", over="ignore"):
-        mse = (errors.relative_rmse * points.std) ** 2
-        results = {
-            "parameters": [_parameters(tile, net) for net in tile.nets],
-            "program": tile.name,
-            "mse": mse,
-            "relative_rmse": errors.relative_rmse,
-            "r2": 1 - errors.relative_rmse**2,
-            "exact": errors.right if task.whole else np.nan,
-            "max_error": errors.max_error,
-            "extrapolation_relative_rmse": beyond.relative_rmse,
-            "extrapolation_solved": beyond.relative_rmse <= metrics.LEARNED,
-            "dead": grade == metrics.GRADES.index("dead"),
-            "diverged": grade == metrics.GRADES.index("diverged"),
-            "solved_at": solved_at,
-            "trained_steps": stopped_at,
-            "beats": np.array(metrics.YARDSTICKS, object)[metrics.yardstick(mse, points)],
-            "grade": np.array(metrics.GRADES, object)[grade],
-        }
-    identity = [{"trial": net.trial, "seed": net.seed, **net.setup.row()} for net in tile.nets]
-    cells = {name: v[:count] if isinstance(v, np.ndarray) else v for name, v in results.items()}
-    return pd.DataFrame(identity).assign(**cells)
-
-
-def _parameters(tile: Tile, net: NetId) -> int:
-    """Trainable numbers of a net."""
-    if isinstance(tile.program.network, MLP):
-        return count_parameters((tile.program.inputs, *net.setup.widths, 1), net.setup.bias)
-    network, inputs = tile.program.network, tile.program.inputs
-    params = jax.eval_shape(lambda: network.initial(jax.random.key(0), inputs, None))
-    return sum(leaf.size for leaf in jax.tree.leaves(params))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -17,8 +17,9 @@ import jax.numpy as jnp
 from arithjax import data, metrics
 from arithjax.models.initializers import Scaling
 from arithjax.models.mlp import Architecture, choose
+from arithjax.models.units import Stack
 from arithjax.operations import Operation
-from arithjax.optimization import SCHEDULES, Loss, Numbers, Optimizer, Schedule
+from arithjax.optimization import RAMPS, SCHEDULES, Loss, Numbers, Optimizer, Schedule
 from arithjax.transforms import Fitted, Transform
 
 
@@ -27,7 +28,8 @@ class Program:
     """Fixed shapes and fixed code.
 
     form: `lanes` (net is the last axis), `product` or `lifted` (net is a leading axis, under `vmap`).
-    optimizers, losses, transforms: candidates, chosen by an index in `Choices`.
+    ops: operations for examples drawn at each step. ops, optimizers, losses, transforms: candidates, chosen by an
+    index in `Choices`.
     """
 
     network: Any
@@ -35,7 +37,9 @@ class Program:
     nets: int
     inputs: int
     op: Operation
+    ops: tuple[Operation, ...]
     integers: bool
+    distribution: data.Distribution
     examples: int
     batch: int
     fresh: bool
@@ -44,6 +48,9 @@ class Program:
     transforms: tuple[Transform, ...]
     weight_decay: bool
     clip: bool
+    clip_value: bool
+    penalty: bool
+    alternate: bool
     stops: bool
 
     @property
@@ -52,14 +59,43 @@ class Program:
         return self.form != "lanes"
 
     @property
+    def units(self) -> bool:
+        """Whether the network is made of arithmetic units."""
+        return isinstance(self.network, Stack)
+
+    @property
     def batches(self) -> int:
         """Batches in an epoch; examples that do not fill one wait for the next epoch's order."""
         return max(1, self.examples // self.batch)
 
 
+_PLAIN = {
+    **{"weight_decay": False, "clip": False, "clip_value": False, "penalty": False, "alternate": False},
+    **{"stops": False, "fresh": False, "batch": 0, "ops": (), "optimizers": (), "losses": ()},
+}
+
+
+def data_part(program: Program) -> Program:
+    """The program without what its examples do not depend on, so that all architectures share one."""
+    return replace(program, network=None, form="lanes", **_PLAIN)
+
+
+def training_part(program: Program) -> Program:
+    """The program without what only its first examples depend on: all operations share one."""
+    if program.fresh:
+        return replace(program, op=None)
+    return replace(program, op=None, integers=True, distribution=None, transforms=())
+
+
+def judged_part(program: Program) -> Program:
+    """The program without what its predictions do not depend on."""
+    return replace(program, op=None, integers=True, distribution=None, examples=0, **_PLAIN)
+
+
 class Choices(NamedTuple):
     """Scalars that all nets of a program share."""
 
+    op: jax.Array
     optimizer: jax.Array
     loss: jax.Array
     input_transform: jax.Array
@@ -72,6 +108,9 @@ class Choices(NamedTuple):
     steps: jax.Array
     activation: jax.Array  # [layers]
     scaling: Scaling
+    regularizer_ramp: jax.Array
+    regularizer_start: jax.Array
+    regularizer_end: jax.Array
 
 
 class Nets(NamedTuple):
@@ -79,7 +118,7 @@ class Nets(NamedTuple):
 
     identity: `[nets, 3]` unsigned words, of the setup's digest and the seed: a net's only source of randomness.
     widths: `[layers + 1, nets]`.
-    learning_rate, weight_decay, clip: `[nets]`.
+    learning_rate, weight_decay, clip, clip_value, regularizer: `[nets]`.
     """
 
     identity: jax.Array
@@ -87,6 +126,8 @@ class Nets(NamedTuple):
     learning_rate: jax.Array
     weight_decay: jax.Array
     clip: jax.Array
+    clip_value: jax.Array
+    regularizer: jax.Array
 
 
 class State(NamedTuple):
@@ -96,8 +137,9 @@ class State(NamedTuple):
     moments: tuple[Any, ...]
 
 
-def keys_of(identity: jax.Array, root: jax.Array, purpose: int) -> jax.Array:
-    """Keys `[nets]` for one purpose (0 weights, 1 examples), from each net's identity alone."""
+def keys_of(identity: jax.Array, root: jax.Array, purpose: int | jax.Array) -> jax.Array:
+    """Keys `[nets]` for one purpose, from each net's identity alone: 0 weights, 1 examples, 1 + s weights again after
+    step s."""
 
     def of_net(words: jax.Array) -> jax.Array:
         key = functools.reduce(jax.random.fold_in, words, jax.random.key(root))
@@ -106,14 +148,14 @@ def keys_of(identity: jax.Array, root: jax.Array, purpose: int) -> jax.Array:
     return jax.vmap(of_net)(identity)
 
 
-def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> State:
-    """Parameters of every net, each drawn from its own key, and an optimiser at rest."""
+def initial(program: Program, root: jax.Array, purpose: jax.Array, choices: Choices, nets: Nets) -> State:
+    """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
 
     def of_net(key: jax.Array, widths: jax.Array) -> Any:
         architecture = Architecture(widths[:, None], choices.activation, choices.scaling)
         return program.network.initial(key, program.inputs, architecture)
 
-    keys = keys_of(nets.identity, root, 0)
+    keys = keys_of(nets.identity, root, purpose)
     if program.leading:
         params = jax.vmap(of_net, in_axes=(0, 1))(keys, nets.widths)
     else:
@@ -132,6 +174,7 @@ def prepare(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> 
         program.examples,
         program.transforms,
         choices.interval,
+        program.distribution,
         (choices.input_transform, choices.target_transform),
     )
 
@@ -156,17 +199,20 @@ def advance(
     def of_nets(state: State, examples: data.Examples, keys: jax.Array, nets: Nets) -> State:
         def batch_at(step: jax.Array) -> tuple[jax.Array, jax.Array]:
             if program.fresh:
-                return _fresh_batch(program, jax.vmap(jax.random.fold_in, (0, None))(keys, step), examples, choices)
+                return _fresh_batch(program, keys, step, examples, choices)
             epoch, position = step // program.batches - first_epoch, step % program.batches
             rows = jax.lax.dynamic_slice(orders, (epoch, position * program.batch), (1, program.batch))[0]
             return examples.x[rows], examples.t[rows]
 
         def one_step(step: jax.Array, state: State) -> State:
             x, t = batch_at(step)
-            gradient = jax.grad(_loss_of_batch, argnums=1)(program, state.params, x, t, choices, nets)
+            gradient = jax.grad(_loss_of_batch, argnums=1)(
+                program, state.params, x, t, (step, noise_keys), choices, nets
+            )
             gradient = jax.lax.optimization_barrier(gradient)
             return _update(program, state, gradient, step, choices, nets)
 
+        noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
         return jax.lax.fori_loop(start, stop, one_step, state)
 
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(nets.identity, root, 1), 1)
@@ -177,17 +223,25 @@ def judge(
     program: Program,
     state: State,
     fits: tuple[Fitted, Fitted],
-    points: metrics.Block,
+    blocks: metrics.Block,
     choices: Choices,
     nets: Nets,
 ) -> metrics.Sums:
-    """Errors of every net on a block of points, in original units: arrays `[nets]`."""
+    """Errors of every net on blocks of points, in original units: arrays `[blocks, nets]`."""
 
-    def of_nets(state: State, fits: tuple[Fitted, Fitted], nets: Nets) -> metrics.Sums:
-        return metrics.sums(_answer(program, state.params, fits, points.x, choices, nets), points)
+    def of_block(points: metrics.Block) -> metrics.Sums:
+        def of_nets(state: State, fits: tuple[Fitted, Fitted], nets: Nets) -> metrics.Sums:
+            return metrics.sums(_answer(program, state.params, fits, points.x, choices, nets), points)
 
-    leading = over_nets(program, of_nets)(state, fits, nets)
-    return jax.tree.map(jnp.ravel, leading)
+        return jax.tree.map(jnp.ravel, over_nets(program, of_nets)(state, fits, nets))
+
+    return jax.lax.map(of_block, blocks)
+
+
+def sparsity_error(program: Program, state: State) -> jax.Array:
+    """The sparsity error of every net of units, `[nets]`; NaN where no weight has to be discrete."""
+    found = program.network.sparsity_error(state.params)
+    return jnp.full(program.nets, jnp.nan) if found is None else found
 
 
 def answer(
@@ -200,6 +254,17 @@ def answer(
 
     predictions = over_nets(program, of_nets)(state, fits, nets)
     return predictions[:, :, 0].T if program.leading else predictions
+
+
+def select(program: Program, chosen: jax.Array, new: Any, old: Any) -> Any:
+    """`new` for the chosen nets, `chosen [nets]`, and `old` for the others, in trees of states."""
+
+    def where(new: jax.Array, old: jax.Array) -> jax.Array:
+        shape = [1] * new.ndim
+        shape[0 if program.leading else -1] = len(chosen)
+        return jnp.where(chosen.reshape(shape), new, old)
+
+    return jax.tree.map(where, new, old)
 
 
 def over_nets(program: Program, function: Callable) -> Callable:
@@ -233,18 +298,16 @@ def _answer(program, params, fits, x, choices: Choices, nets: Nets) -> jax.Array
     lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, nets.learning_rate.shape[0]))
     shown = _switch(program.transforms, choices.input_transform, Transform.forward, lanes, _row(input_fit))
     shown = jax.lax.optimization_barrier(shown)
-    y = program.network.predict(params, shown, _architecture(choices, nets))
+    y = program.network.predict(params, shown, architecture_of(choices, nets))
     y = jax.lax.optimization_barrier(y)
     return _switch(program.transforms, choices.target_transform, Transform.inverse, y, _row(target_fit))
 
 
-def _fresh_batch(program: Program, keys: jax.Array, examples: data.Examples, choices: Choices):
+def _fresh_batch(program: Program, keys: jax.Array, step: jax.Array, examples: data.Examples, choices: Choices):
     """A new batch for every lane, shown as the transforms fitted on the examples say."""
-    draw = functools.partial(
-        data.draw, count=program.batch, op=program.op, integers=program.integers, interval=choices.interval
-    )
-    x = jax.vmap(draw, out_axes=-1)(keys)
-    t = program.op(x)
+    how = program.integers, choices.interval, program.distribution
+    x = data.draw_batch(keys, step, (program.batch, program.inputs), *how)
+    t = choose(choices.op, program.ops, x)
     show = functools.partial(_switch, program.transforms)
     return (
         show(choices.input_transform, Transform.forward, x, _row(examples.input_fit)),
@@ -262,17 +325,40 @@ def _switch(members: tuple, index: jax.Array, method: Callable, *arguments: Any)
     return jax.lax.switch(index, [functools.partial(method, member) for member in members], *arguments)
 
 
-def _architecture(choices: Choices, nets: Nets) -> Architecture:
+def architecture_of(choices: Choices, nets: Nets) -> Architecture:
+    """What a network is told of the nets in its lanes."""
     return Architecture(nets.widths, choices.activation, choices.scaling)
 
 
-def _loss_of_batch(
-    program: Program, params: Any, x: jax.Array, t: jax.Array, choices: Choices, nets: Nets
-) -> jax.Array:
-    """The sum over lanes of each lane's mean loss: lanes share nothing, so each gets its own gradient."""
-    y = program.network.predict(params, x, _architecture(choices, nets))
+def _loss_of_batch(program: Program, params: Any, x: jax.Array, t: jax.Array, random, choices: Choices, nets: Nets):
+    """The sum over lanes of each lane's mean loss: lanes share nothing, so each gets its own gradient.
+
+    `random` is the step and the keys of what units draw in training.
+    """
+    architecture = architecture_of(choices, nets)
+    if program.units:
+        y = program.network.predict(params, x, architecture, _noise(program, *random))
+    else:
+        y = program.network.predict(params, x, architecture)
     assert y.shape == t.shape, (y.shape, t.shape)
-    return jax.lax.switch(choices.loss, [loss.fn for loss in program.losses], y, t).mean(0).sum()
+    losses = jax.lax.switch(choices.loss, [loss.fn for loss in program.losses], y, t).mean(0)
+    if program.penalty:
+        penalty = nets.regularizer * _ramp(random[0], choices) * program.network.penalty(params)
+        losses = losses + jnp.where(losses < program.network.penalised_below, penalty, 0.0)
+    return losses.sum()
+
+
+def _noise(program: Program, step: jax.Array, keys: jax.Array) -> Callable:
+    """Uniform numbers `[*shape, lanes]` for a layer at this step."""
+    layers = len(program.network.features)
+    return lambda layer, shape: data.uniform(keys, step * layers + layer, shape)
+
+
+def _ramp(step: jax.Array, choices: Choices) -> jax.Array:
+    """How much the regulariser counts at a step, from 0 to 1."""
+    start, end = choices.regularizer_start, choices.regularizer_end
+    progress = jnp.clip((step - start) / jnp.maximum(end - start, 1), 0, 1)
+    return _switch(tuple(RAMPS.values()), choices.regularizer_ramp, lambda ramp, p: ramp.factor(p), progress)
 
 
 def _update(program: Program, state: State, gradient: Any, step: jax.Array, choices: Choices, nets: Nets) -> State:
@@ -284,6 +370,8 @@ def _update(program: Program, state: State, gradient: Any, step: jax.Array, choi
     decay = lane(nets.weight_decay)
     if program.clip:
         gradient = _clip(gradient, lane(nets.clip), program.leading)
+    if program.clip_value:
+        gradient = jax.tree.map(lambda g: jnp.clip(g, -lane(nets.clip_value), lane(nets.clip_value)), gradient)
 
     def follow(optimizer: Optimizer, gradient: Any, params: Any, moments: tuple) -> tuple[Any, tuple]:
         if program.weight_decay and not optimizer.decoupled:
@@ -303,7 +391,20 @@ def _update(program: Program, state: State, gradient: Any, step: jax.Array, choi
         # a stopped net has rate 0 and stays as it is, even where its direction is not finite
         return jnp.where(rate > 0, p - rate * d, p) if program.stops else p - rate * d
 
-    return State(jax.tree.map(move, state.params, direction), moments)
+    moved = State(jax.tree.map(move, state.params, direction), moments)
+    if program.units:
+        moved = moved._replace(params=program.network.constrain(moved.params))
+    return _alternated(state, moved, step) if program.alternate else moved
+
+
+def _alternated(state: State, moved: State, step: jax.Array) -> State:
+    """Of every ten steps eight move the weights and two the gates, parameters named G (Schlör et al. 2020)."""
+
+    def chosen(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
+        gate = getattr(path[-1], "key", None) == "G"
+        return jnp.where((step % 10 >= 8) == gate, new, old)
+
+    return jax.tree_util.tree_map_with_path(chosen, state, moved)
 
 
 def rate_factor(step: jax.Array, choices: Choices) -> jax.Array:

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.setup import Setup, make
+from arithjax.setup import DEFAULTS, Setup, cell, make
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
 
@@ -41,9 +41,13 @@ SCHEMA = pa.schema(
         ("max_error", pa.float64()),
         ("extrapolation_relative_rmse", pa.float64()),
         ("extrapolation_solved", pa.bool_()),
+        ("extrapolation_mse", pa.float64()),
+        ("sparsity_error", pa.float64()),
         ("dead", pa.bool_()),
         ("diverged", pa.bool_()),
+        ("success", pa.bool_()),
         ("solved_at", pa.float64()),
+        ("selected_at", pa.int64()),
         ("trained_steps", pa.int64()),
         ("beats", pa.string()),
         ("grade", pa.string()),
@@ -74,7 +78,20 @@ def read_table(path: Path) -> pd.DataFrame:
         raise ArithjaxError(f"{path} is not a table of arithjax; give a folder that `arithjax run` wrote.")
     if version > SCHEMA_VERSION:
         raise ArithjaxError(f"{path} has schema {version}, newer than {SCHEMA_VERSION}; install a newer arithjax.")
-    return table.to_pandas()
+    return _upgraded(table.to_pandas())
+
+
+def _upgraded(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of any older schema in the newest: fields that it lacks have their defaults, results are unknown."""
+    missing = [name for name in SCHEMA.names if name not in rows]
+    if not missing:
+        return rows
+    cells = {name: cell(DEFAULTS[name]) if name in DEFAULTS else None for name in missing}
+    if "success" in missing:
+        cells["success"] = rows["grade"].isin(SUCCESS)
+    if "selected_at" in missing:
+        cells["selected_at"] = rows["trained_steps"]
+    return rows.assign(**cells)[SCHEMA.names]
 
 
 def load(folder: str | Path) -> pd.DataFrame:
@@ -131,8 +148,8 @@ def wilson(successes: Any, trials: Any, z: float = 1.959963984540054) -> tuple[n
 def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates, grouped by columns.
 
-    Columns: `nets`, `rate` (share graded learned or exact) with its Wilson 95 % interval `low high`, the shares
-    `exact_rate dead_rate diverged_rate`, and the medians of `relative_rmse`, `extrapolation_relative_rmse` and, over
+    Columns: `nets`, `rate` (share of successes: graded learned or exact, or below the setup's threshold) with its Wilson
+    95 % interval `low high`, the shares `exact_rate dead_rate diverged_rate`, and the medians of `relative_rmse`, `extrapolation_relative_rmse` and, over
     the nets that got there, `solved_at`.
     """
     by = [by] if isinstance(by, str) else list(by)
@@ -140,7 +157,7 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         if name not in nets.columns:
             raise ArithjaxError(f"by: there is no column '{name}'{nearest(name, nets.columns)}")
     frame = nets.assign(
-        rate=nets["grade"].isin(SUCCESS),
+        rate=nets["success"],
         exact_rate=nets["grade"] == "exact",
         dead_rate=nets["grade"] == "dead",
         diverged_rate=nets["grade"] == "diverged",

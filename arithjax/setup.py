@@ -39,8 +39,13 @@ class Setup:
     tests: int = _field(1024, "test points in each range")
     input_transform: str = _field("standardize", "how arguments are shown to the net")
     target_transform: str = _field("standardize", "how results are shown to the net")
-    model: str = _field("mlp", "the network family")
-    widths: tuple[int, ...] = _field((64, 64), "hidden widths, one per hidden layer")
+    distribution: str = _field("uniform", "how real arguments are spread")
+    model: str | tuple[str, ...] = _field(
+        "mlp", "the network family, or an arithmetic unit: one for all layers or each"
+    )
+    widths: tuple[int, ...] | None = _field(
+        None, "hidden widths, one per hidden layer; default: 64,64, or none with an arithmetic unit"
+    )
     activation: str | tuple[str, ...] = _field("gelu", "hidden activation: one for all layers or one per layer")
     output_activation: str = _field("linear", "activation of the output")
     bias: bool = _field(True, "layers have a bias")
@@ -53,6 +58,15 @@ class Setup:
     epsilon: float | None = _field(None, "the term in the denominator; default: the optimiser's")
     weight_decay: float | None = _field(None, "weight decay; default: the optimiser's")
     clip: float | None = _field(None, "largest global norm of a gradient; default: not clipped")
+    clip_value: float | None = _field(None, "largest entry of a gradient; default: not clipped")
+    regularizer: float = _field(0.0, "strength of the arithmetic units' own regulariser")
+    regularizer_start: int = _field(0, "step at which it begins to count")
+    regularizer_end: int = _field(0, "step from which it counts in full")
+    regularizer_ramp: str = _field("linear", "how it grows in between")
+    alternate: bool = _field(False, "of every ten steps eight train the weights and two the gates (iNALU)")
+    restart: float | None = _field(
+        None, "nets whose interpolation MSE stays above this and does not fall start again (iNALU); default: none do"
+    )
     schedule: str = _field("constant", "how the learning rate changes over the steps")
     end_factor: float | None = _field(None, "the factor on the learning rate at the end; default: the schedule's")
     warmup: int = _field(0, "steps of linear warm-up")
@@ -61,6 +75,11 @@ class Setup:
     steps: int = _field(10_000, "optimiser steps")
     evaluate_every: int | None = _field(None, "steps between evaluations; default: a tenth of the steps")
     stop_early: bool = _field(False, "stop nets that are solved, dead or diverged at an evaluation")
+    threshold: float | None = _field(
+        None,
+        "extrapolation MSE below which a net is a success; it is judged at the evaluation with the smallest "
+        "interpolation MSE; default: at the end, by its grade",
+    )
 
     def __post_init__(self) -> None:
         for name, value in _normalised(self).items():
@@ -86,7 +105,8 @@ class Setup:
 
     def identity(self) -> str:
         """A digest of what departs from the defaults, stable across releases that only add fields; hex."""
-        departs = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+        defaults = DEFAULTS | {"widths": DEFAULT_WIDTHS}
+        departs = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != defaults[f.name]}
         return hashlib.sha256(json.dumps(departs, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -136,7 +156,19 @@ def _normalised(setup: Setup) -> dict[str, Any]:
             shown = " ".join(repr(value).split())
             shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
             raise ArithjaxError(f"{f.name}={shown} is not allowed; it has to be {_KINDS[kind]}.") from None
+    if out["widths"] is None:
+        out["widths"] = () if set(_names(out["model"])) & _unit_names() else DEFAULT_WIDTHS
     return out
+
+
+def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else value
+
+
+def _unit_names() -> set[str]:
+    from arithjax.models import MODELS, UnitModel
+
+    return {name for name, model in MODELS.items() if isinstance(model, UnitModel)}
 
 
 _KINDS = {
@@ -146,9 +178,9 @@ _KINDS = {
     "float": "a number",
     "float | None": "a number, or nothing for the default",
     "int | None": "a whole number below 2**31, or nothing for the default",
-    "tuple[int, ...]": "whole numbers such as 64,64",
+    "tuple[int, ...] | None": "whole numbers such as 64,64, or nothing for the default",
     "tuple[float, ...] | None": "pairs of numbers such as 500,1000, or nothing for the default",
-    "str | tuple[str, ...]": "a name, or one for each hidden layer",
+    "str | tuple[str, ...]": "a name, or one for each layer",
 }
 
 
@@ -194,11 +226,12 @@ def _whole(value: Any) -> int:
 
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
+    from arithjax.data import DISTRIBUTIONS
     from arithjax.models import MODELS
     from arithjax.models.activations import ACTIVATIONS
     from arithjax.models.initializers import INITIALIZERS
     from arithjax.operations import OPERATIONS
-    from arithjax.optimization import LOSSES, OPTIMIZERS, SCHEDULES
+    from arithjax.optimization import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
     from arithjax.transforms import TRANSFORMS
 
     op = OPERATIONS[s.op]
@@ -212,9 +245,10 @@ def _check(s: Setup) -> None:
         (OPTIMIZERS, "optimizer"),
         (SCHEDULES, "schedule"),
         (LOSSES, "loss"),
+        (RAMPS, "regularizer_ramp"),
+        (DISTRIBUTIONS, "distribution"),
     ]:
-        value = getattr(s, name)
-        for member in [value] if isinstance(value, str) else value:
+        for member in _names(getattr(s, name)):
             if member not in registry:
                 try:
                     registry[member]
@@ -231,6 +265,9 @@ def _check(s: Setup) -> None:
     for low, _ in [s.bounds, *s.extrapolation_intervals]:
         _check_transform("input_transform", TRANSFORMS[s.input_transform], low, "arguments as small as")
 
+    if s.integers and s.distribution != "uniform":
+        raise ArithjaxError(f"distribution={s.distribution} needs real arguments; set integers=False.")
+    _check_layers(s)
     if not s.widths and s.model == "mlp":
         raise ArithjaxError("widths is empty; give at least one hidden layer, such as 64,64.")
     if any(not 1 <= w <= 2**16 for w in s.widths):
@@ -241,16 +278,22 @@ def _check(s: Setup) -> None:
             f"{len(s.widths)}; give one name, or one for each hidden layer."
         )
 
-    if not isinstance(s.activation, str) and len(set(s.activation)) == 1:
-        object.__setattr__(s, "activation", s.activation[0])  # the same question, said in one word
+    for name in ("activation", "model"):
+        value = getattr(s, name)
+        if not isinstance(value, str) and len(set(value)) == 1:
+            object.__setattr__(s, name, value[0])  # the same question, said in one word
 
     for name in ("examples", "tests", "batch", "steps"):
         _check_number(s, name, lambda v: v >= 1, "at least 1")
-    for name in ("learning_rate", "epsilon", "clip"):
+    for name in ("learning_rate", "epsilon", "clip", "clip_value", "threshold", "restart"):
         _check_number(s, name, lambda v: v > 0, "greater than 0")
     for name in ("beta1", "beta2", "momentum"):
         _check_number(s, name, lambda v: 0 <= v < 1, "at least 0 and below 1")
-    _check_number(s, "weight_decay", lambda v: v >= 0, "at least 0")
+    for name in ("weight_decay", "regularizer", "regularizer_start"):
+        _check_number(s, name, lambda v: v >= 0, "at least 0")
+    _check_number(
+        s, "regularizer_end", lambda v: v >= s.regularizer_start, f"at least regularizer_start={s.regularizer_start}"
+    )
     if s.schedule == "exponential":
         _check_number(s, "end_factor", lambda v: 0 < v <= 1, "above 0 and at most 1")
     else:
@@ -267,6 +310,23 @@ def _check(s: Setup) -> None:
         _check_transform(
             "target_transform", transform, smallest_target(op, *s.bounds, s.integers), "targets as small as"
         )
+
+
+def _check_layers(s: Setup) -> None:
+    """Several models are the layers of one net, all of them units; training them has options that others lack."""
+    names, units = _names(s.model), _unit_names()
+    alone = [name for name in names if name not in units]
+    if len(names) > 1 and alone:
+        raise ArithjaxError(f"model={cell(s.model)}: '{alone[0]}' is no unit to stack; use 'dense' for an MLP layer.")
+    if len(names) > 1 and len(names) != len(s.widths) + 1:
+        raise ArithjaxError(
+            f"model={cell(s.model)} names {len(names)} layers and widths={cell(s.widths)} makes {len(s.widths) + 1}; "
+            f"give a width for every layer but the last."
+        )
+    if alone:
+        for name in ("regularizer", "alternate"):
+            if getattr(s, name):
+                raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={s.model} has none.")
 
 
 def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
@@ -295,5 +355,6 @@ def _check_number(setup: Setup, name: str, allowed: Any, words: str) -> None:
         raise ArithjaxError(f"{name}={value:g} is not allowed; it has to be {words}.")
 
 
+DEFAULT_WIDTHS = (64, 64)
 DEFAULTS = {f.name: f.default for f in fields(Setup) if f.default is not MISSING}
 """The default of every field."""

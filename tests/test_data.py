@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 
 from arithjax import OPERATIONS, TRANSFORMS, Setup
-from arithjax.data import Range, Task, order, points, prepare, smallest_target
+from arithjax.data import DISTRIBUTIONS, Range, Task, draw_batch, order, points, prepare, smallest_target, uniform
 
 RAW = (TRANSFORMS["raw"],)
+UNIFORM = DISTRIBUTIONS["uniform"]
 
 
 def training(keys, op="mul", integers=True, low=0.0, high=9.0):
-    return prepare(keys, OPERATIONS[op], integers, 64, RAW, Range(np.float32(low), np.float32(high)), (0, 0))
+    return prepare(keys, OPERATIONS[op], integers, 64, RAW, Range(np.float32(low), np.float32(high)), UNIFORM, (0, 0))
 
 
 @pytest.mark.parametrize(
@@ -34,7 +35,7 @@ def test_yardsticks_of_the_question(op, zero, mean, plane):
     "intervals", [((0, 500),), ((-6, -2), (2, 6)), ((0.5, 3.2),), ((-1000, -998), (7, 8), (100, 200))]
 )
 def test_points_cover_their_intervals_and_no_more(intervals, integers):
-    x = points(OPERATIONS["add"], intervals, integers, 300).x
+    x = points(OPERATIONS["add"], intervals, integers, UNIFORM, 300).x
     inside = [(x >= low) & (x < high if integers else x <= np.float32(high)) for low, high in intervals]
     assert x.shape == (300, 2)
     assert np.any(inside, axis=0).all()
@@ -93,3 +94,36 @@ def test_orders_are_permutations():
 )
 def test_smallest_target(op, low, high, smallest):
     assert smallest_target(OPERATIONS[op], low, high, True) == smallest
+
+
+def test_uniform_is_threefry():
+    """The known answer of Salmon et al. 2011 for a key and a counter of zeros, and a flat, independent stream."""
+    key = jax.random.wrap_key_data(np.zeros((1, 2), np.uint32))
+    first = np.asarray(uniform(key, np.uint32(0), (2, 1)))[:, 0, 0]
+    np.testing.assert_array_equal(first, (np.array([0x6B200159, 0x99BA4EFE]) >> 9) / 2.0**23)
+    u = np.asarray(uniform(jax.random.split(jax.random.key(1), 8), np.uint32(5), (4000, 2)))
+    assert u.min() >= 0 and u.max() < 1
+    np.testing.assert_allclose(np.histogram(u, 10)[0], 6400, rtol=0.06)  # four standard deviations
+    flat = u.reshape(-1, 8)
+    np.testing.assert_allclose(np.corrcoef(flat.T) - np.eye(8), 0, atol=0.05)
+
+
+def test_a_lane_draws_the_same_batch_beside_others():
+    keys = jax.random.split(jax.random.key(0), 6)
+    how = (33, 2), False, Range(np.float32(1), np.float32(2)), UNIFORM
+    together, alone = draw_batch(keys, np.uint32(7), *how), draw_batch(keys[4:5], np.uint32(7), *how)
+    np.testing.assert_array_equal(together[:, :, 4], alone[:, :, 0])
+    assert not np.array_equal(alone, draw_batch(keys[4:5], np.uint32(8), *how))
+
+
+@pytest.mark.parametrize(
+    ("name", "mean", "std"), [("uniform", 1.0, 6 / 12**0.5), ("normal", 1.0, 0.9866), ("exponential", 4.0, 6.0)]
+)
+def test_distributions(name, mean, std):
+    """Moments on (-2, 4); a normal cut off at three standard deviations has 0.9866 of its own."""
+    x = DISTRIBUTIONS[name].place(np.linspace(0, 1, 200_001)[:-1] + 2.5e-6, -2.0, 4.0, np)
+    np.testing.assert_allclose([x.mean(), x.std()], [mean, std], rtol=2e-3)
+    assert x.min() >= -2 and (name == "exponential" or x.max() <= 4)
+    u = np.float32([0.1, 0.5, 0.9])
+    ours = DISTRIBUTIONS[name].place(jax.numpy.asarray(u), -2.0, 4.0, jax.numpy)
+    np.testing.assert_allclose(ours, DISTRIBUTIONS[name].place(u.astype(float), -2.0, 4.0, np), rtol=1e-5)

@@ -6,9 +6,9 @@ import pytest
 
 from arithjax import OPERATIONS, Operation, Setup, metrics
 from arithjax.data import Points
+from arithjax.judge import Judge
 from arithjax.metrics import GRADES, YARDSTICKS, Errors
 from arithjax.plan import NetId, choices_arrays, named_tile, nets_arrays
-from arithjax.population import Judge
 from arithjax.program import State
 from arithjax.transforms import Fitted
 
@@ -18,9 +18,10 @@ X = np.stack([T, T], 1)
 
 def judged(*predictions):
     """Errors of nets with these predictions of `T`."""
-    (block,) = metrics.blocks(X, T, float(T.std()))
+    block = metrics.Block(*(leaf[0] for leaf in metrics.blocks(X, T, float(T.std()))))
     filled = np.array([[*p, *[p[0]] * (metrics.BLOCK - len(T))] for p in predictions], np.float32).T
-    return metrics.combine([metrics.sums(jnp.asarray(filled), block)], len(T), float(T.std()))
+    sums = metrics.sums(jnp.asarray(filled), block)
+    return metrics.combine(metrics.Sums(*(leaf[None] for leaf in sums)), len(T), float(T.std()))
 
 
 def test_errors_of_hand_made_predictions():
@@ -73,10 +74,9 @@ def test_yardsticks(mse, beats):
 @pytest.mark.parametrize("count", [1, metrics.BLOCK - 1, metrics.BLOCK, metrics.BLOCK + 1, 2500])
 def test_blocks_hold_every_point_once(count):
     x = np.arange(count, dtype=np.float32)[:, None]
-    parts = metrics.blocks(x, x[:, 0], 1.0)
-    assert {len(block.x) for block in parts} == {metrics.BLOCK}
-    seen = np.concatenate([block.t[block.weight == 1] for block in parts])
-    np.testing.assert_array_equal(seen, x[:, 0])
+    blocks = metrics.blocks(x, x[:, 0], 1.0)
+    assert blocks.x.shape == (-(-count // metrics.BLOCK), metrics.BLOCK, 1)
+    np.testing.assert_array_equal(blocks.t[blocks.weight == 1], x[:, 0])
 
 
 @pytest.fixture

@@ -208,5 +208,5 @@ def test_junk_is_refused_or_fits_a_program(values):
     assert Setup(**setup.to_dict()) == setup
     assert len(setup.identity()) == 64
     tile = named_tile("lanes", NetId(0, 0, setup))
-    arrays = jax.tree.leaves((choices_arrays(tile), nets_arrays(tile)._replace(clip=None)))
+    arrays = jax.tree.leaves((choices_arrays(tile), nets_arrays(tile)._replace(clip=None, clip_value=None)))
     assert all(np.isfinite(array).all() for array in arrays)

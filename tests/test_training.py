@@ -203,7 +203,7 @@ def test_training_follows_optax(exact, name):
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
     arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
     quick = compiler.quick_options()
-    start = compiler.call(programs.initial, population.training_part(tile.program), quick, *arrays).params
+    start = compiler.call(programs.initial, programs.training_part(tile.program), quick, *arrays).params
     data = compiler.call(programs.prepare, population._data_only(tile.program), quick, *arrays)
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 

@@ -5,6 +5,8 @@ any ordinary single-net Flax module is lifted over a leading axis instead. To ad
 
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup: MyLinenModule(...))            # Linen
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup, rngs: MyModule(..., rngs))     # NNX
+
+Arithmetic units (`arithjax.models.units`) are layers: `model=("nau", "nmu")` names one for each.
 """
 
 from __future__ import annotations
@@ -12,7 +14,14 @@ from __future__ import annotations
 from arithjax.errors import Registry
 from arithjax.models.lifted import FlaxModel
 from arithjax.models.mlp import MLP, MLPModel
+from arithjax.models.units import UNITS, Stack, UnitModel
 
-MODELS = Registry("model", (MLPModel, FlaxModel), [MLPModel()])
+MODELS = Registry("model", (MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS])
 
-__all__ = ["MLP", "MODELS", "FlaxModel", "MLPModel"]
+
+def layers_of(model: str | tuple[str, ...], layers: int) -> tuple[UnitModel, ...]:
+    """The units of a net of so many layers: one for each, or the same for all."""
+    return tuple(MODELS[name] for name in ((model,) * layers if isinstance(model, str) else model))
+
+
+__all__ = ["MLP", "MODELS", "FlaxModel", "MLPModel", "Stack", "UnitModel", "layers_of"]

@@ -1,0 +1,564 @@
+"""Arithmetic units: layers built to compute exactly, lanes last.
+
+A unit is a Flax module that maps `x [batch, in, lanes]` to `[batch, features, lanes]`; its parameters, `[in, features,
+lanes]` unless a shape is given, are drawn for one lane at a time. Beside `__call__` it may say, of its parameters,
+
+- `weights`: the arrays that a solution has at -1, 0 or 1 (their distance from that is the sparsity error);
+- `constrain`: what is done to them after every optimiser step;
+- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength.
+
+To add one, write the class and enter it:
+
+    aj.MODELS["mine"] = aj.UnitModel("mine", "Author year", MyUnit)
+
+Comments cite: [T] Trask et al. 2018, [M] Madsen & Johansen 2020, [S] Schlör et al. 2020, [H] Heim et al. 2020, [N]
+Mistry, Farrahi & Hare 2022 (benchmark), [R] the same 2022 (robust NMU), [D] the same 2021 (division), [L] Hoedt et al.
+2021 (mass conservation), [J] Jayakumar et al. 2020, [Q] Fan et al. 2020.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.models.activations import Activation
+from arithjax.models.mlp import Architecture, Dense, activate, contract
+
+EPSILON = 1e-7
+MACHINE_EPSILON = float(np.finfo(np.float32).eps)
+
+
+class Unit(nn.Module):
+    """A layer of `features` outputs.
+
+    trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, in, lanes]` in training and None otherwise.
+    penalised_below: the penalty counts while a net's loss is below this.
+    """
+
+    features: int
+    trains_apart: ClassVar[bool] = False
+    penalised_below: ClassVar[float] = math.inf
+
+    def shape(self, x: jax.Array) -> tuple[int, int, int]:
+        """The shape of a weight: `[in, features, lanes]`."""
+        return x.shape[1], self.features, x.shape[2]
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        """Effective weights, discrete in a solution."""
+        return []
+
+    @classmethod
+    def constrain(cls, params: dict) -> dict:
+        """Parameters after a step."""
+        return params
+
+    @classmethod
+    def penalty(cls, params: dict) -> jax.Array:
+        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M] eq. 6)."""
+        return sum(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
+
+
+def from_discrete(w: jax.Array) -> jax.Array:
+    """min(|w|, |1 - |w||)."""
+    return jnp.minimum(jnp.abs(w), jnp.abs(1 - jnp.abs(w)))
+
+
+def uniform(low: float, high: float) -> Callable:
+    """An initialiser: uniform on `[low, high)`."""
+    return lambda key, shape: jax.random.uniform(key, shape, minval=low, maxval=high)
+
+
+def normal(mean: float, std: float) -> Callable:
+    """An initialiser: normal."""
+    return lambda key, shape: mean + std * jax.random.normal(key, shape)
+
+
+def glorot(inputs: int, features: int) -> Callable:
+    """An initialiser: Glorot & Bengio's uniform."""
+    bound = math.sqrt(6 / (inputs + features))
+    return uniform(-bound, bound)
+
+
+@functools.cache
+def nac_bound(inputs: int, features: int) -> float:
+    """The bound r of Ŵ, M̂ ~ U(-r, r) that gives W = tanh(Ŵ) σ(M̂) Glorot's variance: max(in + out, 5) v(r) = 2 ([M])."""
+    low, high = 1e-6, 10.0
+    for _ in range(60):
+        r = (low + high) / 2
+        variance = (1 - math.tanh(r) / r) * (r - math.tanh(r / 2)) / (2 * r)
+        low, high = (r, high) if max(inputs + features, 5) * variance < 2 else (low, r)
+    return low
+
+
+def product(x: jax.Array) -> jax.Array:
+    """`[batch, in, ...] -> [batch, ...]`."""
+    return functools.reduce(jnp.multiply, (x[:, i] for i in range(x.shape[1])))
+
+
+def gated(w: jax.Array, x: jax.Array) -> jax.Array:
+    """The multiplicative unit of [M] eq. 5, `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`: `[batch, in, lanes] -> [batch, features, lanes]`."""
+    return product(w[None] * x[:, :, None] + 1 - w[None])
+
+
+def power(w: jax.Array, x: jax.Array, epsilon: float = EPSILON) -> jax.Array:
+    """`exp(W log(|x| + ε))`."""
+    return jnp.exp(contract(jnp.log(jnp.abs(x) + epsilon), w))
+
+
+def negative(x: jax.Array) -> jax.Array:
+    """1 where x < 0, else 0."""
+    return (x < 0).astype(x.dtype)
+
+
+class NACAdd(Unit):
+    """NAC+: `W x` with `W = tanh(Ŵ) σ(M̂)` ([T] eq. 1)."""
+
+    def weight(self, x: jax.Array, suffix: str = "") -> jax.Array:
+        """W from its two parameters."""
+        r = nac_bound(x.shape[1], self.features)
+        w, m = (self.param(name + suffix, uniform(-r, r), self.shape(x)) for name in ("W_hat", "M_hat"))
+        return jnp.tanh(w) * jax.nn.sigmoid(m)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return contract(x, self.weight(x))
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [jnp.tanh(params["W_hat"]) * jax.nn.sigmoid(params["M_hat"])]
+
+
+class NACMul(NACAdd):
+    """NAC•: `exp(W log(|x| + ε))` with the W of NAC+ ([T] eq. 2)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return power(self.weight(x), x)
+
+
+class NACMulSigmoid(Unit):
+    """NAC•σ: NAC• with `W = σ(Ŵ)` ([M])."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        std = math.sqrt(2 / (x.shape[1] + self.features))
+        return power(jax.nn.sigmoid(self.param("W_hat", normal(0.0, std), self.shape(x))), x)
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [jax.nn.sigmoid(params["W_hat"])]
+
+
+class NALU(NACAdd):
+    """NALU: `g ⊙ W x + (1 - g) ⊙ exp(W log(|x| + ε))`, `g = σ(G x)`, one W for both paths ([T] eq. 3)."""
+
+    separate: ClassVar[bool] = False
+
+    def gate(self, x: jax.Array) -> jax.Array:
+        """g."""
+        return jax.nn.sigmoid(contract(x, self.param("G", glorot(x.shape[1], self.features), self.shape(x))))
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        w = self.weight(x)
+        g, multiplying = self.gate(x), self.weight(x, "_mul") if self.separate else w
+        return g * contract(x, w) + (1 - g) * power(multiplying, x)
+
+
+class NALUSeparate(NALU):
+    """NALU with a W of its own for each path ([M])."""
+
+    separate: ClassVar[bool] = True
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [jnp.tanh(params["W_hat" + s]) * jax.nn.sigmoid(params["M_hat" + s]) for s in ("", "_mul")]
+
+
+LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
+
+
+class GNALU(NALU):
+    """G-NALU: NALU with φ, the golden ratio, for e in tanh and σ (Rana et al. 2019): `f_φ(x) = f(x ln φ)`."""
+
+    def weight(self, x: jax.Array, suffix: str = "") -> jax.Array:
+        """W from its two parameters."""
+        r = nac_bound(x.shape[1], self.features)
+        w, m = (self.param(name + suffix, uniform(-r, r), self.shape(x)) for name in ("W_hat", "M_hat"))
+        return jnp.tanh(LOG_GOLDEN * w) * jax.nn.sigmoid(LOG_GOLDEN * m)
+
+    def gate(self, x: jax.Array) -> jax.Array:
+        """g."""
+        g = self.param("G", glorot(x.shape[1], self.features), self.shape(x))
+        return jax.nn.sigmoid(LOG_GOLDEN * contract(x, g))
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [jnp.tanh(LOG_GOLDEN * params["W_hat"]) * jax.nn.sigmoid(LOG_GOLDEN * params["M_hat"])]
+
+
+class INALU(Unit):
+    """iNALU: own weights for each path, the product capped, its sign kept, gates that do not see x ([S] eq. 3-8)."""
+
+    means: ClassVar[dict[str, float]] = {"G": 0.0, "M_hat": 0.5, "W_hat": 0.88}
+    std: ClassVar[float] = 0.2
+    penalised_below: ClassVar[float] = 1.0
+
+    def weight(self, x: jax.Array, suffix: str) -> jax.Array:
+        """W from its two parameters."""
+        draws = {name: normal(self.means[name], self.std) for name in ("W_hat", "M_hat")}
+        w, m = (self.param(name + suffix, draw, self.shape(x)) for name, draw in draws.items())
+        return jnp.tanh(w) * jax.nn.sigmoid(m)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        adding, multiplying = self.weight(x, "_add"), self.weight(x, "_mul")
+        gate = self.param("G", normal(self.means["G"], self.std), (1, self.features, x.shape[2]))
+        log = jnp.log(jnp.maximum(jnp.abs(x), EPSILON))
+        magnitude = jnp.exp(jnp.minimum(contract(log, multiplying), 20.0))
+        sign = jnp.clip(gated(jnp.abs(multiplying), jnp.sign(x)), -1, 1)
+        g = jax.nn.sigmoid(gate)
+        return g * contract(x, adding) + (1 - g) * magnitude * sign
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [jnp.tanh(params["W_hat" + s]) * jax.nn.sigmoid(params["M_hat" + s]) for s in ("_add", "_mul")]
+
+    @classmethod
+    def penalty(cls, params: dict) -> jax.Array:
+        """`Σ mean(max(min(-v, v) + 20, 0))`: away from 0 ([S] eq. 9)."""
+        return sum(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
+
+
+class INALUWide(INALU):
+    """iNALU as its experiments start it: M̂ around -1, Ŵ around 1, standard deviation 0.1 ([S])."""
+
+    means: ClassVar[dict[str, float]] = {"G": 0.0, "M_hat": -1.0, "W_hat": 1.0}
+    std: ClassVar[float] = 0.1
+
+
+class NAU(Unit):
+    """NAU: `W x`, W clamped to [-1, 1] ([M] eq. 4)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        r = min(0.5, math.sqrt(6 / (x.shape[1] + self.features)))
+        return contract(x, jnp.clip(self.param("W", uniform(-r, r), self.shape(x)), -1, 1))
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [params["W"]]
+
+    @classmethod
+    def constrain(cls, params: dict) -> dict:
+        return params | {"W": jnp.clip(params["W"], -1, 1)}
+
+
+class NMU(Unit):
+    """NMU: `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`, W clamped to [0, 1] ([M] eq. 5)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return gated(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [params["W"]]
+
+    @classmethod
+    def constrain(cls, params: dict) -> dict:
+        return params | {"W": jnp.clip(params["W"], 0, 1)}
+
+
+class SNMU(NMU):
+    """sNMU: trained as `NMU(n ⊙ x) / NMU(n)` with noise n ~ U[1, 5] on each input; an NMU afterwards ([R])."""
+
+    trains_apart: ClassVar[bool] = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
+        w = self.param("W", uniform(0.25, 0.75), self.shape(x))
+        if noise is None:
+            return gated(w, x)
+        n = 1 + 4 * noise
+        return gated(w, x * n) / gated(w, n)
+
+
+class RealNPU(Unit):
+    """RealNPU: `exp(W log r) cos(W k)`, with `r = g (|x| + ε) + 1 - g`, `k = g π [x < 0]`, a gate g in [0, 1] for each
+    input ([H] eq. 9). Beyond the clip the gate has no gradient."""
+
+    straight_through: ClassVar[bool] = False
+
+    def relevance(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """log r and k, `[batch, in, lanes]`."""
+        gate = self.param("g", nn.initializers.constant(0.5), (x.shape[1], 1, x.shape[2])).swapaxes(0, 1)
+        g = jnp.clip(gate, 0, 1)
+        if self.straight_through:
+            g = gate + jax.lax.stop_gradient(g - gate)
+        return jnp.log(g * (jnp.abs(x) + MACHINE_EPSILON) + 1 - g), g * math.pi * negative(x)
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        log, k = self.relevance(x)
+        w = self.param("W", glorot(x.shape[1], self.features), self.shape(x))
+        return jnp.exp(contract(log, w)) * jnp.cos(contract(k, w))
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [params["W"]]
+
+    @classmethod
+    def penalty(cls, params: dict) -> jax.Array:
+        """L1 of all parameters ([H] eq. 11)."""
+        return sum(jnp.abs(v).sum((0, 1)) for v in params.values())
+
+
+class RealNPUThrough(RealNPU):
+    """RealNPU whose gate has the gradient of the unclipped gate (straight through)."""
+
+    straight_through: ClassVar[bool] = True
+
+
+class NPU(RealNPU):
+    """NPU: `exp(W log r - V k) cos(W k + V log r)`, the real part of a complex power W + iV ([H] eq. 6)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        log, k = self.relevance(x)
+        w = self.param("W", glorot(x.shape[1], self.features), self.shape(x))
+        v = self.param("V", nn.initializers.zeros, self.shape(x))
+        return jnp.exp(contract(log, w) - contract(k, v)) * jnp.cos(contract(k, w) + contract(log, v))
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [params["W"], params["V"]]
+
+
+class NPUThrough(NPU):
+    """NPU whose gate has the gradient of the unclipped gate (straight through)."""
+
+    straight_through: ClassVar[bool] = True
+
+
+class NRU(NAU):
+    """NRU: `∏ᵢ (sign(xᵢ) |xᵢ|^Wᵢ tᵢ + 1 - tᵢ)`, with `tᵢ = tanh(1000 Wᵢ)²` in training and `|Wᵢ|` afterwards, W clamped
+    to [-1, 1] ([D] eq. 4)."""
+
+    trains_apart: ClassVar[bool] = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
+        r = min(0.5, math.sqrt(6 / (x.shape[1] + self.features)))
+        w = self.param("W", uniform(-r, r), self.shape(x))[None]
+        on = jnp.abs(w) if noise is None else jnp.tanh(1000 * w) ** 2
+        sign, log = (f[:, :, None] for f in (jnp.sign(x), jnp.log(jnp.abs(x))))
+        return product(sign * jnp.exp(w * log) * on + 1 - on)
+
+
+class NMRU(NMU):
+    """NMRU: an NMU on the magnitudes of `(x, 1 / (x + ε))`, with sign `cos(Σ π [x < 0] W)`; ε only in training ([D]
+    eq. 6)."""
+
+    trains_apart: ClassVar[bool] = True
+
+    @nn.compact
+    def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
+        both = jnp.concatenate([x, 1 / (x if noise is None else x + MACHINE_EPSILON)], 1)
+        w = self.param("W", uniform(0.25, 0.75), self.shape(both))
+        return gated(w, jnp.abs(both)) * jnp.cos(math.pi * contract(negative(both), w))
+
+
+class MCFC(Unit):
+    """MC-FC: `o ⊙ R x`: x is shared out among the features by a softmax R, and o = σ(w + b) lets it pass ([L])."""
+
+    def passed(self, x: jax.Array) -> jax.Array:
+        """The layer's output for `x`."""
+        r = self.param("R", orthogonal, self.shape(x))
+        row = (1, self.features, x.shape[2])
+        w, b = self.param("w", orthogonal, row), self.param("b", nn.initializers.zeros, row)
+        return jax.nn.sigmoid(w + b) * contract(x, jax.nn.softmax(r, 1))
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.passed(x)
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [jax.nn.softmax(params["R"], 1), jax.nn.sigmoid(params["w"] + params["b"])]
+
+    @classmethod
+    def penalty(cls, params: dict) -> jax.Array:
+        """`-mean(v²)` of every parameter but the product's bias: away from 0 ([L])."""
+        return sum(-(params[name] ** 2).mean((0, 1)) for name in ("R", "w", "b"))
+
+
+def orthogonal(key: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
+    """An orthogonal matrix, `[in, features, lanes]`, in every lane."""
+    return jnp.broadcast_to(jax.nn.initializers.orthogonal()(key, shape[:2])[:, :, None], shape)
+
+
+class MulMCFC(MCFC):
+    """MulMCFC: `exp(MC-FC(log |x|) + c)` with the sign of iNALU ([L]; sign [N])."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        log = self.passed(jnp.log(jnp.abs(x))) + self.param("c", nn.initializers.zeros, (1, self.features, x.shape[2]))
+        junction = jax.nn.softmax(self.get_variable("params", "R"), 1)
+        return jnp.exp(log) * gated(junction, jnp.sign(x))
+
+
+class Bilinear(Unit):
+    """Multiplicative interaction: `xᵀ W x + U x + b` for each feature ([J] eq. 1 with z = x)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        inputs, features, lanes = self.shape(x)
+        pairs = (x[:, :, None] * x[:, None]).reshape(len(x), inputs**2, lanes)
+        w = self.param("W", glorot(inputs**2, features), (inputs**2, features, lanes))
+        u = self.param("U", glorot(inputs, features), (inputs, features, lanes))
+        return contract(pairs, w) + contract(x, u) + self.param("b", nn.initializers.zeros, (1, features, lanes))
+
+
+class Quadratic(Unit):
+    """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q] eq. 1), started as a linear one: W_g = 0,
+    b_g = 1, W_b = 0, c = 0 (Fan et al. 2022)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        zeros, row = nn.initializers.zeros, (1, self.features, x.shape[2])
+        r = self.param("W_r", glorot(x.shape[1], self.features), self.shape(x))
+        g, b = (self.param(name, zeros, self.shape(x)) for name in ("W_g", "W_b"))
+        b_r, c = (self.param(name, zeros, row) for name in ("b_r", "c"))
+        b_g = self.param("b_g", nn.initializers.ones, row)
+        return (contract(x, r) + b_r) * (contract(x, g) + b_g) + contract(x**2, b) + c
+
+
+class LogExp(Unit):
+    """Log-exp layer: `exp(W log(|x| + ε) + b)` with the sign `∏ᵢ (1 - 2 [xᵢ < 0] min(|Wᵢ|, 1))`: "take logarithms" as
+    a layer."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        w = self.param("W", glorot(x.shape[1], self.features), self.shape(x))
+        b = self.param("b", nn.initializers.zeros, (1, self.features, x.shape[2]))
+        sign = gated(jnp.minimum(jnp.abs(w), 1), 1 - 2 * negative(x))
+        return jnp.exp(contract(jnp.log(jnp.abs(x) + EPSILON), w) + b) * sign
+
+    @classmethod
+    def weights(cls, params: dict) -> list[jax.Array]:
+        return [params["W"]]
+
+
+class DenseUnit(Unit):
+    """A dense layer of the MLP family, to mix with units."""
+
+
+class Stack(nn.Module):
+    """Layers one upon another, the last with one feature. `activations` are those of dense layers.
+
+    `noise(layer, shape)`, given in training, makes uniform numbers `[*shape, lanes]`.
+    """
+
+    kinds: tuple[type[Unit], ...]
+    features: tuple[int, ...]
+    activations: tuple[tuple[Activation, ...], ...]
+    use_bias: bool = True
+
+    @property
+    def penalised_below(self) -> float:
+        """The loss below which the penalty counts."""
+        return min(kind.penalised_below for kind in self.kinds)
+
+    @nn.compact
+    def __call__(self, x: jax.Array, architecture: Architecture, noise: Callable | None = None) -> jax.Array:
+        """`x [batch, in, lanes]` -> predictions `[batch, lanes]`."""
+        for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
+            name = f"{kind.__name__}_{i}"
+            if kind is DenseUnit:
+                widths = architecture.widths[i : i + 2]
+                z = Dense(features, self.use_bias, name=name)(x, *widths, architecture.scaling)
+                x = activate(self.activations[i], architecture.activation[i], z)
+            elif kind.trains_apart and noise is not None:
+                x = kind(features, name=name)(x, noise(i, x.shape[:2]))
+            else:
+                x = kind(features, name=name)(x)
+        return x[:, 0]
+
+    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> dict:
+        """Parameters of one net, in one lane: `[in, out, 1]`, from its own key."""
+        return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
+
+    def predict(self, params: dict, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
+        """`x [batch, in, lanes]` -> `[batch, lanes]`."""
+        return self.apply({"params": params}, x, architecture, noise)
+
+    def layers(self, params: dict) -> Iterable[tuple[type[Unit], str, dict]]:
+        """Each layer's kind, name and parameters."""
+        names = (f"{kind.__name__}_{i}" for i, kind in enumerate(self.kinds))
+        return [(kind, name, params[name]) for kind, name in zip(self.kinds, names, strict=True)]
+
+    def constrain(self, params: dict) -> dict:
+        """Parameters after a step, layer by layer."""
+        return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
+
+    def penalty(self, params: dict) -> jax.Array:
+        """The regulariser of each lane, `[lanes]`, summed over layers."""
+        return sum(kind.penalty(layer) for kind, _, layer in self.layers(params))
+
+    def sparsity_error(self, params: dict) -> jax.Array | None:
+        """`[lanes]`: the largest distance of a weight from -1, 0 and 1 ([M] eq. 11); None without discrete weights."""
+        found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
+        return functools.reduce(jnp.maximum, found) if found else None
+
+
+@dataclass(frozen=True)
+class UnitModel:
+    """A unit by name, with the operations it can represent."""
+
+    name: str
+    source: str
+    kind: type[Unit]
+    represents: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        text = " ".join((self.kind.__doc__ or "").split()).split(": ", 1)[-1]
+        return f"{text.rstrip('.')}. {self.source}. Represents {', '.join(self.represents) or 'what is stacked on it'}."
+
+
+UNITS = [
+    UnitModel("dense", "Mixes with units", DenseUnit, ("add", "sub")),
+    UnitModel("nac_add", "Trask et al. 2018", NACAdd, ("add", "sub")),
+    UnitModel("nac_mul", "Trask et al. 2018", NACMul, ("mul", "div")),
+    UnitModel("nac_mul_sigmoid", "Madsen & Johansen 2020", NACMulSigmoid, ("mul",)),
+    UnitModel("nalu", "Trask et al. 2018", NALU, ("add", "sub", "mul", "div")),
+    UnitModel("nalu_separate", "Madsen & Johansen 2020", NALUSeparate, ("add", "sub", "mul", "div")),
+    UnitModel("gnalu", "Rana et al. 2019", GNALU, ("add", "sub", "mul", "div")),
+    UnitModel("inalu", "Schlör et al. 2020", INALU, ("add", "sub", "mul", "div")),
+    UnitModel("inalu_wide", "Schlör et al. 2020", INALUWide, ("add", "sub", "mul", "div")),
+    UnitModel("nau", "Madsen & Johansen 2020", NAU, ("add", "sub")),
+    UnitModel("nmu", "Madsen & Johansen 2020", NMU, ("mul",)),
+    UnitModel("snmu", "Mistry et al. 2022", SNMU, ("mul",)),
+    UnitModel("npu", "Heim et al. 2020", NPU, ("mul", "div")),
+    UnitModel("npu_through", "Heim et al. 2020", NPUThrough, ("mul", "div")),
+    UnitModel("realnpu", "Heim et al. 2020", RealNPU, ("mul", "div")),
+    UnitModel("realnpu_through", "Heim et al. 2020", RealNPUThrough, ("mul", "div")),
+    UnitModel("nru", "Mistry et al. 2021", NRU, ("mul", "div")),
+    UnitModel("nmru", "Mistry et al. 2021", NMRU, ("mul", "div")),
+    UnitModel("mcfc", "Hoedt et al. 2021", MCFC, ("add",)),
+    UnitModel("mulmcfc", "Hoedt et al. 2021", MulMCFC, ("mul",)),
+    UnitModel("bilinear", "Jayakumar et al. 2020", Bilinear, ("add", "sub", "mul")),
+    UnitModel("quadratic", "Fan et al. 2020", Quadratic, ("add", "sub", "mul")),
+    UnitModel("log_exp", "Sign as in iNALU", LogExp, ("mul", "div")),
+]

@@ -1,0 +1,39 @@
+"""Which arithmetic unit learns which operation? The single-module task: every unit, four operations, nine ranges."""
+
+import arithjax as aj
+from arithjax import protocols
+
+CONTROLS = ["linear", "relu", "relu6", "square"]
+UNITS = [name for name, model in aj.MODELS.items() if isinstance(model, aj.UnitModel) and name != "dense"]
+TASKS = {f"{op} {low:g},{high:g}": (op, (low, high)) for op in ("add", "sub", "mul") for low, high in protocols.RANGES}
+TASKS |= {f"div {low:g},{high:g}": ("div", (low, high)) for low, high in protocols.RANGES if low * high > 0}  # no pole
+
+
+def question(trial):
+    unit = trial.suggest_categorical("unit", UNITS + CONTROLS)
+    return protocols.single_module(unit, *TASKS[trial.suggest_categorical("task", list(TASKS))])
+
+
+def answer(nets):
+    ours = protocols.compare(nets)
+    steps = ours.ratio.dropna()
+    close = (steps - 1).abs() <= 0.1
+    disagree = ours[~ours.inside | ((ours.ratio - 1).abs() > 0.1)]
+    rates = nets.groupby(["model", "activation", "op"]).success.mean().unstack()
+    return (
+        f"Beside the published cells ({ours.inside.sum()} of {len(ours)} rates inside our 95 % intervals, "
+        f"{close.sum()} of {len(steps)} steps within ten per cent):\n{ours.round(3).to_string()}\n\n"
+        f"Disagreements:\n{disagree.round(3).to_string() if len(disagree) else 'none'}\n\n"
+        f"Success over all ranges:\n{rates.round(2).to_string()}"
+    )
+
+
+study = aj.Study(
+    "units",
+    question,
+    sampler="grid",
+    seeds=25,
+    by=("model", "activation", "op"),
+    about="Which arithmetic unit learns which operation, on the single-module task?",
+    answer=answer,
+)
