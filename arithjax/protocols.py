@@ -63,10 +63,11 @@ def single_module(
     extrapolation: one interval or several; by default the benchmark's for this interpolation range.
     epsilon: of the ε-perfect solution that gives the threshold.
     """
+    ends = _interval(interpolation)
     beyond = _beyond(interpolation, extrapolation)
     fields = {
         **PLAIN,
-        **_interval(interpolation),
+        **ends,
         **_network(unit),
         **_optimisation(unit, op),
         "op": op,
@@ -75,7 +76,6 @@ def single_module(
         "examples": 128,
         "batch": 128,
         "steps": 50_000,
-        "evaluate_every": 1000,
         "tests": 10_000,
         "threshold": None,
     }
@@ -132,7 +132,6 @@ def arithmetic_dataset(
         "examples": 128,
         "batch": 128,
         "steps": steps,
-        "evaluate_every": 1000,
         "tests": 10_000,
         "threshold": None,
     }
@@ -216,7 +215,7 @@ def threshold(op: str, extrapolation: Interval, epsilon: float = 1e-5) -> float:
 
     mul `(1 - (1 - ε)²)² E[x²]²`; add and sub `ε² E[(|x₁| + |x₂|)²]`; div `(1 - (1 - ε) / (1 + ε))² E[x²] E[1/x²]`.
     """
-    if op not in ("add", "sub", "mul", "div"):
+    if op not in BINARY:
         raise ArithjaxError(f"op={op} has no threshold in closed form; give threshold=, or use add, sub, mul or div.")
     first, second, inverse = (_moment(extrapolation, power) for power in (1, 2, -2))
     if op == "mul":
@@ -238,8 +237,8 @@ def _moment(intervals: Interval, power: int) -> float:
 
 @functools.lru_cache(maxsize=64)
 def simulated_threshold(op: str, extrapolation: tuple[float, ...], epsilon: float = 1e-5) -> float:
-    """The extrapolation MSE of an exact `op`, such as `mul:4:0-4:0-2`, of sums whose weights are 1 - ε and else ε, for a
-    million uniform inputs (Madsen & Johansen 2020, appendix C.2)."""
+    """The extrapolation MSE of an exact `op`, such as `mul:4:0-4:0-2`, of sums whose weights are 1 - ε and else ε, for
+    a million uniform inputs (Madsen & Johansen 2020, appendix C.2)."""
     name, inputs, *parts = op.split(":")
     slices = [tuple(int(end) for end in part.split("-")) for part in parts]
     generator, ends = np.random.default_rng(0), np.array(extrapolation, float).reshape(-1, 2)
@@ -263,6 +262,9 @@ EXACT = {
 }
 """The operations of the arithmetic dataset in float64."""
 
+BINARY = ("add", "sub", "mul", "div")
+"""The operations of the single-module task."""
+
 PAIRS = {
     "nmu": ("nau", "nmu"),
     "snmu": ("nau", "snmu"),
@@ -279,6 +281,7 @@ PAIRS = {
 def _setup(fields: dict[str, Any], changes: dict[str, Any], default_threshold: Any) -> Setup:
     """The setup, with the threshold worked out unless it is given."""
     merged = {**fields, **changes}
+    merged["evaluate_every"] = changes.get("evaluate_every", min(1000, merged["steps"]))
     setup = Setup(**{**merged, "threshold": None})  # refuses what is wrong before anything is worked out
     return setup.replace(threshold=default_threshold() if merged["threshold"] is None else merged["threshold"])
 

@@ -148,9 +148,9 @@ def wilson(successes: Any, trials: Any, z: float = 1.959963984540054) -> tuple[n
 def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates, grouped by columns.
 
-    Columns: `nets`, `rate` (share of successes: graded learned or exact, or below the setup's threshold) with its Wilson
-    95 % interval `low high`, the shares `exact_rate dead_rate diverged_rate`, and the medians of `relative_rmse`, `extrapolation_relative_rmse` and, over
-    the nets that got there, `solved_at`.
+    Columns: `nets`, `rate` (share of successes: graded learned or exact, or below the setup's threshold) with its
+    Wilson 95 % interval `low high`, the shares `exact_rate dead_rate diverged_rate`, and the medians of
+    `relative_rmse`, `extrapolation_relative_rmse` and, over the nets that got there, `solved_at`.
     """
     by = [by] if isinstance(by, str) else list(by)
     for name in by:

@@ -89,7 +89,7 @@ def everything(one):
     if one in LAYERED.values():
         layers = (*(tuple(sorted(names)) for names in zip(*THREES, strict=True)), ("linear",))
         return Candidates(layers, ("adamw", "lion", "rmsprop", "sgd"), tuple(LOSSES))
-    return Candidates((("gelu", "sin", "tanh"), ("linear",)), ("adam", "sgd"), ("mae", "mse"))
+    return Candidates((("gelu", "sin", "tanh"), ("linear",)), ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
 
 
 @pytest.fixture(scope="module")

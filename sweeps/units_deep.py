@@ -1,0 +1,35 @@
+"""Which pairs of layers learn arithmetic on sums? The arithmetic dataset with four inputs, ten and a hundred."""
+
+import arithjax as aj
+from arithjax import protocols
+
+PAIRS = ["nmu", "snmu", "nau", "nac_add", "nac_mul", "nac_mul_sigmoid", "nalu", "realnpu"]
+OTHERS = ["bilinear", "quadratic", "log_exp", "square", "linear", "relu", "relu6"]
+CELLS = {f"{unit} simple {op}": (unit, op, {"simple": True}) for unit in PAIRS + OTHERS for op in protocols.BINARY}
+CELLS |= {f"{unit} n=10 mul": (unit, "mul", {"n": 10}) for unit in ("nmu", "nac_mul", "nac_mul_sigmoid")}
+CELLS |= {  # what learns them does so within 250,000 steps
+    f"{unit} n=100 {op}": (unit, op, {"n": 100, "steps": 300_000})
+    for unit, op in [("nau", "add"), ("nac_add", "add"), ("nalu", "add"), ("nau", "sub"), ("nac_add", "sub")]
+}
+
+
+def question(trial):
+    unit, op, changes = CELLS[trial.suggest_categorical("cell", list(CELLS))]
+    return protocols.arithmetic_dataset(unit, op, **changes)
+
+
+def answer(nets):
+    nets = nets.assign(cell=nets.choices.str.extract(r'"cell": "([^"]+)"')[0])
+    table = aj.summarise(nets, ["cell"])[["nets", "rate", "low", "high", "solved_at"]]
+    return table.join(nets.groupby("cell").sparsity_error.median()).round(3).to_string()
+
+
+study = aj.Study(
+    "units_deep",
+    question,
+    sampler="grid",
+    seeds=20,
+    by=("model", "activation", "op"),
+    about="Which pairs of layers learn arithmetic on sums of four, ten and a hundred inputs?",
+    answer=answer,
+)

@@ -1,0 +1,237 @@
+"""Arithmetic units: ideal weights compute exactly, ε-perfect ones land on the threshold, training keeps their rules."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import arithjax as aj
+from arithjax import population, protocols
+from arithjax import program as programs
+from arithjax.data import Task
+from arithjax.models import MODELS, UnitModel, layers_of
+from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
+from arithjax.plan import Candidates, NetId, Tile, choices_arrays, named_tile, nets_arrays, program_of
+
+UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
+ON = 20.0
+"""tanh and σ of this are 1 in float32."""
+X = np.random.default_rng(0).uniform(0.5, 3, (200, 2)).astype(np.float32) * np.float32([[1, -1]])
+EXACT = {"add": X.sum(1), "sub": X[:, 0] - X[:, 1], "mul": X.prod(1), "div": X[:, 0] / X[:, 1]}
+PAIR = {"add": (1.0, 1.0), "sub": (1.0, -1.0), "mul": (1.0, 1.0), "div": (1.0, -1.0)}
+"""The weights of a and b."""
+
+
+def column(*values):
+    """`[in, 1, 1]`."""
+    return jnp.asarray(values, jnp.float32).reshape(-1, 1, 1)
+
+
+def nac(op, suffix="", scale=1.0):
+    """Ŵ and M̂ of the ideal W."""
+    signs = np.array(PAIR[op])
+    return {"W_hat" + suffix: column(*(ON / scale * signs)), "M_hat" + suffix: column(*([2 * ON / scale] * 2))}
+
+
+def gate(op, scale=1.0):
+    """G that opens the adding path on all of `X`, or the multiplying one on its magnitudes: σ(±∞)."""
+    return column(*(np.array([200, -200] if op in ("add", "sub") else [-200, -200]) / scale))
+
+
+def ideal(unit, op):
+    """Hand-set parameters with which a unit computes an operation."""
+    w = column(*PAIR[op])
+    if unit in ("nac_add", "nac_mul"):
+        return nac(op)
+    if unit == "nac_mul_sigmoid":
+        return {"W_hat": column(ON, ON)}
+    if unit == "nalu":
+        return {**nac(op), "G": gate(op)}
+    if unit == "nalu_separate":
+        return {**nac(op), **nac(op, "_mul"), "G": gate(op)}
+    if unit == "gnalu":
+        return {**nac(op, scale=LOG_GOLDEN), "G": gate(op, LOG_GOLDEN)}
+    if unit.startswith("inalu"):
+        return {**nac(op, "_add"), **nac(op, "_mul"), "G": column(200.0 if op in ("add", "sub") else -200.0)}
+    if unit in ("nau", "nmu", "snmu", "nru"):
+        return {"W": w}
+    if unit.startswith("realnpu"):
+        return {"W": w, "g": column(1.0, 1.0)}
+    if unit.startswith("npu"):
+        return {"W": w, "V": column(0.0, 0.0), "g": column(1.0, 1.0)}
+    if unit == "nmru":
+        return {"W": column(1.0, 1.0, 0.0, 0.0) if op == "mul" else column(1.0, 0.0, 0.0, 1.0)}
+    if unit in ("mcfc", "mulmcfc"):
+        return {"R": column(0.3, -0.2), "w": column(ON), "b": column(ON)} | (
+            {"c": column(0.0)} if "mul" in unit else {}
+        )
+    if unit == "bilinear":
+        cross, plain = (0.5, (0.0, 0.0)) if op == "mul" else (0.0, PAIR[op])
+        return {"W": column(0.0, cross, cross, 0.0), "U": column(*plain), "b": column(0.0)}
+    if unit == "quadratic":
+        right, left = ((0.0, 1.0), 0.0) if op == "mul" else ((0.0, 0.0), 1.0)
+        first = (1.0, 0.0) if op == "mul" else PAIR[op]
+        zeros = {"W_b": column(0.0, 0.0), "b_r": column(0.0), "c": column(0.0)}
+        return {"W_r": column(*first), "W_g": column(*right), "b_g": column(left), **zeros}
+    assert unit == "log_exp", f"no ideal weights for {unit}"
+    return {"W": w, "b": column(0.0)}
+
+
+@pytest.mark.parametrize(("unit", "op"), [(name, op) for name, model in UNITS.items() for op in model.represents])
+def test_ideal_weights_are_exact(unit, op):
+    positive_only = unit in ("nac_mul", "nac_mul_sigmoid", "nalu", "nalu_separate", "gnalu") and op in ("mul", "div")
+    x, t = X, EXACT[op]
+    if positive_only:
+        x, t = np.abs(X), np.abs(EXACT[op])
+    y = UNITS[unit].kind(1).apply({"params": ideal(unit, op)}, jnp.asarray(x)[:, :, None])
+    assert y.shape == (len(x), 1, 1)
+    np.testing.assert_allclose(y[:, 0, 0], t, rtol=3e-6, atol=2e-6)  # ε = 1e-7 in a logarithm; powers in float32
+    for w in UNITS[unit].kind.weights(ideal(unit, op)):
+        np.testing.assert_allclose(np.minimum(np.abs(w), np.abs(1 - np.abs(w))), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_the_list_says_what_a_unit_represents(unit):
+    assert UNITS[unit].represents and all(op in UNITS[unit].about for op in UNITS[unit].represents)
+
+
+@pytest.mark.parametrize(
+    ("unit", "op", "params"),
+    [
+        ("nau", "add", lambda e: {"W": column(1 - e, 1 - e)}),
+        ("nau", "sub", lambda e: {"W": column(1 - e, -(1 - e))}),
+        ("bilinear", "mul", lambda e: ideal("bilinear", "mul") | {"W": column(0, (1 - e) ** 2, 0, 0)}),
+    ],
+)
+@pytest.mark.parametrize("interval", protocols.RANGES)
+def test_epsilon_perfect_weights_land_on_the_threshold(unit, op, params, interval):
+    """With ε = 1e-3, so that float32 resolves the errors."""
+    if op == "sub":  # |a| + |b|, as if they had opposite signs
+        interval = (1, 2)
+    setup = protocols.single_module(unit, op, interval, epsilon=1e-3)
+    points = Task.of(setup).extrapolation_points
+    x = points.x * np.float32([[1, -1]]) if op == "sub" else points.x
+    t = aj.OPERATIONS[op](jnp.asarray(x)) if op != "sub" else x[:, 0] - x[:, 1]
+    y = UNITS[unit].kind(1).apply({"params": params(1e-3)}, jnp.asarray(x)[:, :, None])[:, 0, 0]
+    mse = float(((y - t).astype(jnp.float32) ** 2).mean())
+    if interval == (-2, 2) and op == "add":  # signs differ by argument: the threshold counts magnitudes
+        assert 0.4 * setup.threshold < mse < setup.threshold
+    else:
+        np.testing.assert_allclose(mse, setup.threshold, rtol=0.01)
+
+
+STACKS = [
+    ("nau", "nmu"),
+    ("nac_add", "nac_mul"),
+    ("nalu", "nalu"),
+    ("dense", "nmu"),
+    ("nau", "dense"),
+    ("bilinear", "quadratic"),
+]
+
+
+@pytest.mark.parametrize("layers", [*((name, name) for name in UNITS), *STACKS], ids=",".join)
+def test_stacks_map_shapes_and_have_finite_gradients(layers):
+    setup = aj.Setup(op="mul", low=1, high=3, integers=False, model=layers, widths=(3,), activation="tanh", fresh=True)
+    tile = named_tile("lanes", NetId(0, 0, setup))
+    program, choices, nets = tile.program, choices_arrays(tile), nets_arrays(tile)
+    assert isinstance(program.network, Stack)
+
+    @jax.jit
+    def judged(x):
+        state = programs.initial(program, jnp.uint32(0), jnp.uint32(0), choices, nets)
+        random = jnp.int32(0), jax.random.split(jax.random.key(0), 8)
+        arguments = x, x[:, 0] * x[:, 1], random, choices, nets
+        gradient = jax.grad(programs._loss_of_batch, argnums=1)(program, state.params, *arguments)
+        return gradient, program.network.penalty(state.params), programs.sparsity_error(program, state)
+
+    gradient, penalty, sparsity = judged(jnp.asarray(np.random.default_rng(1).uniform(1, 3, (16, 2, 8)), jnp.float32))
+    assert [kind for kind, *_ in program.network.layers(gradient)] == [unit.kind for unit in layers_of(layers, 2)]
+    assert all(leaf.shape[-1] == 8 and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    assert np.broadcast_to(penalty, 8).shape == sparsity.shape == (8,)
+
+
+@pytest.mark.parametrize(("inputs", "features"), [(2, 1), (4, 2), (100, 2)])
+def test_nac_weights_start_with_the_variance_of_glorot(inputs, features):
+    r = nac_bound(inputs, features)
+    generator = np.random.default_rng(0)
+    w, m = generator.uniform(-r, r, (2, 400_000))
+    variance = np.var(np.tanh(w) / (1 + np.exp(-m)))
+    np.testing.assert_allclose(variance * max(inputs + features, 5), 2, rtol=0.02)
+
+
+SHORT = {"steps": 60, "evaluate_every": 20, "tests": 64, "regularizer_start": 20, "regularizer_end": 40}
+
+
+@pytest.mark.parametrize("unit", ["nau", "nmu", "nmru", "nru"])
+def test_training_keeps_weights_within_their_bounds(unit):
+    setup = protocols.single_module(unit, "mul", (10, 20), **{**SHORT, "learning_rate": 0.5}).replace(threshold=None)
+    done = population.run_tile(named_tile("lanes", NetId(0, 0, setup)), 0)
+    low = -1 if unit in ("nau", "nru") else 0
+    (w,) = (leaf for leaf in jax.tree.leaves(done.state.params))
+    assert low <= w.min() and w.max() <= 1 and (np.isin(w, [low, 1]).any())
+
+
+@pytest.mark.parametrize(("ramp", "values"), [("linear", [0, 0, 0.5, 1, 1]), ("decades", [0.01, 0.01, 0.1, 1, 1])])
+def test_the_regulariser_grows(ramp, values):
+    setup = protocols.single_module("nmu", "mul", (1, 2), **{**SHORT, "regularizer_ramp": ramp})
+    choices = choices_arrays(named_tile("lanes", NetId(0, 0, setup)))
+    grown = [float(programs._ramp(jnp.int32(step), choices)) for step in (0, 20, 30, 40, 59)]
+    np.testing.assert_allclose(grown, values, rtol=1e-6)
+
+
+def test_gates_and_weights_take_turns():
+    setup = protocols.minimal_arithmetic("inalu", "mul", ("uniform", 1, 2), ("uniform", 2, 3), examples=640, tests=64)
+    turns = {}
+    for steps in (8, 10):
+        short = setup.replace(steps=steps, evaluate_every=8)
+        turns[steps] = population.run_tile(named_tile("lanes", NetId(0, 0, short)), 0)
+    start = programs.initial(
+        programs.training_part(turns[8].tile.program), jnp.uint32(0), jnp.uint32(0), *arrays(turns[8].tile)
+    ).params["INALU_0"]
+    after8, after10 = (turns[steps].state.params["INALU_0"] for steps in (8, 10))
+    np.testing.assert_array_equal(after8["G"], start["G"])
+    assert not np.array_equal(after8["W_hat_mul"], start["W_hat_mul"])
+    best = turns[10].rows.selected_at[0]
+    assert best == 8 or not np.array_equal(after10["G"], start["G"])
+
+
+def arrays(tile):
+    return choices_arrays(tile), nets_arrays(tile)
+
+
+def test_the_best_evaluation_counts_and_not_the_last():
+    """A rate so large that the error goes up and down."""
+    setup = protocols.single_module("nau", "add", (1, 2), steps=40, evaluate_every=1, tests=64, learning_rate=0.4)
+    ids = tuple(NetId(0, seed, setup) for seed in range(8))
+    candidates = Candidates.of([setup])
+    whole = population.run_tile(Tile(program_of(setup, candidates, False, 8), candidates, ids), 0).rows
+    early = whole[whole.selected_at < 40]
+    assert len(early) > 0
+    row = early.iloc[0]
+    cut = setup.replace(steps=int(row.selected_at), regularizer_start=0, regularizer_end=0, regularizer=0.0)
+    assert math.isfinite(row.mse) and row.mse <= whole.mse.max() and cut.steps == row.selected_at
+    assert (whole.success == (whole.extrapolation_mse < setup.threshold)).all()
+
+
+def test_nets_that_do_not_improve_start_again():
+    """At a rate of almost 0 nothing improves, so only a restart can make a later evaluation the best."""
+    changes = {"steps": 80, "evaluate_every": 10, "tests": 64, "learning_rate": 1e-9}
+    base = protocols.single_module("inalu", "mul", (10, 20), **changes)
+    again, never = (aj.train([base.replace(restart=restart)], seeds=8) for restart in (1.0, 1e30))
+    assert set(again.selected_at) == {10, 70}, "the sixth evaluation restarts, the seventh sees it"
+    assert set(never.selected_at) == {10}
+
+
+def test_units_learn_what_they_should():
+    """In seconds: an NMU multiplies and a NAU adds, beyond the range they saw; a ReLU net does not."""
+    short = {"steps": 6000, "tests": 1024}
+    cells = [("nmu", "mul", (1, 2)), ("nau", "add", (1, 2)), ("relu", "mul", (1, 2)), ("nmu", "mul", (-0.2, -0.1))]
+    nets = aj.train([protocols.single_module(*cell, **short) for cell in cells], seeds=4)
+    solved = nets.groupby("trial").success.mean()
+    assert solved[0] == 1 and solved[2] == 0
+    assert solved[1] >= 0.75
+    assert solved[3] == 0, "before the regulariser starts nothing is solved there"
+    assert nets[nets.trial == 0].solved_at.between(2000, 4000).all()
