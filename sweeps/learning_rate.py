@@ -18,10 +18,10 @@ def question(trial):
 
 def answer(nets):
     decade = 10.0 ** np.floor(np.log10(nets.learning_rate))
-    rates = nets.groupby(["model", "optimizer", decade]).success.agg(["mean", "sum", "size"])
-    within = rates["mean"].groupby(["model", "optimizer"]).agg(["min", "max"])
+    rates = nets.groupby(["model", "optimizer", decade]).success.mean()
+    within = rates.groupby(["model", "optimizer"]).agg(["min", "max"])
     return (
-        f"Success by unit, optimiser and decade of the learning rate:\n{rates['mean'].unstack().round(2).to_string()}\n\n"
+        f"Success by unit, optimiser and decade of the rate:\n{rates.unstack().round(2).to_string()}\n\n"
         f"Lowest and highest over the decades:\n{within.round(2).to_string()}"
     )
 
