@@ -191,7 +191,7 @@ def _parse(name: str, value: Any) -> Any:
             return [float(part) for part in value.split(",")]
         except ValueError:
             raise ArithjaxError(f"{name}={value!r} is not allowed; give numbers separated by commas.") from None
-    return value.split(",") if name == "activation" and "," in value else value
+    return value.split(",") if name in ("activation", "model") and "," in value else value
 
 
 @arithjax.command(cls=SetupCommand)

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -533,12 +534,12 @@ class UnitModel:
     @property
     def about(self) -> str:
         """A line for lists."""
-        text = " ".join((self.kind.__doc__ or "").split()).split(": ", 1)[-1]
+        text = re.sub(r" \(\[[^)]*\)", "", " ".join((self.kind.__doc__ or "").split())).split(": ", 1)[-1]
         return f"{text.rstrip('.')}. {self.source}. Represents {', '.join(self.represents) or 'what is stacked on it'}."
 
 
 UNITS = [
-    UnitModel("dense", "Mixes with units", DenseUnit, ("add", "sub")),
+    UnitModel("dense", "Its activation is the setup's", DenseUnit, ("add", "sub")),
     UnitModel("nac_add", "Trask et al. 2018", NACAdd, ("add", "sub")),
     UnitModel("nac_mul", "Trask et al. 2018", NACMul, ("mul", "div")),
     UnitModel("nac_mul_sigmoid", "Madsen & Johansen 2020", NACMulSigmoid, ("mul",)),
@@ -560,5 +561,5 @@ UNITS = [
     UnitModel("mulmcfc", "Hoedt et al. 2021", MulMCFC, ("mul",)),
     UnitModel("bilinear", "Jayakumar et al. 2020", Bilinear, ("add", "sub", "mul")),
     UnitModel("quadratic", "Fan et al. 2020", Quadratic, ("add", "sub", "mul")),
-    UnitModel("log_exp", "Sign as in iNALU", LogExp, ("mul", "div")),
+    UnitModel("log_exp", "Sign as in Schlör et al. 2020", LogExp, ("mul", "div")),
 ]
