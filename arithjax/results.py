@@ -18,9 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.setup import Setup, make
+from arithjax.setup import DEFAULTS, Setup, cell, make
 
 SCHEMA_VERSION = 1
+IDENTITY = ("trial", "seed")
+"""The columns that tell nets apart."""
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
 
@@ -59,22 +61,43 @@ def to_arrow(rows: pd.DataFrame) -> pa.Table:
     return pa.Table.from_pandas(rows.reindex(columns=SCHEMA.names), schema=SCHEMA, preserve_index=False)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """One parquet file of ours; `ArithjaxError` when it is broken, empty or from a later version."""
+def read_table(path: Path, content: bytes | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A parquet file of ours, of any schema version; `ArithjaxError` when it is broken or from a later version.
+
+    content: the file's bytes, if they were read already. columns: only these.
+    """
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowInvalid, pa.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0].rstrip(".")
+        table = pq.read_table(path if content is None else pa.BufferReader(content), columns=columns)
+        version = int((table.schema.metadata or {}).get(b"arithjax_schema", 0))
+        missing = [name for name in (*IDENTITY, "grade") if name in (columns or SCHEMA.names) and name not in table.column_names]
+        if version == 0 or missing:
+            raise ArithjaxError(f"{path} is not a table of arithjax; give a folder that `arithjax run` wrote.")
+        if version > SCHEMA_VERSION:
+            raise ArithjaxError(f"{path} has schema {version}, newer than {SCHEMA_VERSION}; install a newer arithjax.")
+        return _current(table, columns).to_pandas()
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        if isinstance(error, ArithjaxError):
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise ArithjaxError(
             f"{path} cannot be read as a results table ({reason}); restore it, or delete it and run the study again."
         ) from None
-    version = int((table.schema.metadata or {}).get(b"arithjax_schema", 0))
-    missing = [name for name in ("trial", "seed", "grade") if name not in table.column_names]
-    if version == 0 or missing:
-        raise ArithjaxError(f"{path} is not a table of arithjax; give a folder that `arithjax run` wrote.")
-    if version > SCHEMA_VERSION:
-        raise ArithjaxError(f"{path} has schema {version}, newer than {SCHEMA_VERSION}; install a newer arithjax.")
-    return table.to_pandas()
+
+
+def _current(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    """The table in today's schema: a column that an older version lacks is the setup's default, or missing."""
+    schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
+    arrays = []
+    for field in schema:
+        if field.name in table.column_names:
+            arrays.append(table[field.name].cast(field.type))
+        else:
+            value = pa.scalar(cell(DEFAULTS.get(field.name)), field.type)
+            arrays.append(pa.repeat(value, table.num_rows))
+    for name in IDENTITY:
+        if table[name].null_count:
+            raise ValueError(f"column {name} has gaps")
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def load(folder: str | Path) -> pd.DataFrame:
@@ -94,11 +117,21 @@ def description(folder: str | Path) -> dict[str, Any]:
     """What `study.json` says of a folder's study."""
     path = Path(folder) / "study.json"
     try:
-        return json.loads(path.read_text())
+        described = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ArithjaxError(f"there is no {path}; give a folder that `arithjax run` wrote.") from None
-    except (OSError, ValueError) as error:
-        raise ArithjaxError(f"{path} cannot be read ({error}); restore it, or delete the folder.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise ArithjaxError(f"{path} cannot be read ({reason}); restore it, or delete the folder.") from None
+    for name, kind in _DESCRIBED.items():
+        value = described.get(name) if isinstance(described, dict) else None
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise ArithjaxError(f"{path} is damaged ({name}={value!r}); restore it, or delete the folder.")
+    return described
+
+
+_DESCRIBED = {"name": str, "seed": int, "trials": int, "seeds": int}
+"""What every `study.json` says."""
 
 
 def setup_of(row: pd.Series) -> Setup:

@@ -88,6 +88,7 @@ def test_interrupted_study_ends_in_the_same_bytes(tmp_path, monkeypatch, sampler
 def test_torn_chunk_is_named_and_trained_again(finished, tmp_path):
     tiny, _, nets = finished
     store = Store(tmp_path / "tiny")
+    store.folder.mkdir()
     store.add(nets.iloc[:4])
     chunk = next(store.chunks.glob("*.parquet"))
     chunk.write_bytes(chunk.read_bytes()[:-100])
