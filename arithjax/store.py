@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
 import time
@@ -33,6 +34,8 @@ class Store:
         self.table = self.folder / "nets.parquet"
         self.checksum = self.folder / "nets.parquet.sha256"
         self.chunks = self.folder / "chunks"
+        self.opened = time.time()
+        self.session: dict | None = None
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -123,6 +126,23 @@ class Store:
             self.write(self.checksum.name, line)
             shutil.rmtree(self.chunks, ignore_errors=True)
         return rows
+
+    def tick(self, nets: int) -> None:
+        """Keep, beside the table, when this process began to train and how many nets it has finished: `times.json`."""
+        now = time.time()
+        if self.session is None:
+            self.session = {"began": self.opened, "until": now, "nets": 0, "process": os.getpid()}
+        self.session.update(until=now, nets=self.session["nets"] + nets)
+        others = [s for s in self.times() if s.get("began") != self.session["began"]]
+        self.write("times.json", json.dumps([*others, self.session][-100:], indent=1).encode())
+
+    def times(self) -> list[dict]:
+        """The sessions that trained nets of this folder: when they `began`, `until` when, and how many `nets`."""
+        try:
+            sessions = json.loads((self.folder / "times.json").read_bytes())
+        except (OSError, ValueError, RecursionError):  # it is only about time
+            return []
+        return [s for s in sessions if isinstance(s, dict)] if isinstance(sessions, list) else []
 
     def write(self, name: Path | str, content: bytes) -> None:
         """Write a file of the folder so that at any moment either the old or the new one is there, whole."""
