@@ -69,14 +69,13 @@ def resolved(study: Study, steps: int | None, asked: dict[int, Asked]) -> dict[s
     `setup` holds what departs from the defaults, so that a field added later changes no question.
     """
     number, first = next(iter(asked.items()))
-    setup = first.setup.to_dict()
     return {
         "name": study.name,
         "seed": study.seed,
         "sampler": study.sampler_name,
         "objectives": list(study.objectives),
         "steps": steps,
-        "setup": {name: value for name, value in setup.items() if value != _plain_default(name)},
+        "setup": departures(first.setup),
         "space": space_of({number: first}),
     }
 
@@ -90,6 +89,11 @@ def space_of(asked: dict[int, Asked]) -> dict[str, Any]:
     return {name: json.loads(distribution_to_json(space[name])) for name in sorted(space)}
 
 
+def departures(setup: Setup) -> dict[str, Any]:
+    """A setup as plain data, without what is at its default."""
+    return {name: value for name, value in setup.to_dict().items() if value != _plain_default(name)}
+
+
 def _plain_default(name: str) -> Any:
     default = DEFAULTS[name]
     return list(default) if isinstance(default, tuple) else default
@@ -100,9 +104,9 @@ def digest(question: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(question, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def fingerprint(study: Study, steps: int | None, params: dict[str, Any]) -> str:
+def fingerprint(study: Study, steps: int | None, params: dict[str, Any], number: int) -> str:
     """The hash of the question as it is asked for some choices: the same wherever the study is loaded."""
-    return digest(resolved(study, steps, {0: fixed(study, params, 0)}))
+    return digest(resolved(study, steps, {number: fixed(study, params, number)}))
 
 
 def refuse_another(folder: Path, before: dict[str, Any], question: dict[str, Any], sampler: Any) -> None:

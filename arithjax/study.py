@@ -220,7 +220,7 @@ class _Run:
             "by": list(self.study.by),
             "source": self.study.source,
             "versions": question.versions(),
-            "device": question.device(),
+            "device": self.cluster.device() if self.cluster else question.device(),
         }
         if (self.store.folder / "study.json").exists():
             before = results.description(self.store.folder)
