@@ -3,7 +3,6 @@
 import os
 import random
 import signal
-import threading
 
 import pytest
 
@@ -52,15 +51,25 @@ def test_workers_give_the_same_bytes(asked, local, tmp_path, workers):
     assert table(asked, tmp_path, cluster=f"local:{workers}") == local
 
 
+class Kill(study.Progress):
+    """Kills a process when the first nets are finished."""
+
+    def __init__(self, victim):
+        self.victim = victim
+
+    def nets(self, rows):
+        if self.victim:
+            os.kill(self.victim, signal.SIGKILL)
+            self.victim = None
+
+
 def test_a_killed_worker_changes_nothing(asked, local, tmp_path):
     """One of two workers is killed in the middle of a study, at an address of somebody's own."""
     options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
     with distributed.LocalCluster(**options) as there, distributed.Client(there) as client:
-        victim = next(iter(client.run(os.getpid).values()))
-        killer = threading.Timer(8, os.kill, (victim, signal.SIGKILL))
-        killer.start()
-        assert table(asked, tmp_path, cluster=there.scheduler_address) == local
-        killer.cancel()
+        kill = Kill(next(iter(client.run(os.getpid).values())))
+        assert table(asked, tmp_path, cluster=there.scheduler_address, progress=kill) == local
+        assert kill.victim is None
 
 
 def test_order_of_tiles_changes_nothing(asked, local, tmp_path, monkeypatch):
