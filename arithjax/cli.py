@@ -358,8 +358,8 @@ def export_optuna(folder: str, storage: str, name: str | None, source: str | Non
     """Write the study in DIR to a storage of Optuna's, for optuna-dashboard and optuna.visualization."""
     from arithjax.export import export
 
-    there = export(folder, storage, name, find_study(source) if source else None)
-    click.echo(f"{len(there.trials):,} trials of '{there.study_name}' are in {storage}.")
+    trials = export(folder, storage, name, find_study(source) if source else None)
+    click.echo(f"{trials:,} trials are in {storage}. To look at them: optuna-dashboard {storage}")
 
 
 @arithjax.command("list")

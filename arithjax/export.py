@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +28,8 @@ COMPLETE = "arithjax_complete"
 """The user attribute that an export sets last."""
 
 
-def export(folder: str | Path, url: str, name: str | None = None, study: Study | None = None) -> optuna.Study:
-    """Write the table of a folder as an Optuna study to the storage at a URL; the study there.
+def export(folder: str | Path, url: str, name: str | None = None, study: Study | None = None) -> int:
+    """Write the table of a folder as an Optuna study to the storage at a URL; the number of its trials.
 
     url: `sqlite:///FILE`, `postgresql://...` or any database of SQLAlchemy's, or `journal:FILE`.
     name: instead of the study's own. study: asked for the distributions, instead of what `study.json` says.
@@ -39,25 +41,30 @@ def export(folder: str | Path, url: str, name: str | None = None, study: Study |
     objectives = tuple(described.get("objectives", ["error"]))
     trials = _trials(rows, described, objectives, study)
     try:
-        storage = storage_at(url)
-        there = _new_study(storage, name or described["name"], objectives)
-        _fill(there, trials, described)
+        with opened(url) as storage:
+            _fill(_new_study(storage, name or described["name"], objectives), trials, described)
     except (ArithjaxError, KeyboardInterrupt):
         raise
     except Exception as error:  # a database's own errors, of any of its drivers
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ArithjaxError(f"--storage {url}: {reason} ({type(error).__name__}); check the address.") from None
-    return there
+    return len(trials)
 
 
-def storage_at(url: str) -> optuna.storages.BaseStorage:
+@contextmanager
+def opened(url: str) -> Iterator[optuna.storages.BaseStorage]:
     """Optuna's storage at a URL; PostgreSQL through psycopg, unless the URL names another driver."""
     scheme, _, rest = url.partition(":")
     if scheme == "journal" and rest:
-        return optuna.storages.JournalStorage(JournalFileBackend(rest))
-    if scheme in ("postgresql", "postgres"):
-        url = f"postgresql+psycopg:{rest}"
-    return optuna.storages.RDBStorage(url)
+        yield optuna.storages.JournalStorage(JournalFileBackend(rest))
+        return
+    url = f"postgresql+psycopg:{rest}" if scheme in ("postgresql", "postgres") else url
+    storage = optuna.storages.RDBStorage(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def _new_study(storage: optuna.storages.BaseStorage, name: str, objectives: tuple[str, ...]) -> optuna.Study:

@@ -235,7 +235,8 @@ def test_a_kill_between_any_two_writes_of_the_end(finished, tmp_path, monkeypatc
 
 def test_the_lock_dies_with_its_owner(finished, tmp_path):
     tiny, _, _ = finished
-    hold = "from arithjax.store import Store; import sys, time\nwith Store(sys.argv[1]).lock(): print(1, flush=True); time.sleep(99)"
+    hold = "from arithjax.store import Store; import sys, time\n"
+    hold += "with Store(sys.argv[1]).lock(): print(1, flush=True); time.sleep(99)"
     owner = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path / "tiny")], stdout=subprocess.PIPE)
     owner.stdout.readline()
     assert Store(tmp_path / "tiny").running()
@@ -287,7 +288,7 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
 
     class Stop(study.Progress):
         def nets(self, rows):
-            if random.Random(rows["trial"].sum()).random() < 0.5 and rows["trial"].max() not in stopped:
+            if random.Random(int(rows["trial"].sum())).random() < 0.5 and rows["trial"].max() not in stopped:
                 stopped.add(rows["trial"].max())
                 raise KeyboardInterrupt
 
