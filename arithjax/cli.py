@@ -139,6 +139,8 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
             raise ArithjaxError(
                 f"--where {where!r} cannot be evaluated ({reason}); columns: {', '.join(nets)}."
             ) from None
+        if not hasattr(nets, "columns"):
+            raise ArithjaxError(f'--where {where!r} is not a condition; give one such as "depth > 1".')
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     columns = [name.strip() for name in by.split(",")] if by else _default_by(folder, nets)

@@ -38,7 +38,7 @@ def export(folder: str | Path, url: str, name: str | None = None, study: Study |
     its success rate with the interval, and the medians that `summarise` gives.
     """
     rows, described = results.load(folder), results.description(folder)
-    objectives = tuple(described.get("objectives", ["error"]))
+    objectives = results.check_objectives(described.get("objectives", ["error"]))
     trials = _trials(rows, described, objectives, study)
     try:
         with opened(url) as storage:
@@ -97,7 +97,7 @@ def _trials(
     values, firsts = results.objectives(rows, objectives), rows.drop_duplicates("trial").set_index("trial")
     summaries = results.summarise(rows, ["trial"])
     setups = firsts[[*Setup.field_names(), "parameters"]].to_dict("index")
-    space = {key: json_to_distribution(json.dumps(d)) for key, d in described.get("space", {}).items()}
+    space = _space(described)
     trials = []
     for number, told in zip(values.index, values.to_numpy().tolist(), strict=True):
         params = json.loads(firsts["choices"][number] or "{}")
@@ -116,6 +116,14 @@ def _trials(
             )
         )
     return trials
+
+
+def _space(described: dict[str, Any]) -> dict[str, BaseDistribution]:
+    """What `study.json` says there was to choose from."""
+    try:
+        return {name: json_to_distribution(json.dumps(d)) for name, d in described.get("space", {}).items()}
+    except Exception as error:
+        raise ArithjaxError(f"study.json is damaged (space: {type(error).__name__}); restore it.") from None
 
 
 def _placed(

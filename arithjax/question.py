@@ -188,6 +188,7 @@ def warn_of_changes(folder: Path, source: str, source_now: str, places: list[dic
 
 def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
     """In which versions, and in what kind of device, two descriptions differ; the number of cores decides nothing."""
+    there = there if isinstance(there, dict) else {}
     old, new = there.get("versions") or {}, here["versions"]
     words = [f"{name} {old[name]} there, {new[name]} here" for name in new if name in old and old[name] != new[name]]
     kinds = [re.sub(r", \d+ cores", "", str(place.get("device", ""))) for place in (there, here)]

@@ -144,15 +144,19 @@ def description(folder: str | Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise ArithjaxError(f"{path} cannot be read ({reason}); restore it, or delete the folder.") from None
-    for name, kind in _DESCRIBED.items():
-        value = described.get(name) if isinstance(described, dict) else None
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise ArithjaxError(f"{path} is damaged ({name}={value!r}); restore it, or delete the folder.")
+    if not isinstance(described, dict):
+        raise ArithjaxError(f"{path} is damaged; restore it, or delete the folder.")
+    for name, kind in {**_DESCRIBED, **{name: kind for name, kind in _MAY_SAY.items() if name in described}}.items():
+        value = described.get(name)
+        if not isinstance(value, kind) or isinstance(value, bool) or (kind is int and not 0 <= value < 2**63):
+            raise ArithjaxError(f"{path} is damaged ({name}={str(value)[:60]!r}); restore it, or delete the folder.")
     return described
 
 
 _DESCRIBED = {"name": str, "seed": int, "trials": int, "seeds": int}
-"""What every `study.json` says."""
+"""What every `study.json` says, and of which type."""
+_MAY_SAY = {"told": int, "source": str, "objectives": list, "setup": dict, "space": dict, "versions": dict}
+_MAY_SAY |= {"device": str, "continued": list, "by": list, "about": str, "importance": dict, "answer": str}
 
 
 def setup_of(row: pd.Series) -> Setup:
@@ -257,7 +261,7 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
     """The names, each an objective and none twice."""
     if not isinstance(names, tuple | list) or not names or len(set(map(str, names))) != len(names):
         raise ArithjaxError(f"objectives={names!r} is not allowed; name one or several of {', '.join(OBJECTIVES)}.")
-    for name in names:
+    for name in map(str, names):
         if name not in OBJECTIVES:
             raise ArithjaxError(
                 f"unknown objective '{name}'{nearest(name, OBJECTIVES)} There are {', '.join(OBJECTIVES)}."
@@ -312,7 +316,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, by: Sequence[str] = ()) -> pd.Data
     from scipy.stats import fisher_exact
 
     sides = [summarise(nets, by)[["nets", "rate"]] for nets in (a, b)]
-    table = sides[0].join(sides[1], how="outer", lsuffix="_a", rsuffix="_b")
+    table = sides[0].add_suffix("_a").join(sides[1].add_suffix("_b"), how="outer")
     both = table.dropna()
     nets_a, nets_b = both["nets_a"].astype(int), both["nets_b"].astype(int)
     good_a, good_b = (both["rate_a"] * nets_a).round().astype(int), (both["rate_b"] * nets_b).round().astype(int)

@@ -93,9 +93,8 @@ def test_an_export_that_was_killed_is_made_again(folder, tmp_path):
 def test_choices_that_study_json_cannot_say_come_from_the_study(tmp_path):
     def moving(trial):
         high = trial.suggest_int("high", 10, 400)
-        return aj.Setup(
-            high=high, **{**TINY, "examples": 128} | {"batch": 5}
-        )
+        rate = 1 / trial.suggest_int("slowness", 1, high)
+        return aj.Setup(high=high, learning_rate=rate, widths=(3,), **TINY)
 
     moving_study = aj.Study("moving", moving, trials=8, seeds=1)
     aj.run(moving_study, tmp_path)
