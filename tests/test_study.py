@@ -141,6 +141,11 @@ def test_wilson_interval():
         np.testing.assert_allclose(results.wilson(k, n), expected, atol=1e-12)
 
 
+def test_newcombe_interval():
+    """The example of Newcombe (1998), table II, (a), method 10."""
+    np.testing.assert_allclose(results.newcombe(48, 80, 56, 70), (0.0524, 0.3339), atol=5e-5)
+
+
 def test_setup_of_a_row_is_the_setup():
     setup = aj.Setup(widths=(3, 5), activation=("relu", "tanh"), extrapolation=(500, 600, 700, 800), clip=1.0)
     rows = pd.DataFrame([{"trial": 0, "seed": 0, **setup.row(), "grade": "failed"}])

@@ -50,7 +50,8 @@ def whole(request, tmp_path_factory):
     file.write_text(SLOWLY.format(sampler=request.param))
     began = time.monotonic()
     run = start(file, folder)
-    assert run.wait() == 0, run.communicate()
+    _, said = run.communicate()
+    assert run.returncode == 0, said
     return file, (folder / "slowly/nets.parquet").read_bytes(), time.monotonic() - began
 
 
