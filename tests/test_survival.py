@@ -360,15 +360,16 @@ def big_table(folder, count):
     return nets.assign(choices='{"rate": ' + nets["learning_rate"].astype(str) + "}")
 
 
+@pytest.mark.slow
 def test_a_million_rows_load_in_two_seconds_and_two_gigabytes(finished, tmp_path):
     _, out, _ = finished
     store = Store(tmp_path)
     store.add(big_table(out / "tiny", 1_000_000))
     store.finish()
     program = (
-        "import resource, sys, time, pandas, pyarrow.parquet, arithjax as aj\n"
+        "import re, sys, time, pandas, pyarrow.parquet, arithjax as aj\n"
         "began = time.process_time(); nets = aj.load(sys.argv[1]); lasted = time.process_time() - began\n"
-        "print(len(nets), lasted, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)"
+        "print(len(nets), lasted, int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1e6)"
     )
     said = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
     count, seconds, gigabytes = map(float, said.stdout.split())
