@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Run the command line; exit status 0 done, 2 a mistake of the user's, 130 interrupted."""
+    from arithjax import stopping
+
     warnings.showwarning = lambda message, *_: click.echo(f"arithjax: warning: {message}", err=True)
     try:
-        arithjax.main(prog_name="arithjax", standalone_mode=False)
+        with stopping.in_order():
+            arithjax.main(prog_name="arithjax", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"arithjax: {error.format_message()} ('arithjax --help' shows the commands.)", err=True)
         sys.exit(2)
@@ -30,11 +33,19 @@ def main() -> None:
         click.echo(f"arithjax: {error}", err=True)
         sys.exit(2)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("arithjax: interrupted.", err=True)
+        again = " ".join(["arithjax", *sys.argv[1:]])
+        kept = f" What was finished is kept. To go on: {again}" if sys.argv[1:2] == ["run"] else ""
+        click.echo(f"arithjax: interrupted.{kept}", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:  # a full disk, a folder that went away
+        where = f" {error.filename}" if error.filename else ""
+        click.echo(
+            f"arithjax: the system refuses{where} ({error.strerror or error}); what was finished is kept.", err=True
+        )
+        sys.exit(2)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -49,7 +60,8 @@ def arithjax() -> None:
 @click.option("--trials", type=int, help="Setups to ask for, instead of the study's number.")
 @click.option("--seeds", type=int, help="Nets of each setup, instead of the study's number.")
 @click.option("--steps", type=int, help="Optimiser steps, instead of the study's number.")
-def run(study: str, out: str, trials: int | None, seeds: int | None, steps: int | None) -> None:
+@click.option("--cluster", help="Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
+def run(study: str, out: str, trials: int | None, seeds: int | None, steps: int | None, cluster: str | None) -> None:
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
     from rich.console import Console
 
@@ -59,15 +71,9 @@ def run(study: str, out: str, trials: int | None, seeds: int | None, steps: int 
     resolved = find_study(study)
     progress = TerminalProgress(Console(stderr=True))
     try:
-        nets = run_study(resolved, out, trials, seeds, steps, progress)
-    except KeyboardInterrupt:
+        nets = run_study(resolved, out, trials, seeds, steps, progress, cluster)
+    finally:
         progress.end()
-        click.echo(
-            f"arithjax: interrupted; what was finished is kept. To go on: {' '.join(['arithjax', *sys.argv[1:]])}",
-            err=True,
-        )
-        sys.exit(130)
-    progress.end()
     folder = Path(out) / resolved.name
     if not progress.trained:
         click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
@@ -79,8 +85,8 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     import json
 
     from arithjax import results
+    from arithjax.search import importance
     from arithjax.store import Store
-    from arithjax.study import importance
 
     described = results.description(folder)
     described["importance"] = importance(nets, study)
@@ -94,6 +100,9 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     if described["importance"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in described["importance"].items())
         click.echo(f"\nImportance of each choice (PED-ANOVA): {shares}.")
+    if len(study.objectives) > 1:
+        best = results.front(nets, study.objectives)
+        click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
     page = _write_report(folder, nets, described, by)
     click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
 
@@ -130,6 +139,8 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
             raise ArithjaxError(
                 f"--where {where!r} cannot be evaluated ({reason}); columns: {', '.join(nets)}."
             ) from None
+        if not hasattr(nets, "columns"):
+            raise ArithjaxError(f'--where {where!r} is not a condition; give one such as "depth > 1".')
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     columns = [name.strip() for name in by.split(",")] if by else _default_by(folder, nets)
@@ -263,12 +274,94 @@ def retrain(folder: str, number: int, source: str | None) -> None:
         find_study(source)
     comparison = net.retrain(folder, number)
     click.echo(comparison.to_string())
-    same = bool(comparison["identical"].all())
-    click.echo(
-        "\nIdentical to the last bit."
-        if same
-        else "\nNot identical: another machine or other versions round differently."
+    click.echo(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
+
+
+def _verdict(folder: str, same: bool) -> str:
+    """Whether a net trained again is the stored one, and if the machines differ, in what."""
+    from arithjax import question, results
+
+    there = results.description(folder)
+    here = {"versions": question.versions(), "device": question.device()}
+    differ = [words for place in (there, *there.get("continued", [])) for words in question.differences(place, here)]
+    elsewhere = f" The study ran elsewhere: {', '.join(dict.fromkeys(differ))}." if differ else ""
+    if same:
+        return f"Identical to the last bit.{elsewhere}"
+    reason = (
+        " Other machines and versions round differently." if differ else " Machine and versions are the same: a fault."
     )
+    return f"Not identical.{elsewhere}{reason}"
+
+
+@arithjax.command()
+@click.argument("folder", metavar="DIR")
+def status(folder: str) -> None:
+    """What is done of the study in DIR, whether it runs, what is left, and how long that will take."""
+    from arithjax import results
+    from arithjax.store import Store
+
+    described, store = results.description(folder), Store(Path(folder))
+    asked = described["trials"] * described["seeds"]
+    rows = store.rows(["trial", "seed"])
+    done = int(((rows["trial"] < described["trials"]) & (rows["seed"] < described["seeds"])).sum())
+    running, left = store.running(), asked - done
+    click.echo(f"{described['name']}: {described['trials']:,} setups x {described['seeds']:,} seeds = {asked:,} nets")
+    click.echo(f"done     {done:,} ({done / asked:.0%})")
+    click.echo(f"left     {left:,}")
+    click.echo(f"running  {'yes' if running else 'no; the same `arithjax run` goes on' if left else 'no'}")
+    if left:
+        click.echo(f"time     {_time_left(store.times(), left)}")
+
+
+def _time_left(sessions: list[dict], left: int) -> str:
+    """How long `left` nets will take, by the rate of the latest session."""
+    try:
+        last = sessions[-1]
+        rate = last["nets"] / (last["until"] - last["began"])
+        return f"about {_duration(left / rate)} at {rate:,.1f} nets/s, as of the latest run"
+    except (IndexError, KeyError, TypeError, ZeroDivisionError):
+        return "not known before the first nets are written"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+@arithjax.command()
+@click.argument("first", metavar="A")
+@click.argument("second", metavar="B")
+@click.option("--by", help="Columns to group by, separated by commas.  [default: A's study's, where both vary]")
+@click.option("--csv", is_flag=True, help="Write comma-separated values.")
+def compare(first: str, second: str, by: str | None, csv: bool) -> None:
+    """Success rates of the studies in folders A and B side by side, with the difference B - A and a test of it."""
+    from arithjax import results
+
+    a, b = results.load(first), results.load(second)
+    columns = [name.strip() for name in by.split(",")] if by else []
+    overall, groups = results.compare(a, b), results.compare(a, b, columns or _default_by(first, a))
+    if csv:
+        click.echo((groups if columns else overall).to_csv().rstrip())
+        return
+    click.echo(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
+    click.echo(
+        f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe); p: Fisher's exact test."
+    )
+
+
+@arithjax.command("export-optuna")
+@click.argument("folder", metavar="DIR")
+@click.option("--storage", required=True, help="sqlite:///FILE, postgresql://USER@HOST/DATABASE, or journal:FILE.")
+@click.option("--name", help="The study's name there, instead of its own.")
+@click.option("--study", "source", help="The study, where its choices are more than study.json can say.")
+def export_optuna(folder: str, storage: str, name: str | None, source: str | None) -> None:
+    """Write the study in DIR to a storage of Optuna's, for optuna-dashboard and optuna.visualization."""
+    from arithjax.export import export
+
+    trials = export(folder, storage, name, find_study(source) if source else None)
+    click.echo(f"{trials:,} trials are in {storage}. To look at them: optuna-dashboard {storage}")
 
 
 @arithjax.command("list")
@@ -339,28 +432,13 @@ def find_study(name: str) -> Study:
 
 def load_study(path: Path) -> Study:
     """The study in a Python file, its one variable `study`."""
-    import traceback
-    from dataclasses import replace
-
-    from arithjax.study import Study
+    from arithjax.study import study_of
 
     try:
         source = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ArithjaxError(f"the study file {path} cannot be read ({error}); check the path.") from None
-    space: dict[str, Any] = {"__name__": f"study_{path.stem}", "__file__": str(path)}
-    try:
-        exec(compile(source, str(path), "exec"), space)
-    except ArithjaxError as error:
-        raise ArithjaxError(f"the study file {path}: {error}") from None
-    except Exception as error:
-        line = error.lineno if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)[-1].lineno
-        raise ArithjaxError(f"the study file {path}, line {line}: {type(error).__name__}: {error}") from None
-    study = space.get("study")
-    if not isinstance(study, Study):
-        what = "holds no variable `study`" if study is None else f"has a {type(study).__name__} as `study`"
-        raise ArithjaxError(f"the study file {path} {what}; end it with `study = aj.Study(...)`.")
-    return replace(study, source=source)
+    return study_of(source, str(path))
 
 
 def _about(path: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,10 +120,17 @@ def load_net(path: str | Path) -> Net:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             arrays = [file[f"array{i}"] for i in range(len(header["names"]))]
+        return _net_in(path, header, arrays)
     except FileNotFoundError:
         raise ArithjaxError(f"there is no file {path}; `arithjax fit ... --save {path}` writes one.") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except ArithjaxError:
+        raise
+    except Exception as error:  # whatever else the zip, the arrays or the JSON of a damaged file lead to
         raise ArithjaxError(f"{path} is not a net saved by arithjax, or is damaged ({type(error).__name__}).") from None
+
+
+def _net_in(path: str | Path, header: dict[str, Any], arrays: list[np.ndarray]) -> Net:
+    """The net of a file's header and arrays, whose shapes fit its setup."""
     if header.get("format") != FORMAT:
         raise ArithjaxError(f"{path} is a '{header.get('format')}', not a '{FORMAT}'; save the net again.")
     tree: dict[str, Any] = {}
@@ -135,7 +141,9 @@ def load_net(path: str | Path) -> Net:
             branch = branch.setdefault(folder, {})
         branch[last] = array
     fits = tuple(Fitted(**tree["fits"][name]) for name in "xt")
-    return Net(make(**header["setup"]), header["row"], tree["params"], fits)
+    net = Net(make(**header["setup"]), header["row"], tree["params"], fits)
+    net.predict(np.zeros((1, OPERATIONS[net.setup.op].arity)))  # arrays of other shapes fail here, and not when used
+    return net
 
 
 def _path(path: tuple) -> str:

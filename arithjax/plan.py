@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -112,17 +112,19 @@ def named_tile(name: str, net: NetId) -> Tile:
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
     """Tiles for all nets, the longest first, so that none is left to train alone at the end."""
     pools: dict[Any, list[NetId]] = defaultdict(list)
+    pool_of = _once(lambda setup: pools[_pool(setup)])
     for net in nets:
-        pools[_pool(net.setup)].append(net)
+        pool_of(net.setup).append(net)
     tiles = []
     for pool in pools.values():
-        setups = list(dict.fromkeys(net.setup for net in pool))
+        setups = list(dict.fromkeys({id(net.setup): net.setup for net in pool}.values()))
         padded, common = worth_sharing(setups), Candidates.of(setups)
         groups: dict[tuple, list[NetId]] = defaultdict(list)
+        group_of = _once(
+            lambda setup, common=common, padded=padded, groups=groups: groups[_group(setup, common, padded)]
+        )
         for net in pool:
-            candidates = common if padded else Candidates.of([net.setup])._replace(ops=common.ops)
-            program = program_of(net.setup, candidates, padded)
-            groups[program, candidates, choices_of(net.setup, candidates)].append(net)
+            group_of(net.setup).append(net)
         largest: dict[Program, int] = defaultdict(int)
         for (program, *_), members in groups.items():
             largest[program] = max(largest[program], len(members))
@@ -132,6 +134,24 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
             for start in range(0, len(members), count):
                 tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
     return sorted(tiles, key=lambda tile: -cost(tile.program, tile.setup.steps))
+
+
+def _once(function: Callable[[Setup], Any]) -> Callable[[Setup], Any]:
+    """The function, computed once for each setup: there are many nets to one."""
+    known: dict[int, Any] = {}
+
+    def of(setup: Setup) -> Any:
+        if id(setup) not in known:
+            known[id(setup)] = function(setup)
+        return known[id(setup)]
+
+    return of
+
+
+def _group(setup: Setup, common: Candidates, padded: bool) -> tuple:
+    """What setups agree in that may share a tile: program, candidates and choices."""
+    candidates = common if padded else Candidates.of([setup])._replace(ops=common.ops)
+    return program_of(setup, candidates, padded), candidates, choices_of(setup, candidates)
 
 
 def _pool(setup: Setup) -> Any:

@@ -1,16 +1,21 @@
 """The store: finished work as immutable files, so that a kill costs what was in flight and nothing else.
 
 A study's folder holds `nets.parquet`, the table of all that is finished, and while a study runs `chunks/`, whose files
-are written once (temporary name, fsync, rename) and named after their content. The table is the union of both.
+are written once (temporary name, fsync, read back, rename, fsync of the folder) and named after their content. The
+table is the union of both. `nets.parquet.sha256` holds the table's checksum, as `sha256sum` writes it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import shutil
+import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -27,13 +32,17 @@ class Store:
     def __init__(self, folder: Path):
         self.folder = Path(folder)
         self.table = self.folder / "nets.parquet"
+        self.checksum = self.folder / "nets.parquet.sha256"
         self.chunks = self.folder / "chunks"
+        self.opened = time.time()
+        self.session: dict | None = None
 
-    def lock(self) -> FileLock:
-        """Claim the folder for writing; the claim dies with its process. Use it as a context."""
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Claim the folder for writing while the context lasts; the claim dies with its process."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".lock", timeout=0)
+            lock = FileLock(self.folder / ".lock", timeout=1)  # `status` holds it for a moment
             lock.acquire()
         except Timeout:
             raise ArithjaxError(
@@ -41,21 +50,62 @@ class Store:
             ) from None
         except OSError as error:
             raise ArithjaxError(f"cannot write to {self.folder} ({error.strerror}); choose another --out.") from None
-        return lock
+        try:
+            yield
+        finally:
+            lock.release()
 
-    def rows(self) -> pd.DataFrame:
-        """All finished nets, by trial and seed, none twice."""
-        frames = [read_table(self.table)] if self.table.exists() else []
-        for path in sorted(self.chunks.glob("*.parquet")) if self.chunks.is_dir() else []:
-            if _name(path.read_bytes()) != path.name:
-                warnings.warn(f"{path} is torn or was altered; its nets are trained again.", stacklevel=2)
-                continue
-            frames.append(read_table(path))
-        frames = [frame for frame in frames if len(frame)]
+    def running(self) -> bool:
+        """Whether a run holds the folder's lock."""
+        lock = FileLock(self.folder / ".lock", timeout=0)
+        try:
+            if not (self.folder / ".lock").exists():
+                return False
+            lock.acquire()
+        except Timeout:
+            return True
+        except OSError:  # a folder that cannot be written is not being written
+            return False
+        lock.release()
+        return False
+
+    def rows(self, columns: list[str] | None = None) -> pd.DataFrame:
+        """All finished nets, by trial and seed, none twice; `columns` with `trial` and `seed` among them, or all."""
+        for attempt in range(5):
+            try:
+                return self._rows(columns)
+            except FileNotFoundError:  # a run folds its chunks at this moment
+                time.sleep(0.1 * attempt)
+        raise ArithjaxError(f"{self.folder} changes while it is read; try again when its run has ended.")
+
+    def _rows(self, columns: list[str] | None) -> pd.DataFrame:
+        frames = [frame for frame in (self._table(columns), *self._chunks(columns)) if len(frame)]
         if not frames:
             return SCHEMA.empty_table().to_pandas()
-        rows = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-        return rows.drop_duplicates(["trial", "seed"]).sort_values(["trial", "seed"], ignore_index=True)
+        return in_order(pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0])
+
+    def _table(self, columns: list[str] | None) -> pd.DataFrame:
+        """The folded table, checked against its checksum if it has one."""
+        if not self.table.exists():
+            return pd.DataFrame()
+        for _ in range(2):  # twice, since a run may replace both between two reads
+            expected = _read(self.checksum).decode(errors="replace") if self.checksum.exists() else ""
+            content = _read(self.table)
+            if not expected or hashlib.sha256(content).hexdigest() in expected.split():
+                return read_table(self.table, content, columns)
+        raise ArithjaxError(
+            f"{self.table} is not what was written (its checksum differs); restore it, or delete it and run the study "
+            f"again. If you changed it on purpose, delete {self.checksum.name}."
+        )
+
+    def _chunks(self, columns: list[str] | None) -> Iterator[pd.DataFrame]:
+        """The chunks that are whole; the others are named in a warning."""
+        for path in sorted(self.chunks.glob("*.parquet")) if self.chunks.is_dir() else []:
+            content = _read(path)
+            if _name(content) == path.name:
+                yield read_table(path, content, columns)
+            else:
+                warnings.warn(f"{path} is torn or was altered; its nets are trained again.", stacklevel=5)
 
     def add(self, rows: pd.DataFrame) -> None:
         """Write finished nets as a chunk."""
@@ -66,31 +116,90 @@ class Store:
         """Fold all chunks into the table, and return it."""
         rows = self.rows()
         if self.chunks.is_dir():
-            self.write(Path("nets.parquet"), _parquet(rows))
-            shutil.rmtree(self.chunks)
+            content = _parquet(rows)
+            line = f"{hashlib.sha256(content).hexdigest()}  {self.table.name}\n".encode()
+            before = _read(self.checksum) if self.checksum.exists() else b""
+            if self.table.exists() and not before:
+                before = f"{hashlib.sha256(_read(self.table)).hexdigest()}  {self.table.name}\n".encode()
+            self.write(self.checksum.name, line + before)  # either table is right until the new one is there
+            self.write(self.table.name, content)
+            self.write(self.checksum.name, line)
+            shutil.rmtree(self.chunks, ignore_errors=True)
         return rows
+
+    def tick(self, nets: int) -> None:
+        """Keep, beside the table, when this process began to train and how many nets it has finished: `times.json`."""
+        now = time.time()
+        if self.session is None:
+            self.session = {"began": self.opened, "until": now, "nets": 0, "process": os.getpid()}
+        self.session.update(until=now, nets=self.session["nets"] + nets)
+        others = [s for s in self.times() if s.get("began") != self.session["began"]]
+        self.write("times.json", json.dumps([*others, self.session][-100:], indent=1).encode())
+
+    def times(self) -> list[dict]:
+        """The sessions that trained nets of this folder: when they `began`, `until` when, and how many `nets`."""
+        try:
+            sessions = json.loads((self.folder / "times.json").read_bytes())
+        except (OSError, ValueError, RecursionError):  # it is only about time
+            return []
+        return [s for s in sessions if isinstance(s, dict)] if isinstance(sessions, list) else []
 
     def write(self, name: Path | str, content: bytes) -> None:
         """Write a file of the folder so that at any moment either the old or the new one is there, whole."""
         path = self.folder / name
         temporary = path.with_name(f".{path.name}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-            folder = os.open(path.parent, os.O_RDONLY)
+            if path.parent == self.chunks:  # the folder itself was made by `lock`; if it is lost, it stays lost
+                self.chunks.mkdir(exist_ok=True)
             try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+                _write_whole(temporary, content)
+                os.replace(temporary, path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            _sync(path.parent)
         except OSError as error:
             raise ArithjaxError(
-                f"cannot write {path} ({error.strerror}); what was finished before is kept. Make room or make it "
-                f"writable, then run the same command again."
+                f"cannot write {path} ({error.strerror or error}); what was finished before is kept. Make room or make "
+                f"it writable, then run the same command again."
             ) from None
+
+
+def in_order(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows by trial and seed, none twice; sorts only what is not sorted yet."""
+    trial, seed = (rows[name].to_numpy() for name in ("trial", "seed"))
+    later = (trial[1:] > trial[:-1]) | ((trial[1:] == trial[:-1]) & (seed[1:] > seed[:-1]))
+    if later.all():
+        return rows
+    return rows.drop_duplicates(["trial", "seed"]).sort_values(["trial", "seed"], ignore_index=True)
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Write a file, force it to the disk, and read it back."""
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if path.read_bytes() != content:
+        raise OSError("what was written reads back differently")
+
+
+def _sync(folder: Path) -> None:
+    """Force a folder's list of names to the disk."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ArithjaxError(f"cannot read {path} ({error.strerror}); make it readable and try again.") from None
 
 
 def _parquet(rows: pd.DataFrame) -> bytes:

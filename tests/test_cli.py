@@ -97,6 +97,40 @@ def test_table_report_retrain(arithjax, results):
     assert "Identical to the last bit" in out
 
 
+def test_status(arithjax, results):
+    from arithjax.store import Store
+
+    status, out, _ = arithjax("status", results)
+    assert status == 0
+    assert "2 setups x 3 seeds = 6 nets" in out
+    assert "done     6 (100%)" in out
+    with Store(results).lock():
+        assert "running  yes" in arithjax("status", results)[1]
+    assert "running  no" in arithjax("status", results)[1]
+
+
+def test_compare(arithjax, results):
+    status, out, _ = arithjax("compare", results, results, "--by", "op")
+    assert status == 0
+    assert "add" in out and "Newcombe" in out
+    assert arithjax("compare", results, results, "--csv")[1].startswith(
+        ",nets_a,rate_a,nets_b,rate_b,difference,low,high,p"
+    )
+
+
+def test_retrain_names_another_machine(arithjax, results, tmp_path):
+    import json
+    import shutil
+
+    there = shutil.copytree(results, tmp_path / "there")
+    described = json.loads((there / "study.json").read_text())
+    described |= {"device": "Abacus 9000, 1 cores, wood", "versions": {**described["versions"], "jax": "0.1"}}
+    (there / "study.json").write_text(json.dumps(described))
+    out = arithjax("retrain", there, 0)[1]
+    assert "The study ran elsewhere: jax 0.1 there" in out
+    assert "Abacus 9000, wood there" in out
+
+
 def test_list_names_everything():
     out = CliRunner().invoke(cli.arithjax, ["list"]).output
     for registry in (aj.OPERATIONS, aj.TRANSFORMS, aj.ACTIVATIONS, aj.MODELS, aj.OPTIMIZERS, aj.INITIALIZERS):

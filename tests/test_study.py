@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 
 import arithjax as aj
-from arithjax import cli, results, study
+from arithjax import cli, results, search, study
 from arithjax.errors import ArithjaxError
 from arithjax.store import Store
 
@@ -64,7 +64,7 @@ def test_more_trials_and_seeds_keep_what_is_there(finished, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "quasi-random"])
 def test_interrupted_study_ends_in_the_same_bytes(tmp_path, monkeypatch, sampler):
-    monkeypatch.setattr(study, "ADAPTIVE", 3)
+    monkeypatch.setattr(search, "ADAPTIVE", 3)
     asked = aj.Study("same", rates, trials=7, seeds=2, sampler=sampler)
     aj.run(asked, tmp_path / "whole")
 
@@ -88,6 +88,7 @@ def test_interrupted_study_ends_in_the_same_bytes(tmp_path, monkeypatch, sampler
 def test_torn_chunk_is_named_and_trained_again(finished, tmp_path):
     tiny, _, nets = finished
     store = Store(tmp_path / "tiny")
+    store.folder.mkdir()
     store.add(nets.iloc[:4])
     chunk = next(store.chunks.glob("*.parquet"))
     chunk.write_bytes(chunk.read_bytes()[:-100])
@@ -104,7 +105,7 @@ def test_grid_asks_every_combination_in_order(tmp_path):
 
     grid = aj.Study("grid", question, sampler="grid", seeds=1)
     expected = [{"op": "add", "depth": 1}, {"op": "add", "depth": 2}, {"op": "sub"}]
-    assert list(study.combinations(grid)) == expected
+    assert list(search.combinations(grid)) == expected
     nets = aj.run(grid, tmp_path)
     assert [json.loads(choices) for choices in nets.choices] == expected
 
@@ -140,6 +141,11 @@ def test_wilson_interval():
         np.testing.assert_allclose(results.wilson(k, n), expected, atol=1e-12)
 
 
+def test_newcombe_interval():
+    """The example of Newcombe (1998), table II, (a), method 10."""
+    np.testing.assert_allclose(results.newcombe(48, 80, 56, 70), (0.0524, 0.3339), atol=5e-5)
+
+
 def test_setup_of_a_row_is_the_setup():
     setup = aj.Setup(widths=(3, 5), activation=("relu", "tanh"), extrapolation=(500, 600, 700, 800), clip=1.0)
     rows = pd.DataFrame([{"trial": 0, "seed": 0, **setup.row(), "grade": "failed"}])
@@ -148,7 +154,7 @@ def test_setup_of_a_row_is_the_setup():
 
 def test_objective_is_bounded():
     rows = pd.DataFrame({"trial": [0, 0, 1, 1], "relative_rmse": [np.nan, np.inf, 0.0, 0.0]})
-    assert list(study.objective(rows)) == [study.WORST, study.BEST]
+    assert list(results.objectives(rows).error) == [results.WORST, results.BEST]
 
 
 def returns_no_setup(trial):

@@ -1,0 +1,156 @@
+"""Export: a study's table as a complete Optuna study in a storage of Optuna's, for its dashboard and its pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+import pandas as pd
+from optuna.distributions import BaseDistribution, json_to_distribution
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from arithjax import results
+from arithjax.errors import ArithjaxError
+from arithjax.search import fixed
+from arithjax.setup import Setup
+
+if TYPE_CHECKING:
+    from arithjax.study import Study
+
+COMPLETE = "arithjax_complete"
+"""The user attribute that an export sets last."""
+
+
+def export(folder: str | Path, url: str, name: str | None = None, study: Study | None = None) -> int:
+    """Write the table of a folder as an Optuna study to the storage at a URL; the number of its trials.
+
+    url: `sqlite:///FILE`, `postgresql://...` or any database of SQLAlchemy's, or `journal:FILE`.
+    name: instead of the study's own. study: asked for the distributions, instead of what `study.json` says.
+
+    Each trial has its parameters with their distributions, its objectives as values, and as user attributes its setup,
+    its success rate with the interval, and the medians that `summarise` gives.
+    """
+    rows, described = results.load(folder), results.description(folder)
+    objectives = results.check_objectives(described.get("objectives", ["error"]))
+    trials = _trials(rows, described, objectives, study)
+    try:
+        with opened(url) as storage:
+            _fill(_new_study(storage, name or described["name"], objectives), trials, described)
+    except (ArithjaxError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # a database's own errors, of any of its drivers
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ArithjaxError(f"--storage {url}: {reason} ({type(error).__name__}); check the address.") from None
+    return len(trials)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[optuna.storages.BaseStorage]:
+    """Optuna's storage at a URL; PostgreSQL through psycopg, unless the URL names another driver."""
+    scheme, _, rest = url.partition(":")
+    if scheme == "journal" and rest:
+        yield optuna.storages.JournalStorage(JournalFileBackend(rest))
+        return
+    url = f"postgresql+psycopg:{rest}" if scheme in ("postgresql", "postgres") else url
+    storage = optuna.storages.RDBStorage(url)
+    try:
+        yield storage
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _new_study(storage: optuna.storages.BaseStorage, name: str, objectives: tuple[str, ...]) -> optuna.Study:
+    """An empty study; one that a broken export left half full is replaced."""
+    known = {summary.study_name: summary for summary in optuna.get_all_study_summaries(storage)}
+    if name in known:
+        if known[name].user_attrs.get(COMPLETE) is not False:
+            raise ArithjaxError(f"the storage holds a study '{name}' already; choose another name with --name.")
+        optuna.delete_study(study_name=name, storage=storage)
+    study = optuna.create_study(study_name=name, storage=storage, directions=["minimize"] * len(objectives))
+    study.set_user_attr(COMPLETE, False)
+    return study
+
+
+def _fill(there: optuna.Study, trials: list[FrozenTrial], described: dict[str, Any]) -> None:
+    for key in ("about", "answer", "seed", "seeds", "sampler", "steps", "versions", "device", "hash", "source"):
+        if described.get(key) is not None:
+            there.set_user_attr(key, described[key])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        there.set_metric_names(list(described.get("objectives", ["error"])))
+    there.add_trials(trials)
+    there.set_user_attr(COMPLETE, True)
+
+
+def _trials(
+    rows: pd.DataFrame, described: dict[str, Any], objectives: tuple[str, ...], study: Study | None
+) -> list[FrozenTrial]:
+    """Every trial of the table, in order."""
+    values, firsts = results.objectives(rows, objectives), rows.drop_duplicates("trial").set_index("trial")
+    summaries = results.summarise(rows, ["trial"])
+    setups = firsts[[*Setup.field_names(), "parameters"]].to_dict("index")
+    space = _space(described)
+    trials = []
+    for number, told in zip(values.index, values.to_numpy().tolist(), strict=True):
+        params = json.loads(firsts["choices"][number] or "{}")
+        if study is not None:
+            one = fixed(study, params, int(number))
+            params, distributions = one.params, one.distributions
+        else:
+            params, distributions = _placed(params, space, number)
+        attributes = {**setups[number], **summaries.loc[number].to_dict(), "trial": int(number)}
+        trials.append(
+            optuna.trial.create_trial(
+                params=params,
+                distributions=distributions,
+                values=told,
+                user_attrs={name: plain(value) for name, value in attributes.items()},
+            )
+        )
+    return trials
+
+
+def _space(described: dict[str, Any]) -> dict[str, BaseDistribution]:
+    """What `study.json` says there was to choose from."""
+    try:
+        return {name: json_to_distribution(json.dumps(d)) for name, d in described.get("space", {}).items()}
+    except Exception as error:
+        raise ArithjaxError(f"study.json is damaged (space: {type(error).__name__}); restore it.") from None
+
+
+def _placed(
+    params: dict[str, Any], space: dict[str, BaseDistribution], number: int
+) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
+    """A trial's choices, each with the distribution that `study.json` knows it from."""
+    distributions, found = {}, {}
+    for name, value in params.items():
+        distribution = space.get(name)
+        choices = getattr(distribution, "choices", ())
+        value = next((choice for choice in choices if choice == value or plain(choice) == value), value)
+        try:
+            inside = distribution is not None and distribution._contains(distribution.to_internal_repr(value))
+        except ValueError:
+            inside = False
+        if not inside:
+            raise ArithjaxError(
+                f"study.json does not say what '{name}'={value!r} of trial {number} was chosen from; give the study "
+                f"file with --study."
+            )
+        distributions[name], found[name] = distribution, value
+    return found, distributions
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON holds, so that every reader of it agrees; numbers that are not finite are missing."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return list(value) if isinstance(value, tuple) else None if value is pd.NA else value

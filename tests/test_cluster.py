@@ -1,0 +1,130 @@
+"""Clusters: the same bytes from any number of workers, in any order, and when workers die."""
+
+import os
+import random
+import signal
+
+import pytest
+
+import arithjax as aj
+from arithjax import cluster, plan, question, search, study
+from arithjax.errors import ArithjaxError
+from arithjax.plan import NetId
+
+distributed = pytest.importorskip("distributed")
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+SOURCE = """
+import arithjax as aj
+aj.OPERATIONS["cubes"] = aj.Operation("cubes", "a³ + b³", lambda a, b: a**3 + b**3)
+def question(trial):
+    return aj.Setup(
+        op=trial.suggest_categorical("op", ["add", "cubes"]), high=10, widths=[trial.suggest_int("width", 2, 4)],
+        activation="relu", batch=10, steps=200, examples=64, tests=64)
+study = aj.Study("cubes", question, trials=12, seeds=2, sampler="tpe", objectives=("error", "parameters"))
+"""
+
+
+@pytest.fixture(scope="module")
+def asked():
+    yield study.study_of(SOURCE, "cubes.py")
+    del aj.OPERATIONS["cubes"]
+
+
+@pytest.fixture(scope="module")
+def local(asked, tmp_path_factory):
+    """The table's bytes without a cluster."""
+    return table(asked, tmp_path_factory.mktemp("local"))
+
+
+def table(asked, out, **how):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(search, "ADAPTIVE", 6)
+        aj.run(asked, out, **how)
+    return (out / asked.name / "nets.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "workers", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
+)
+def test_workers_give_the_same_bytes(asked, local, tmp_path, workers):
+    assert table(asked, tmp_path, cluster=f"local:{workers}") == local
+
+
+class Kill(study.Progress):
+    """Kills a process when the first nets are finished."""
+
+    def __init__(self, victim):
+        self.victim = victim
+
+    def nets(self, rows):
+        if self.victim:
+            os.kill(self.victim, signal.SIGKILL)
+            self.victim = None
+
+
+def test_a_killed_worker_changes_nothing(asked, local, tmp_path):
+    """One of two workers is killed in the middle of a study, at an address of somebody's own."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    with distributed.LocalCluster(**options) as there, distributed.Client(there) as client:
+        kill = Kill(next(iter(client.run(os.getpid).values())))
+        assert table(asked, tmp_path, cluster=there.scheduler_address, progress=kill) == local
+        assert kill.victim is None
+
+
+def test_order_of_tiles_changes_nothing(asked, local, tmp_path, monkeypatch):
+    planned = plan.plan
+    monkeypatch.setattr(plan, "plan", lambda *given: random.Random(3).sample(tiles := planned(*given), len(tiles)))
+    assert table(asked, tmp_path) == local
+
+
+def nets():
+    changes = [
+        {"widths": (3,)},
+        {"widths": (5, 4), "activation": ("relu", "tanh")},
+        {"widths": (40,), "optimizer": "sgd"},
+    ]
+    setups = [aj.Setup(op="add", batch=10, steps=20, examples=64, tests=64, **change) for change in changes]
+    return [NetId(trial, seed, setup) for trial, setup in enumerate(setups) for seed in range(12)]
+
+
+def test_tiles_travel_as_plain_data():
+    tiles = plan.plan(nets(), 2)
+    jobs = cluster.jobs_of(tiles, 2)
+    assert_plain(jobs)
+    there = [tile for job in jobs for tile in cluster.unpacked(job)]
+    assert sorted(there, key=repr) == sorted(tiles, key=repr)
+
+
+def assert_plain(value):
+    if isinstance(value, dict):
+        assert_plain(list(value) + list(value.values()))
+    elif isinstance(value, list | tuple):
+        assert type(value) in (list, tuple)
+        for part in value:
+            assert_plain(part)
+    else:
+        assert value is None or type(value) in (str, int, float, bool), value
+
+
+def test_workers_refuse_other_versions_and_other_questions(asked):
+    about = cluster.about_study(asked, None, {0: search.fixed(asked, {"op": "add", "width": 3}, 0)})
+    cluster.prepare(about)
+    with pytest.raises(ArithjaxError, match=r"jax \S+ there, 0.1 here"):
+        cluster.prepare({**about, "versions": {**about["versions"], "jax": "0.1"}})
+    with pytest.raises(ArithjaxError, match="asks another question"):
+        cluster.prepare({**about, "hash": "0" * 64})
+    assert question.fingerprint(asked, None, about["params"], 0) == about["hash"]
+
+
+@pytest.mark.parametrize("address", ["local:", "local:0", "local:x", "local:-1", "local:2:3", "nonsense://x", "tcp://"])
+def test_bad_addresses(asked, tmp_path, address):
+    with pytest.raises(ArithjaxError, match="--cluster"):
+        aj.run(asked, tmp_path, cluster=address)
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_scheduler_at_the_address(asked, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 1)
+    with pytest.raises(ArithjaxError, match="no cluster answers"):
+        aj.run(asked, tmp_path, cluster="tcp://127.0.0.1:9")

@@ -1,0 +1,378 @@
+"""Studies survive: killed, stopped, refused by the disk, torn, they end in the same table."""
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import arithjax as aj
+from arithjax import results, search, study
+from arithjax.errors import ArithjaxError
+from arithjax.store import Store
+
+ARITHJAX = [sys.executable, "-c", "from arithjax.cli import main; main()"]
+TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
+
+SLOWLY = """
+import arithjax as aj
+from arithjax import search
+search.ADAPTIVE = 8
+def question(trial):
+    return aj.Setup(
+        op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
+        widths=(8,), steps=8000, examples=64, tests=64, evaluate_every=100)
+study = aj.Study("slowly", question, trials=48, seeds=8, sampler={sampler!r})
+"""
+
+
+def rates(trial):
+    return aj.Setup(op="add", learning_rate=trial.suggest_float("rate", 1e-3, 1e-1, log=True), **TINY)
+
+
+def start(file, out, *more, **how):
+    command = [*ARITHJAX, "run", str(file), "--out", str(out), *more]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
+@pytest.fixture(scope="module", params=["tpe", pytest.param("random", marks=pytest.mark.slow)])
+def whole(request, tmp_path_factory):
+    """A study file, the table of its uninterrupted run, and how long that took."""
+    folder = tmp_path_factory.mktemp("whole")
+    file = folder / "slowly.py"
+    file.write_text(SLOWLY.format(sampler=request.param))
+    began = time.monotonic()
+    run = start(file, folder)
+    _, said = run.communicate()
+    assert run.returncode == 0, said
+    return file, (folder / "slowly/nets.parquet").read_bytes(), time.monotonic() - began
+
+
+def kill_again_and_again(whole, out, kills, *more):
+    """Kill a study at random moments, each time resuming it; the table it ends with."""
+    file, _, lasts = whole
+    moments = random.Random(7)
+    for _ in range(kills):
+        run = start(file, out, *more, start_new_session=True)
+        try:
+            run.wait(timeout=moments.uniform(0, lasts))
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()
+    run = start(file, out, *more)
+    _, said = run.communicate()
+    assert run.returncode == 0, said
+    assert not list((out / "slowly").glob("chunks*"))
+    return (out / "slowly/nets.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_at_random_moments(whole, tmp_path, kills):
+    assert kill_again_and_again(whole, tmp_path, kills) == whole[1]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_with_a_cluster(whole, tmp_path):
+    assert kill_again_and_again(whole, tmp_path, 5, "--cluster", "local:2") == whole[1]
+
+
+def begun(run, out):
+    """Wait until a run has written its first chunk."""
+    while not list((out / "slowly/chunks").glob("*.parquet")):
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_stopped_in_order(whole, tmp_path, number):
+    file, expected, _ = whole
+    run = start(file, tmp_path)
+    begun(run, tmp_path)
+    run.send_signal(number)
+    _, said = run.communicate()
+    assert run.returncode == 130
+    assert said.splitlines()[-1].startswith(
+        f"arithjax: interrupted. What was finished is kept. To go on: arithjax run {file}"
+    )
+    assert "Traceback" not in said
+    left = Store(tmp_path / "slowly").rows()
+    assert 0 < len(left) < 48 * 8
+    if number == signal.SIGTERM:
+        assert kill_again_and_again(whole, tmp_path, 0) == expected
+
+
+def test_stopped_twice_stops_at_once(whole, tmp_path):
+    """The second signal comes while the first one is waited for: evaluations of this setup are far apart."""
+    file = tmp_path / "slowly.py"
+    file.write_text(
+        whole[0].read_text().replace("evaluate_every=100", "evaluate_every=4000000").replace("8000", "8000000")
+    )
+    run = start(file, tmp_path)
+    while not (tmp_path / "slowly/study.json").exists():
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.05)
+    time.sleep(3)
+    run.send_signal(signal.SIGTERM)
+    time.sleep(1)
+    run.send_signal(signal.SIGINT)
+    _, said = run.communicate(timeout=5)
+    assert run.returncode == 130
+    assert "Traceback" not in said
+
+
+def limit_files():
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+
+def test_a_full_disk_is_one_line_and_loses_nothing(whole, tmp_path):
+    """No file may grow beyond 20 kB, as on a disk with as much left: study.json fits, chunks do not."""
+    run = start(whole[0], tmp_path, preexec_fn=limit_files)
+    _, said = run.communicate()
+    assert run.returncode == 2, said
+    line = [line for line in said.splitlines() if not line[:1].isdigit()]
+    assert len(line) == 1, said
+    assert "cannot write" in line[0] and "run the same command again" in line[0]
+    assert not list((tmp_path / "slowly").rglob("*.part"))
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file/below", "/proc/nowhere"):
+        with pytest.raises(ArithjaxError, match="cannot write to"):
+            aj.run(aj.Study("tiny", rates, trials=2, seeds=1), out)
+
+
+def test_a_folder_that_goes_away_stays_away(tmp_path):
+    class Lose(study.Progress):
+        def begin(self, *_):
+            (tmp_path / "tiny").rename(tmp_path / "lost")
+
+    tiny = aj.Study("tiny", rates, trials=2, seeds=1)
+    with pytest.raises(ArithjaxError, match="cannot write"):
+        aj.run(tiny, tmp_path, progress=Lose())
+    assert not (tmp_path / "tiny").exists()
+    (tmp_path / "lost").rename(tmp_path / "tiny")
+    assert len(aj.run(tiny, tmp_path)) == 2
+
+
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    tiny = aj.Study("tiny", rates, trials=6, seeds=2)
+    return tiny, out, aj.run(tiny, out)
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "flipped", "longer", "other name"])
+def test_a_damaged_chunk_is_named_and_trained_again(finished, tmp_path, damage):
+    tiny, out, nets = finished
+    store = Store(tmp_path / "tiny")
+    store.folder.mkdir()
+    (store.folder / "study.json").write_bytes((out / "tiny/study.json").read_bytes())
+    store.add(nets.iloc[:5])
+    store.add(nets.iloc[5:8])
+    chunk = sorted(store.chunks.iterdir())[0]
+    content = chunk.read_bytes()
+    harm = {"torn": content[:-9], "empty": b"", "flipped": flipped(content, 5000), "longer": content + b"x"}
+    if damage == "other name":
+        chunk = chunk.rename(chunk.with_name("0" * 32 + ".parquet"))
+    chunk.write_bytes(harm.get(damage, content))
+    with pytest.warns(UserWarning, match=chunk.name):
+        again = aj.run(tiny, tmp_path)
+    pd.testing.assert_frame_equal(again, nets)
+    assert (tmp_path / "tiny/nets.parquet").read_bytes() == (out / "tiny/nets.parquet").read_bytes()
+
+
+def test_an_altered_table_is_refused_and_left_alone(finished, tmp_path):
+    tiny, out, _ = finished
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for file in ("study.json", "nets.parquet.sha256"):
+        (folder / file).write_bytes((out / "tiny" / file).read_bytes())
+    altered = flipped((out / "tiny/nets.parquet").read_bytes(), 3000)
+    (folder / "nets.parquet").write_bytes(altered)
+    for use in (lambda: aj.load(folder), lambda: aj.run(tiny, tmp_path)):
+        with pytest.raises(ArithjaxError, match="its checksum differs"):
+            use()
+    assert (folder / "nets.parquet").read_bytes() == altered
+
+
+def test_a_kill_between_any_two_writes_of_the_end(finished, tmp_path, monkeypatch):
+    """Folding chunks into the table is three replacements; after each of them the folder is whole."""
+    tiny, out, nets = finished
+    expected = (out / "tiny/nets.parquet").read_bytes()
+    for step in range(4):
+        folder = tmp_path / str(step)
+        aj.run(tiny, folder, trials=3)
+        store = Store(folder / "tiny")
+        store.add(nets.iloc[6:])
+        replaced = []
+
+        def dies(name, content, store=store, step=step, replaced=replaced):
+            if len(replaced) == step:
+                raise KeyboardInterrupt
+            replaced.append(name)
+            Store.write(store, name, content)
+
+        store.write = dies
+        try:
+            store.finish()
+        except KeyboardInterrupt:
+            assert step < 3
+        pd.testing.assert_frame_equal(Store(folder / "tiny").rows(), nets)
+        aj.run(tiny, folder)
+        assert (folder / "tiny/nets.parquet").read_bytes() == expected
+
+
+def test_the_lock_dies_with_its_owner(finished, tmp_path):
+    tiny, _, _ = finished
+    hold = "from arithjax.store import Store; import sys, time\n"
+    hold += "with Store(sys.argv[1]).lock(): print(1, flush=True); time.sleep(99)"
+    owner = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path / "tiny")], stdout=subprocess.PIPE)
+    owner.stdout.readline()
+    assert Store(tmp_path / "tiny").running()
+    with pytest.raises(ArithjaxError, match="another run is writing"):
+        aj.run(tiny, tmp_path)
+    owner.kill()
+    owner.communicate()
+    assert not Store(tmp_path / "tiny").running()
+    assert len(aj.run(tiny, tmp_path)) == 12
+
+
+def test_tables_of_every_schema_load():
+    """`data/v1` was written by the first release; a version later adds columns, never takes any."""
+    from pathlib import Path
+
+    for folder in sorted((Path(__file__).parent / "data").iterdir()):
+        nets = aj.load(folder)
+        assert list(nets.columns) == results.SCHEMA.names
+        assert [results.setup_of(row).op for _, row in nets.iterrows()] == list(nets.op)
+        again = aj.Study(folder.name, lambda trial: 1, trials=1)
+        with pytest.raises(ArithjaxError):
+            aj.run(again, folder.parent)
+
+
+def test_columns_that_an_older_schema_lacks_are_filled(finished, tmp_path):
+    import pyarrow.parquet as pq
+
+    _, out, nets = finished
+    table = pq.read_table(out / "tiny/nets.parquet").drop_columns(["loss", "clip", "stop_early", "max_error", "beats"])
+    pq.write_table(table, tmp_path / "nets.parquet")
+    older = aj.load(tmp_path)
+    assert set(older.loss) == {"mse"} and set(older.stop_early) == {False}
+    assert older[["clip", "max_error", "beats"]].isna().all(axis=None)
+    assert list(older.columns) == list(nets.columns)
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
+    monkeypatch.setattr(search, "ADAPTIVE", 4)
+    monkeypatch.setattr(search, "HISTORY", 8)
+
+    def question(trial):
+        width = trial.suggest_int("width", 2, 6)
+        return rates(trial).replace(widths=(width,), op=trial.suggest_categorical("op", ["add", "mul"]))
+
+    objectives = ("error", "parameters", "steps")
+    asked = aj.Study("front", question, trials=22, seeds=2, sampler=sampler, objectives=objectives)
+    nets = aj.run(asked, tmp_path / "whole")
+
+    class Stop(study.Progress):
+        def nets(self, rows):
+            if random.Random(int(rows["trial"].sum())).random() < 0.5 and rows["trial"].max() not in stopped:
+                stopped.add(rows["trial"].max())
+                raise KeyboardInterrupt
+
+    stopped = set()
+    while True:
+        try:
+            aj.run(asked, tmp_path / "parts", progress=Stop())
+            break
+        except KeyboardInterrupt:
+            continue
+    assert stopped
+    assert (tmp_path / "whole/front/nets.parquet").read_bytes() == (tmp_path / "parts/front/nets.parquet").read_bytes()
+    assert_front(nets, objectives)
+
+
+def assert_front(nets, objectives):
+    values, front = results.objectives(nets, objectives), results.front(nets, objectives)
+    assert np.isfinite(values.to_numpy()).all()
+    for trial, point in values.iterrows():
+        beaten = ((values <= point).all(axis=1) & (values < point).any(axis=1)).any()
+        assert (trial in front.index) != beaten
+
+
+def test_more_trials_and_seeds_of_a_search_keep_what_is_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "ADAPTIVE", 4)
+    asked = aj.Study("more", rates, trials=10, seeds=1, sampler="tpe")
+    before = aj.run(asked, tmp_path)
+    after = aj.run(asked, tmp_path, trials=14, seeds=2)
+    assert len(after) == 28
+    kept = after[(after.trial < 10) & (after.seed < 1)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, before)
+    assert json.loads((tmp_path / "more/study.json").read_text())["told"] == 1
+    at_once = aj.run(asked, tmp_path / "at once", trials=14, seeds=1)
+    pd.testing.assert_frame_equal(after[after.seed < 1].reset_index(drop=True), at_once)
+
+
+def test_another_question_is_refused_by_field(finished, tmp_path):
+    tiny, _, _ = finished
+    aj.run(tiny, tmp_path)
+    wider = lambda trial: aj.Setup(op="add", learning_rate=trial.suggest_float("rate", 1e-3, 1.0, log=True), **TINY)  # noqa: E731
+    for changes, field in [
+        ({"sampler": "quasi-random"}, "sampler"),
+        ({"seed": 1}, "seed"),
+        ({"objectives": ("error", "steps"), "sampler": "tpe"}, "objectives"),
+        ({"question": wider}, "space.rate"),
+    ]:
+        changed = aj.Study(**{"name": "tiny", "question": rates, "trials": 6, "seeds": 2, **changes})
+        with pytest.raises(ArithjaxError, match=field):
+            aj.run(changed, tmp_path)
+    with pytest.raises(ArithjaxError, match="steps"):
+        aj.run(tiny, tmp_path, steps=20)
+
+
+def test_no_pickles_in_a_result_folder(finished):
+    _, out, _ = finished
+    names = {path.name for path in (out / "tiny").iterdir()}
+    assert names == {".lock", "nets.parquet", "nets.parquet.sha256", "study.json", "times.json"}
+    assert all(b"\x80\x04" not in (out / "tiny" / name).read_bytes()[:2] for name in names)
+
+
+def big_table(folder, count):
+    """A table of `count` rows with as many different numbers as a search has."""
+    base, generator = aj.load(folder), np.random.default_rng(0)
+    nets = pd.concat([base] * (count // len(base) + 1), ignore_index=True).iloc[:count].copy()
+    nets["trial"], nets["seed"] = np.arange(count) // 16, np.arange(count) % 16
+    for name in ("mse", "relative_rmse", "r2", "max_error", "extrapolation_relative_rmse", "learning_rate"):
+        nets[name] = generator.normal(size=count)
+    return nets.assign(choices='{"rate": ' + nets["learning_rate"].astype(str) + "}")
+
+
+@pytest.mark.slow
+def test_a_million_rows_load_in_two_seconds_and_two_gigabytes(finished, tmp_path):
+    _, out, _ = finished
+    store = Store(tmp_path)
+    store.add(big_table(out / "tiny", 1_000_000))
+    store.finish()
+    program = (
+        "import re, sys, time, pandas, pyarrow.parquet, arithjax as aj\n"
+        "began = time.process_time(); nets = aj.load(sys.argv[1]); lasted = time.process_time() - began\n"
+        "print(len(nets), lasted, int(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1]) / 1e6)"
+    )
+    said = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    count, seconds, gigabytes = map(float, said.stdout.split())
+    assert count == 1_000_000
+    assert seconds < 2  # of processor time, so that neighbours on the machine do not count
+    assert gigabytes < 2
