@@ -175,7 +175,7 @@ class Record:
             "diverged": names == "diverged",
             "success": learned if self.setup.threshold is None else beyond_mse < self.setup.threshold,
             "solved_at": self.solved_at,
-            "selected_at": self.selected_at,
+            "selected_at": np.minimum(self.selected_at, self.stopped_at),
             "trained_steps": self.stopped_at,
             "beats": np.array(metrics.YARDSTICKS, object)[metrics.yardstick(mse, points)],
             "grade": names,

@@ -54,6 +54,11 @@ EXACT = LAYERED | {
     "fresh": net(
         fresh=True, weight_decay=0.1, integers=False, input_transform="symlog", target_transform="log1p", bias=False
     ),
+    "units": net(
+        **{"model": ("nau", "dense", "snmu"), "widths": (2, 3), "activation": "sin", "fresh": True, "integers": False},
+        **{"low": 1, "input_transform": "raw", "target_transform": "raw", "regularizer": 0.1, "regularizer_end": 10},
+        **{"clip_value": 0.5, "threshold": 1e-3, "learning_rate": 0.01},
+    ),
 }
 """Nets that are trained alone in exact programs, and again as lanes of shared ones."""
 
@@ -89,6 +94,10 @@ def everything(one):
     if one in LAYERED.values():
         layers = (*(tuple(sorted(names)) for names in zip(*THREES, strict=True)), ("linear",))
         return Candidates(layers, ("adamw", "lion", "rmsprop", "sgd"), tuple(LOSSES))
+    if not isinstance(one.setup.model, str):
+        return Candidates.of([one.setup])._replace(
+            optimizers=("adam", "sgd"), losses=("mae", "mse"), ops=("add", "mul")
+        )
     return Candidates((("gelu", "sin", "tanh"), ("linear",)), ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
 
 
@@ -197,14 +206,14 @@ def optax_loss(setup, p, t):
             return ((p - t) ** 2 / (1 + jnp.abs(t)) ** 2).mean()
 
 
-@pytest.mark.parametrize("name", [name for name in EXACT if name != "fresh"])
+@pytest.mark.parametrize("name", [name for name in EXACT if not EXACT[name].setup.fresh])
 def test_training_follows_optax(exact, name):
     one = EXACT[name]
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
-    arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
-    quick = compiler.quick_options()
-    start = compiler.call(programs.initial, programs.training_part(tile.program), quick, *arrays).params
-    data = compiler.call(programs.prepare, population._data_only(tile.program), quick, *arrays)
+    root, arrays = jnp.uint32(ROOT), (choices_arrays(tile), nets_arrays(tile))
+    quick, training = compiler.quick_options(), programs.training_part(tile.program)
+    start = compiler.call(programs.initial, training, quick, root, jnp.uint32(0), *arrays).params
+    data = compiler.call(programs.prepare, programs.data_part(tile.program), quick, root, *arrays)
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
     def loss(params, x, t):
