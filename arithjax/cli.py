@@ -78,6 +78,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     """Summary, figures and the answer of a finished study."""
     import json
 
+    from arithjax import report as report_module
     from arithjax import results
     from arithjax.store import Store
     from arithjax.study import importance
@@ -94,7 +95,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     if described["importance"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in described["importance"].items())
         click.echo(f"\nImportance of each choice (PED-ANOVA): {shares}.")
-    page = _write_report(folder, nets, described, by)
+    page = report_module.write(folder, nets, described)
     click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
 
 
@@ -102,14 +103,6 @@ def _words(nets: pd.DataFrame, by: list[str]) -> str:
     from arithjax.report import default_words
 
     return default_words(nets, by)
-
-
-def _write_report(folder: Path, nets: pd.DataFrame, described: dict, by: list[str]) -> Path:
-    from arithjax import report
-
-    words = described.get("answer") or report.default_words(nets, by)
-    title = described.get("about") or described["name"]
-    return report.write(folder, nets, by, described.get("importance", {}), words, title)
 
 
 @arithjax.command()
@@ -148,15 +141,22 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
 
 @arithjax.command()
 @click.argument("folder", metavar="DIR")
-def report(folder: str) -> None:
-    """Write report.html and its figures again from the table in DIR."""
+@click.option("--study", "source", help="The study, if it brings operations or models of its own.")
+@click.option("--portraits", type=int, default=4, show_default=True, help="Nets to train again and show; 0 for none.")
+def report(folder: str, source: str | None, portraits: int) -> None:
+    """Write report.html and its figures again from the table in DIR, finished or not."""
+    from arithjax import report as report_module
     from arithjax import results
+    from arithjax.report.words import missing
+    from arithjax.store import Store
 
-    nets, described = results.load(folder), results.description(folder)
-    asked = described.get("trials", 0) * described.get("seeds", 0)
-    if len(nets) < asked:
-        click.echo(f"The study is not finished: {len(nets):,} of {asked:,} nets are there; this is what they show.")
-    click.echo(f"Report: {_write_report(Path(folder), nets, described, _default_by(folder, nets))}")
+    described = results.description(folder) if (Path(folder) / "study.json").exists() else {}
+    nets = Store(Path(folder)).rows() if described else results.load(folder)
+    if source:
+        find_study(source)
+    if described and missing(nets, described):
+        click.echo(missing(nets, described))
+    click.echo(f"Report: {report_module.write(Path(folder), nets, described, portraits)}")
 
 
 class SetupCommand(click.Command):

@@ -90,6 +90,30 @@ def load(folder: str | Path) -> pd.DataFrame:
     return rows
 
 
+def load_curves(folder: str | Path) -> pd.DataFrame | None:
+    """What was recorded over training in a study's folder, `curves.parquet`; None where nothing was."""
+    path = Path(folder) / "curves.parquet"
+    if not path.exists():
+        return None
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ArithjaxError(
+            f"{path} cannot be read ({reason}); delete it, and run its study to record it again."
+        ) from None
+
+
+def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column for each of Optuna's choices that is not a field of the setup, such as a named change."""
+    if "choices" not in nets or nets.empty:
+        return nets
+    texts = nets["choices"].fillna("{}")
+    parsed = {text: json.loads(text) for text in texts.unique()}
+    names = dict.fromkeys(name for choices in parsed.values() for name in choices if name not in nets)
+    return nets.assign(**{name: [parsed[text].get(name) for text in texts] for name in names})
+
+
 def description(folder: str | Path) -> dict[str, Any]:
     """What `study.json` says of a folder's study."""
     path = Path(folder) / "study.json"
