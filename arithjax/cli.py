@@ -378,7 +378,7 @@ def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
     cells = [f"{100 * r:.0f} ({100 * a:.0f}-{100 * b:.0f})" for r, a, b in summary[["rate", "low", "high"]].to_numpy()]
     summary["cell"] = cells
     grid = summary["cell"].unstack(fill_value="")
-    order = nets.assign(good=nets["grade"].isin(results.SUCCESS))
+    order = nets.assign(good=results.success(nets))
     down, across = (order.groupby(name)["good"].mean().sort_values(ascending=False).index for name in by)
     return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.loc[down, across].to_string()}"
 

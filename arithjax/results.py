@@ -152,6 +152,11 @@ def wilson(successes: Any, trials: Any, z: float = 1.959963984540054) -> tuple[n
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
+def success(nets: pd.DataFrame) -> pd.Series:
+    """Whether each net of a table counts as a success."""
+    return nets["grade"].isin(SUCCESS)
+
+
 def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates, grouped by columns.
 
@@ -164,7 +169,7 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         if name not in nets.columns:
             raise ArithjaxError(f"by: there is no column '{name}'{nearest(name, nets.columns)}")
     frame = nets.assign(
-        rate=nets["grade"].isin(SUCCESS),
+        rate=success(nets),
         exact_rate=nets["grade"] == "exact",
         dead_rate=nets["grade"] == "dead",
         diverged_rate=nets["grade"] == "diverged",

@@ -56,7 +56,7 @@ def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
         names = {v: f"{v.left:.2g} to {v.right:.2g}" if isinstance(v, pd.Interval) else f"{v:g}" for v in order}
         return values.astype(object).map(names).fillna("none"), [*names.values(), "none"]
     labels = values.astype(object).where(values.notna(), "none").map(str)
-    success = nets["grade"].isin(results.SUCCESS).groupby(labels).mean()
+    success = results.success(nets).groupby(labels).mean()
     return labels, list(success.sort_values(ascending=False, kind="stable").index[:MOST_GROUPS])
 
 

@@ -15,7 +15,7 @@ async function load(name) {
 async function draw({ specs, themes }) {
   const theme = dark.matches ? "dark" : "light";
   const actions = { export: true, source: false, compiled: false, editor: false };
-  const options = (name) => ({ config: themes[theme], tooltip: { theme }, actions, downloadFileName: name });
+  const options = (name) => ({ renderer: "canvas", config: themes[theme], tooltip: { theme }, actions, downloadFileName: name });
   document.documentElement.classList.toggle("dark", dark.matches); // for DataTables
   const charts = [...document.querySelectorAll("figure.chart")];
   await Promise.all(charts.map((chart, i) => vegaEmbed(chart, structuredClone(specs[i]), options(chart.dataset.name))));

@@ -236,7 +236,6 @@ def _theme(name: str) -> dict[str, Any]:
     ink, faint, line = ("#1c2430", "#5a6472", "#e3e7ec") if name == "light" else ("#e6e9ee", "#a3adba", "#333b47")
     text = {"labelColor": faint, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": 500}
     return {
-        "aria": False,
         "background": "transparent",
         "font": FONT,
         "view": {"stroke": None},
@@ -248,7 +247,7 @@ def _theme(name: str) -> dict[str, Any]:
 
 def _vector(spec: dict[str, Any]) -> str:
     """A chart as SVG on white, for papers."""
-    theme = {**_theme("light"), "background": "white", "font": "sans-serif"}
+    theme = {**_theme("light"), "aria": False, "background": "white", "font": "sans-serif"}
     return vl_convert.vegalite_to_svg({**spec, "width": FIGURE_WIDTH}, vl_version=VEGA_LITE, config=theme)
 
 

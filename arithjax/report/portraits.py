@@ -66,7 +66,7 @@ def choose(nets: pd.DataFrame, by: list[str], show: dict[str, str], count: int) 
     candidates.append(("The best net", quick.sort_values("relative_rmse").head(1)))
     if by:
         labels, _ = charts.levels(quick, by[0])
-        rates = quick["grade"].isin(results.SUCCESS).groupby(labels).mean().sort_values(ascending=False, kind="stable")
+        rates = results.success(quick).groupby(labels).mean().sort_values(ascending=False, kind="stable")
         names = [rates.index[i] for i in dict.fromkeys([0, len(rates) - 1, len(rates) // 2])] if len(rates) else []
         candidates += [(f"A typical net with {charts.nice(by[0])} {name}", quick[labels == name]) for name in names]
     candidates.append(("A typical net", quick))
