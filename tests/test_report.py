@@ -40,12 +40,13 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium: the system's, or playwright's own."""
+    """A headless Chromium: playwright's own, or the system's."""
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    path = next(filter(None, map(shutil.which, names)), None)
     with playwright.sync_playwright() as driver:
-        if path is None and not Path(driver.chromium.executable_path).exists():
-            pytest.skip("no browser: install chromium (apt-get install chromium, or playwright install chromium)")
+        own = Path(driver.chromium.executable_path).exists()
+        path = None if own else next(filter(None, map(shutil.which, names)), None)
+        if not own and path is None:
+            pytest.skip("no browser: install one (apt-get install chromium, or playwright install chromium)")
         browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
         browser.close()
