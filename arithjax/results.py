@@ -24,6 +24,9 @@ SCHEMA_VERSION = 1
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
 
+CURVES = "curves.parquet"
+"""The file of what was recorded over training (`arithjax.diagnose`), beside the table."""
+
 _TYPES = {"str": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 SCHEMA = pa.schema(
@@ -91,8 +94,8 @@ def load(folder: str | Path) -> pd.DataFrame:
 
 
 def load_curves(folder: str | Path) -> pd.DataFrame | None:
-    """What was recorded over training in a study's folder, `curves.parquet`; None where nothing was."""
-    path = Path(folder) / "curves.parquet"
+    """What was recorded over training in a study's folder; None where nothing was."""
+    path = Path(folder) / CURVES
     if not path.exists():
         return None
     try:

@@ -25,7 +25,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from arithjax import plan, population, results
+from arithjax import diagnose, plan, population, results
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.plan import NetId
 from arithjax.population import check_count, check_seed
@@ -61,6 +61,8 @@ class Study:
     sampler: a name (`tpe`, `random`, `quasi-random`, `grid`) or any Optuna sampler.
     by: the columns that the summary and the report group by.
     answer: what the finished table says, in words.
+    curves: nets of each trial that are also recorded over training (`arithjax.diagnose`); they are trained once more.
+    show: nets that the report shows at work: a heading, and a condition on the table's columns for each.
     """
 
     name: str
@@ -72,6 +74,8 @@ class Study:
     by: tuple[str, ...] = ()
     about: str = ""
     answer: Callable[[pd.DataFrame], str] | None = None
+    curves: int = 0
+    show: dict[str, str] = field(default_factory=dict)
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +87,8 @@ class Study:
             check_count("trials", self.trials)
         check_count("seeds", self.seeds)
         check_seed(self.seed)
+        if self.curves:
+            check_count("curves", self.curves)
         if isinstance(self.sampler, str) and self.sampler not in SAMPLERS:
             raise ArithjaxError(
                 f"unknown sampler '{self.sampler}'{nearest(self.sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."
@@ -126,7 +132,10 @@ def run_study(
             check_count(name, value)
     run = _Run(study, Store(Path(out) / study.name), trials or study.trials, seeds or study.seeds, steps)
     with run.store.lock():
-        return run.go(progress or Progress())
+        nets = run.go(progress or Progress())
+        if study.curves:
+            diagnose.record_study(run.store, nets, study.curves, study.seed)
+        return nets
 
 
 @dataclass
@@ -287,6 +296,7 @@ class _Run:
             "schema": results.SCHEMA_VERSION,
             "about": self.study.about,
             "by": list(self.study.by),
+            "show": self.study.show,
             "source": self.study.source,
             "versions": {name: metadata.version(name) for name in ("arithjax", "jax", "flax", "optax", "optuna")},
             "device": f"{jax.devices()[0].device_kind}, {population.cores()} cores, {platform.machine()}",

@@ -28,7 +28,7 @@ MOST_POINTS = 1000
 SMALLEST, LARGEST = 1e-8, 1e2
 """Relative errors beyond these are shown at the edge."""
 
-_LEGEND = alt.Legend(orient="bottom", title=None, columns=3)  # a phone is wide enough for three
+_LEGEND = alt.Legend(orient="bottom", title=None, columns=3, symbolOpacity=1)  # a phone is wide enough for three
 _RATES = [
     alt.Tooltip("rate:Q", format=".1%", title="success rate"),
     alt.Tooltip("interval:N", title="95 % interval"),
@@ -176,7 +176,10 @@ def parameters(nets: pd.DataFrame, named: list[str]) -> alt.LayerChart:
 
 _SIZES = alt.Scale(type="log", nice=False, padding=12)
 _SIZES_AXIS = alt.Axis(grid=False, format="~s", tickCount=5)
-_DECADES = alt.Axis(format="~g", values=[10.0**i for i in range(-8, 13)])
+_DECADES = alt.Axis(
+    values=[10.0**i for i in range(-8, 13)],
+    labelExpr="format(datum.value, abs(log(datum.value)) > 9 ? '.0e' : '~g')",  # 0.0001 to 1000 are written out
+)
 
 
 def _learned_rule() -> alt.Chart:
@@ -243,37 +246,40 @@ CURVES = {
     "constant": ("share of nets with constant output", "linear", ".0%"),
 }
 """What is recorded over training: its title, scale and format."""
+FLOORS = {"relative_rmse": SMALLEST, "gradient_norm": 1e-4}
 
 
 def curve(curves: pd.DataFrame, column: str, order: list[str]) -> alt.LayerChart | None:
     """One measurement over training: the median over nets and the 10 % to 90 % band (shares: the mean), by `group`."""
     title, scale, form = CURVES[column]
     values = curves[column].astype(float)
-    values = values.where(np.isfinite(values)).clip(SMALLEST, None) if scale == "log" else values
+    values = values.where(np.isfinite(values)).clip(FLOORS[column], None) if scale == "log" else values
     groups = values.groupby([curves["group"], curves["step"]])
     middle = groups.median() if scale == "log" else groups.mean()
-    table = pd.DataFrame(
-        {"value": middle, "low": groups.quantile(0.1), "high": groups.quantile(0.9), "nets": groups.count()}
-    )
+    spread = {"low": groups.quantile(0.1), "high": groups.quantile(0.9)}
+    table = pd.DataFrame({"value": middle, **spread, "nets": groups.count()})
     table = significant(table.dropna().reset_index(), 3)
     if table.empty:
         return None
     x = alt.X("step:Q", title="optimiser steps", scale=alt.Scale(type="symlog"), axis=_steps(table["step"].max()))
-    y = alt.Y(
-        "value:Q", title=title, scale=alt.Scale(type=scale), axis=alt.Axis(format="~g" if scale == "log" else "%")
-    )
+    axis = _DECADES if scale == "log" else alt.Axis(format="%")
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(type=scale), axis=axis)
     tooltip = ["group:N", "step:Q", alt.Tooltip("value:Q", format=form, title=title), "nets:Q"]
     base = alt.Chart(table).encode(x, color=_groups("group", order))
     line = base.mark_line(point=alt.OverlayMarkDef(size=26), strokeWidth=2).encode(y, tooltip=tooltip)
-    band = base.mark_area(opacity=0.13).encode(alt.Y("low:Q"), alt.Y2("high:Q"))
+    band = base.mark_area(opacity=0.13).encode(alt.Y("low:Q", axis=axis), alt.Y2("high:Q"))
     layers = [band, line] if scale == "log" else [line]
     if column == "relative_rmse":
         layers = [_yardsticks(curves), *layers]
     return _sized(alt.layer(*layers), 260)
 
 
+THOUSANDS = "datum.value < 1000 ? datum.value : format(datum.value / 1000, '~g') + 'k'"
+
+
 def _steps(last: int) -> alt.Axis:
-    return alt.Axis(grid=False, values=[0, *(10**i for i in range(int(np.log10(max(last, 1))) + 1))], format="~s")
+    decades = range(int(np.log10(max(last, 1))) + 1)
+    return alt.Axis(grid=False, values=[0, *(10**i for i in decades)], labelExpr=THOUSANDS)
 
 
 def _yardsticks(curves: pd.DataFrame) -> alt.Chart:
@@ -283,7 +289,7 @@ def _yardsticks(curves: pd.DataFrame) -> alt.Chart:
     table = pd.DataFrame({"answer": [f"answering the {n}" for n in losses], "value": list(losses.values())})
     table = significant(table[table["value"] > SMALLEST], 3)
     rule = alt.Chart(table).mark_rule(strokeDash=[4, 4], color=GREY)
-    return rule.encode(alt.Y("value:Q"), tooltip=["answer:N", "value:Q"])
+    return rule.encode(alt.Y("value:Q", axis=_DECADES), tooltip=["answer:N", "value:Q"])
 
 
 def significant(table: pd.DataFrame | pd.Series, digits: int) -> pd.DataFrame | pd.Series:

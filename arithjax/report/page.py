@@ -41,12 +41,12 @@ class Figure:
 
 @dataclass
 class Section:
-    """A heading, a line or two about it, and its figures; `panels` stand side by side where there is room."""
+    """A heading, a line or two about it, and its figures: `stacked`, or two or three abreast (`pairs`, `threes`)."""
 
     title: str
     about: str
     figures: list[Figure]
-    panels: bool = False
+    layout: str = "stacked"
 
 
 def write(folder: Path, nets: pd.DataFrame, described: dict[str, Any], portraits: int) -> Path:
@@ -140,7 +140,7 @@ def _curves(folder: Path, nets: pd.DataFrame, by: list[str]):
         "shares. Dashed: what answering zero, the mean, or the best plane through the results would lose."
     )
     if figures:
-        yield Section("While they learn", about, figures, panels=True)
+        yield Section("While they learn", about, figures, "pairs")
 
 
 def _portraits(nets: pd.DataFrame, by: list[str], described: dict, count: int):
@@ -155,7 +155,7 @@ def _portraits(nets: pd.DataFrame, by: list[str], described: dict, count: int):
         kinds = {"truth": portraits.against_truth, "diagonal": portraits.diagonal, "surface": portraits.surface}
         drawn = {kind: draw(portrait) for kind, draw in kinds.items()}
         figures = [Figure(f"net-{i}-{kind}", c, kind == "diagonal") for kind, c in drawn.items() if c is not None]
-        yield Section(portrait.reason, _about_net(portrait), figures, panels=True)
+        yield Section(portrait.reason, _about_net(portrait), figures, "threes")
     if failures:
         hint = "Give the study with --study, if it brings operations or models of its own."
         yield Section("Nets that cannot be shown", " ".join([*failures, hint]), [])
