@@ -199,7 +199,8 @@ def _parse(name: str, value: Any) -> Any:
 @click.option("--seeds", type=int, default=8, show_default=True, help="Nets to train; the best is kept.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the best net to this file.")
-def fit(op: str, seeds: int, seed: int, save: str | None, **options: Any) -> None:
+@click.option("--curve/--no-curve", default=True, help="Show how its best net learnt.  [default: curve]")
+def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options: Any) -> None:
     """Train one setup on OP, and show what its best net answers."""
     from arithjax import net as nets
     from arithjax.operations import OPERATIONS
@@ -211,8 +212,15 @@ def fit(op: str, seeds: int, seed: int, save: str | None, **options: Any) -> Non
     row, others = best.row, best.others
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
+    if curve:
+        from arithjax.diagnose import curve_of
+        from arithjax.terminal import curve_chart
+
+        click.echo(f"\n{curve_chart(curve_of(best, seed))}")
     click.echo(f"\nGrades: {', '.join(f'{n} {grade}' for grade, n in others['grade'].value_counts().items())}.")
     click.echo(f"Best net: {_sentence(row)}")
+    if (formula := best.formula()) is not None:
+        click.echo(f"As a formula: {formula.told()}")
     if save:
         best.save(save)
         click.echo(f"Saved to {save}; 'arithjax predict {save} ...' uses it.")

@@ -7,7 +7,7 @@ import json
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from arithjax.operations import OPERATIONS
 from arithjax.plan import NetId, Tile, choices_arrays, named_tile, nets_arrays
 from arithjax.setup import Setup, make
 from arithjax.transforms import Fitted
+
+if TYPE_CHECKING:
+    from arithjax.formula import Formula
 
 FORMAT = "arithjax net 1"
 
@@ -65,6 +68,17 @@ class Net:
         """Whether each of the arguments `x [points, arity]` lies in the training range: `[points]`."""
         low, high = self.setup.bounds
         return ((np.asarray(x) >= low) & (np.asarray(x) <= high)).all(-1)
+
+    @property
+    def network(self) -> Any:
+        """The network of its program."""
+        return self._tile().program.network
+
+    def formula(self) -> Formula | None:
+        """What it computes as a formula, where that is short (`arithjax.formula`), else None."""
+        from arithjax.formula import formula_of  # sympy takes its time
+
+        return formula_of(self)
 
     def save(self, path: str | Path) -> None:
         """Write the net to a file: plain arrays and JSON in a zip, no pickle."""
@@ -120,13 +134,25 @@ def load_net(path: str | Path) -> Net:
     try:
         with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
-            arrays = [file[f"array{i}"] for i in range(len(header["names"]))]
+            version = header["format"]
+            arrays = [file[f"array{i}"] for i in range(len(header["names"]))] if version == FORMAT else []
+        if version != FORMAT:
+            raise ArithjaxError(
+                f"{path} is a {str(version)!r}, and this is for {FORMAT!r}; fit and save the net again."
+            )
+        return _loaded(header, arrays)
     except FileNotFoundError:
         raise ArithjaxError(f"there is no file {path}; `arithjax fit ... --save {path}` writes one.") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise ArithjaxError(f"{path} is not a net saved by arithjax, or is damaged ({type(error).__name__}).") from None
-    if header.get("format") != FORMAT:
-        raise ArithjaxError(f"{path} is a '{header.get('format')}', not a '{FORMAT}'; save the net again.")
+    except ArithjaxError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ArithjaxError(
+            f"{path} is not a net saved by arithjax, or is damaged ({type(error).__name__}); fit and save it again."
+        ) from None
+
+
+def _loaded(header: dict[str, Any], arrays: list[np.ndarray]) -> Net:
+    """The net of a file's header and arrays."""
     tree: dict[str, Any] = {}
     for name, array in zip(header["names"], arrays, strict=True):
         *folders, last = json.loads(name)
@@ -135,7 +161,7 @@ def load_net(path: str | Path) -> Net:
             branch = branch.setdefault(folder, {})
         branch[last] = array
     fits = tuple(Fitted(**tree["fits"][name]) for name in "xt")
-    return Net(make(**header["setup"]), header["row"], tree["params"], fits)
+    return Net(make(**header["setup"]), dict(header["row"]), tree["params"], fits)
 
 
 def _path(path: tuple) -> str:
