@@ -31,7 +31,8 @@ def question(trial):
 def folder(tmp_path_factory):
     """A finished study with its report."""
     out = tmp_path_factory.mktemp("runs")
-    study = aj.Study("tiny", question, sampler="grid", seeds=3, by=("op", "optimizer"), about="Which <b> learns?")
+    by, about = ("op", "optimizer"), "Which <b> learns?"
+    study = aj.Study("tiny", question, sampler="grid", seeds=3, by=by, about=about, curves=2)
     nets = aj.run(study, out)
     described = results.description(out / "tiny") | {"importance": {"op": 0.75, "optimizer": 0.25}}
     report.write(out / "tiny", nets, described, portraits=2)
@@ -89,7 +90,7 @@ def tooltip_at(page, chart, across, down):
 def test_it_draws_every_chart(folder, show):
     page = show(folder)
     charts = page.locator("figure.chart")
-    assert charts.count() >= 9
+    assert charts.count() == 2 + 1 + 1 + 4 + 2 * 3  # rates, parameters, importance, curves, two nets
     for i in range(charts.count()):
         box = charts.nth(i).locator("canvas").bounding_box()
         assert box["width"] > 150
@@ -105,6 +106,13 @@ def test_hovering_tells_rate_and_interval(folder, show):
     for word in ("success rate", "95 % interval", "nets", "op", "optimizer"):
         assert word in told
     assert "exact" in tooltip_at(page, "net-1-surface", 0.5, 0.4)
+
+
+def test_learning_curves_name_their_yardsticks(folder):
+    kept = results.load_curves(folder)
+    assert kept.groupby(["trial", "seed"]).size().shape == (8,)
+    svg = (folder / "figures" / "curve-dead_units.svg").read_text()
+    assert "share of dead hidden units" in svg
 
 
 def test_the_table_sorts_and_filters(folder, show):
@@ -153,7 +161,7 @@ def test_on_a_phone_nothing_sticks_out(folder, show):
     page = show(folder, **PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     boxes = [canvas.bounding_box() for canvas in page.locator("figure.chart canvas").all()]
-    assert len(boxes) >= 9
+    assert len(boxes) == 14
     for box in boxes:
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390

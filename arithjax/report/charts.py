@@ -154,7 +154,9 @@ def sample(nets: pd.DataFrame, count: int = MOST_POINTS) -> pd.DataFrame:
 def parameters(nets: pd.DataFrame, named: list[str]) -> alt.LayerChart:
     """Each net's error against its number of parameters, and the best error that so many parameters reached."""
     some = sample(nets)
-    jitter = np.exp(np.random.default_rng(0).normal(0, 0.02, len(some)))
+    gaps = np.diff(np.log(np.unique(nets["parameters"])))
+    width = min(0.02, 0.2 * gaps.min(initial=1.0))  # so that neighbours stay apart
+    jitter = np.exp(np.random.default_rng(0).normal(0, width, len(some)))
     points = some[["trial", "seed", "grade", "parameters", *named]].assign(
         at=(some["parameters"] * jitter).round(2), error=significant(shown_error(some), 3)
     )
@@ -283,10 +285,11 @@ def _steps(last: int) -> alt.Axis:
 
 
 def _yardsticks(curves: pd.DataFrame) -> alt.Chart:
-    """What answering 0, the mean and the best plane loses, over all that was recorded (medians)."""
+    """What answering 0, the mean and the best plane loses; without those that differ from operation to operation."""
     # the mean's loss is the variance of the results, so relative to it the mean has an error of 1
-    losses = {name: float(np.sqrt((curves[name] / curves["mean"]).median())) for name in ("zero", "mean", "plane")}
-    table = pd.DataFrame({"answer": [f"answering the {n}" for n in losses], "value": list(losses.values())})
+    errors = {name: np.sqrt(curves[name] / curves["mean"]) for name in ("zero", "mean", "plane")}
+    same = {name: float(error.median()) for name, error in errors.items() if np.ptp(error) <= 0.05 * error.median()}
+    table = pd.DataFrame({"answer": [f"answering the {n}" for n in same], "value": list(same.values())})
     table = significant(table[table["value"] > SMALLEST], 3)
     rule = alt.Chart(table).mark_rule(strokeDash=[4, 4], color=GREY)
     return rule.encode(alt.Y("value:Q", axis=_DECADES), tooltip=["answer:N", "value:Q"])

@@ -137,7 +137,8 @@ def _curves(folder: Path, nets: pd.DataFrame, by: list[str]):
     figures = [Figure(f"curve-{name}", chart) for name, chart in drawn.items() if chart is not None]
     about = (
         "Over training, for some seeds of each setup: medians with the band that holds 80 % of the nets, and means of "
-        "shares. Dashed: what answering zero, the mean, or the best plane through the results would lose."
+        "shares. A gradient of 0 is drawn at the lower edge. Dashed: what answering zero, the mean, or the best plane "
+        "through the results would lose, where all that is shown agrees on it."
     )
     if figures:
         yield Section("While they learn", about, figures, "pairs")
