@@ -66,7 +66,7 @@ def show(chromium):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("request", lambda request: re.match("file:|blob:|data:", request.url) or troubles.append(request.url))
         page.goto((folder / "report.html").as_uri())
-        page.wait_for_selector("html[data-ready=yes]", timeout=60_000)
+        page.wait_for_selector("html[data-ready=yes]", timeout=240_000)  # a busy machine takes its time
         return page
 
     yield open_page
@@ -83,7 +83,7 @@ def tooltip_at(page, chart, across, down):
     page.mouse.move(box["x"] + across * box["width"] - 3, box["y"] + down * box["height"])
     page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=3)
     tooltip = page.locator("#vg-tooltip-element.visible")
-    tooltip.wait_for(timeout=5000)
+    tooltip.wait_for()
     return tooltip.inner_text()
 
 
