@@ -84,6 +84,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     """Summary, figures and the answer of a finished study."""
     import json
 
+    from arithjax import report as report_module
     from arithjax import results
     from arithjax.search import importance
     from arithjax.store import Store
@@ -103,7 +104,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     if len(study.objectives) > 1:
         best = results.front(nets, study.objectives)
         click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
-    page = _write_report(folder, nets, described, by)
+    page = report_module.write(folder, nets, described)
     click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
 
 
@@ -111,14 +112,6 @@ def _words(nets: pd.DataFrame, by: list[str]) -> str:
     from arithjax.report import default_words
 
     return default_words(nets, by)
-
-
-def _write_report(folder: Path, nets: pd.DataFrame, described: dict, by: list[str]) -> Path:
-    from arithjax import report
-
-    words = described.get("answer") or report.default_words(nets, by)
-    title = described.get("about") or described["name"]
-    return report.write(folder, nets, by, described.get("importance", {}), words, title)
 
 
 @arithjax.command()
@@ -159,15 +152,22 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
 
 @arithjax.command()
 @click.argument("folder", metavar="DIR")
-def report(folder: str) -> None:
-    """Write report.html and its figures again from the table in DIR."""
+@click.option("--study", "source", help="The study, if it brings operations or models of its own.")
+@click.option("--portraits", type=int, default=4, show_default=True, help="Nets to train again and show; 0 for none.")
+def report(folder: str, source: str | None, portraits: int) -> None:
+    """Write report.html and its figures again from the table in DIR, finished or not."""
+    from arithjax import report as report_module
     from arithjax import results
+    from arithjax.report.words import missing
+    from arithjax.store import Store
 
-    nets, described = results.load(folder), results.description(folder)
-    asked = described.get("trials", 0) * described.get("seeds", 0)
-    if len(nets) < asked:
-        click.echo(f"The study is not finished: {len(nets):,} of {asked:,} nets are there; this is what they show.")
-    click.echo(f"Report: {_write_report(Path(folder), nets, described, _default_by(folder, nets))}")
+    described = results.description(folder) if (Path(folder) / "study.json").exists() else {}
+    nets = Store(Path(folder)).rows() if described else results.load(folder)
+    if source:
+        find_study(source)
+    if described and missing(nets, described):
+        click.echo(missing(nets, described))
+    click.echo(f"Report: {report_module.write(Path(folder), nets, described, portraits)}")
 
 
 class SetupCommand(click.Command):
@@ -210,7 +210,8 @@ def _parse(name: str, value: Any) -> Any:
 @click.option("--seeds", type=int, default=8, show_default=True, help="Nets to train; the best is kept.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the best net to this file.")
-def fit(op: str, seeds: int, seed: int, save: str | None, **options: Any) -> None:
+@click.option("--curve/--no-curve", default=True, help="Show how its best net learnt.  [default: curve]")
+def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options: Any) -> None:
     """Train one setup on OP, and show what its best net answers."""
     from arithjax import net as nets
     from arithjax.operations import OPERATIONS
@@ -222,8 +223,15 @@ def fit(op: str, seeds: int, seed: int, save: str | None, **options: Any) -> Non
     row, others = best.row, best.others
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
+    if curve:
+        from arithjax.diagnose import curve_of
+        from arithjax.terminal import curve_chart
+
+        click.echo(f"\n{curve_chart(curve_of(best, seed))}")
     click.echo(f"\nGrades: {', '.join(f'{n} {grade}' for grade, n in others['grade'].value_counts().items())}.")
     click.echo(f"Best net: {_sentence(row)}")
+    if (formula := best.formula()) is not None:
+        click.echo(f"As a formula: {formula.told()}")
     if save:
         best.save(save)
         click.echo(f"Saved to {save}; 'arithjax predict {save} ...' uses it.")
@@ -456,7 +464,7 @@ def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
     cells = [f"{100 * r:.0f} ({100 * a:.0f}-{100 * b:.0f})" for r, a, b in summary[["rate", "low", "high"]].to_numpy()]
     summary["cell"] = cells
     grid = summary["cell"].unstack(fill_value="")
-    order = nets.assign(good=nets["grade"].isin(results.SUCCESS))
+    order = nets.assign(good=results.success(nets))
     down, across = (order.groupby(name)["good"].mean().sort_values(ascending=False).index for name in by)
     return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.loc[down, across].to_string()}"
 

@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,9 @@ from arithjax.operations import OPERATIONS
 from arithjax.plan import NetId, Tile, choices_arrays, named_tile, nets_arrays
 from arithjax.setup import Setup, make
 from arithjax.transforms import Fitted
+
+if TYPE_CHECKING:
+    from arithjax.formula import Formula
 
 FORMAT = "arithjax net 1"
 
@@ -64,6 +67,17 @@ class Net:
         """Whether each of the arguments `x [points, arity]` lies in the training range: `[points]`."""
         low, high = self.setup.bounds
         return ((np.asarray(x) >= low) & (np.asarray(x) <= high)).all(-1)
+
+    @property
+    def network(self) -> Any:
+        """The network of its program."""
+        return self._tile().program.network
+
+    def formula(self) -> Formula | None:
+        """What it computes as a formula, where that is short (`arithjax.formula`), else None."""
+        from arithjax.formula import formula_of  # sympy takes its time
+
+        return formula_of(self)
 
     def save(self, path: str | Path) -> None:
         """Write the net to a file: plain arrays and JSON in a zip, no pickle."""

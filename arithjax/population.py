@@ -168,7 +168,7 @@ def run_tile(
     key, quick = jnp.uint32(root), compiler.quick_options()
     options = compiler.product_options() if program.leading else compiler.lanes_options()
     training = programs.training_part(program)
-    state = compiler.call(programs.initial, training, quick, key, jnp.uint32(0), choices, nets)
+    state = compiler.call(programs.initial, training, quick, key, choices, nets)
     examples = compiler.call(programs.prepare, programs.data_part(program), quick, key, choices, nets)
     fits = examples.input_fit, examples.target_fit
     record = Record(tile, Judge(tile, state, fits, choices, nets))
@@ -183,7 +183,7 @@ def run_tile(
         progress((step - start) * len(tile.nets))
         start = step
         if setup.restart is not None and step < setup.steps and (again := record.restarts()).any():
-            fresh = compiler.call(programs.initial, training, quick, key, jnp.uint32(1 + step), choices, nets)
+            fresh = compiler.call(programs.initial, training, quick, key, choices, nets, jnp.uint32(1 + step))
             state = state._replace(params=programs.select(program, jnp.asarray(again), fresh.params, state.params))
         if setup.stop_early and step < setup.steps:
             over = record.over(step)

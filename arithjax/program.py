@@ -148,7 +148,7 @@ def keys_of(identity: jax.Array, root: jax.Array, purpose: int | jax.Array) -> j
     return jax.vmap(of_net)(identity)
 
 
-def initial(program: Program, root: jax.Array, purpose: jax.Array, choices: Choices, nets: Nets) -> State:
+def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, purpose: jax.Array | int = 0) -> State:
     """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
 
     def of_net(key: jax.Array, widths: jax.Array) -> Any:

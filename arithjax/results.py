@@ -28,6 +28,9 @@ IDENTITY = ("trial", "seed")
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
 
+CURVES = "curves.parquet"
+"""The file of what was recorded over training (`arithjax.diagnose`), beside the table."""
+
 _TYPES = {"str": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
 
 WORST, BEST = 2.0, -8.0
@@ -150,6 +153,30 @@ def load(folder: str | Path) -> pd.DataFrame:
     return rows
 
 
+def load_curves(folder: str | Path) -> pd.DataFrame | None:
+    """What was recorded over training in a study's folder; None where nothing was."""
+    path = Path(folder) / CURVES
+    if not path.exists():
+        return None
+    try:
+        return pd.read_parquet(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ArithjaxError(
+            f"{path} cannot be read ({reason}); delete it, and run its study to record it again."
+        ) from None
+
+
+def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column for each of Optuna's choices that is not a field of the setup, such as a named change."""
+    if "choices" not in nets or nets.empty:
+        return nets
+    texts = nets["choices"].fillna("{}")
+    parsed = {text: json.loads(text) for text in texts.unique()}
+    names = dict.fromkeys(name for choices in parsed.values() for name in choices if name not in nets)
+    return nets.assign(**{name: [parsed[text].get(name) for text in texts] for name in names})
+
+
 def description(folder: str | Path) -> dict[str, Any]:
     """What `study.json` says of a folder's study."""
     path = Path(folder) / "study.json"
@@ -202,6 +229,11 @@ def wilson(successes: Any, trials: Any, z: float = 1.959963984540054) -> tuple[n
     return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
 
 
+def success(nets: pd.DataFrame) -> pd.Series:
+    """Whether each net of a table counts as a success."""
+    return nets["grade"].isin(SUCCESS)
+
+
 def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates, grouped by columns.
 
@@ -214,7 +246,7 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
         if name not in nets.columns:
             raise ArithjaxError(f"by: there is no column '{name}'{nearest(name, nets.columns)}")
     frame = nets.assign(
-        rate=nets["success"],
+        rate=success(nets),
         exact_rate=nets["grade"] == "exact",
         dead_rate=nets["grade"] == "dead",
         diverged_rate=nets["grade"] == "diverged",

@@ -18,7 +18,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from arithjax import plan, population, question, results
+from arithjax import diagnose, plan, population, question, results
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.plan import NetId, Tile
 from arithjax.population import check_count, check_seed
@@ -39,6 +39,8 @@ class Study:
     objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps`.
     by: the columns that the summary and the report group by.
     answer: what the finished table says, in words.
+    curves: nets of each trial that are also recorded over training (`arithjax.diagnose`); they are trained once more.
+    show: nets that the report shows at work: a heading, and a condition on the table's columns for each.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Study:
     by: tuple[str, ...] = ()
     about: str = ""
     answer: Callable[[pd.DataFrame], str] | None = None
+    curves: int = 0
+    show: dict[str, str] = field(default_factory=dict)
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
@@ -62,6 +66,8 @@ class Study:
             check_count("trials", self.trials)
         check_count("seeds", self.seeds)
         check_seed(self.seed)
+        if self.curves:
+            check_count("curves", self.curves)
         if isinstance(self.sampler, str) and self.sampler not in SAMPLERS:
             raise ArithjaxError(
                 f"unknown sampler '{self.sampler}'{nearest(self.sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."
@@ -147,7 +153,10 @@ class _Run:
             trained = self._train(asked)
             if self.search.adaptive and batch.stop < self.search.trials:
                 self._tell(asked, [stored, *trained])
-        return self.store.finish()
+        nets = self.store.finish()
+        if self.study.curves:
+            diagnose.record_study(self.store, nets, self.study.curves, self.study.seed)
+        return nets
 
     def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, Asked]:
         """The batch, from the table if all of its trials are there."""
@@ -218,6 +227,7 @@ class _Run:
             "schema": results.SCHEMA_VERSION,
             "about": self.study.about,
             "by": list(self.study.by),
+            "show": self.study.show,
             "source": self.study.source,
             "versions": question.versions(),
             "device": self.cluster.device() if self.cluster else question.device(),

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import time
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from arithjax.metrics import LEARNED
 from arithjax.study import Progress
 
 
@@ -65,3 +68,25 @@ class TerminalProgress(Progress):
         elif time.monotonic() - self.said > self.every:
             self.said = time.monotonic()
             self.console.print(self._text())
+
+
+def curve_chart(curve: pd.DataFrame, width: int = 72, height: int = 12) -> str:
+    """One net's relative RMSE over its steps, both in logarithms, as text; the line across is 1 %, "learned"."""
+    import plotext  # a chart is rarely asked for
+
+    seen = curve[(curve["step"] > 0) & np.isfinite(curve["relative_rmse"]) & (curve["relative_rmse"] > 0)]
+    if len(seen) < 2:
+        return ""
+    steps, errors = np.log10(seen["step"]), np.log10(seen["relative_rmse"])
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(width, height)
+    plotext.plot(list(steps), list(errors), marker="braille")
+    plotext.hline(np.log10(LEARNED))
+    powers = range(math.floor(min(errors.min(), -2)), math.ceil(max(errors.max(), 0)) + 1)
+    plotext.ylim(powers[0], powers[-1])
+    plotext.yticks(list(powers), [f"1e{power}" for power in powers])
+    decades = range(math.ceil(steps.max()) + 1)
+    plotext.xticks(list(decades), [f"{10**decade:,}" for decade in decades])
+    plotext.title("relative RMSE over optimiser steps")
+    return "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())

@@ -210,10 +210,10 @@ def optax_loss(setup, p, t):
 def test_training_follows_optax(exact, name):
     one = EXACT[name]
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
-    root, arrays = jnp.uint32(ROOT), (choices_arrays(tile), nets_arrays(tile))
+    arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
     quick, training = compiler.quick_options(), programs.training_part(tile.program)
-    start = compiler.call(programs.initial, training, quick, root, jnp.uint32(0), *arrays).params
-    data = compiler.call(programs.prepare, programs.data_part(tile.program), quick, root, *arrays)
+    start = compiler.call(programs.initial, training, quick, *arrays).params
+    data = compiler.call(programs.prepare, programs.data_part(tile.program), quick, *arrays)
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
     def loss(params, x, t):

@@ -141,7 +141,7 @@ def test_stacks_map_shapes_and_have_finite_gradients(layers):
 
     @jax.jit
     def judged(x):
-        state = programs.initial(program, jnp.uint32(0), jnp.uint32(0), choices, nets)
+        state = programs.initial(program, jnp.uint32(0), choices, nets)
         random = jnp.int32(0), jax.random.split(jax.random.key(0), 8)
         arguments = x, x[:, 0] * x[:, 1], random, choices, nets
         gradient = jax.grad(programs._loss_of_batch, argnums=1)(program, state.params, *arguments)
@@ -189,7 +189,7 @@ def test_gates_and_weights_take_turns():
         short = setup.replace(steps=steps, evaluate_every=8)
         turns[steps] = population.run_tile(named_tile("lanes", NetId(0, 0, short)), 0)
     start = programs.initial(
-        programs.training_part(turns[8].tile.program), jnp.uint32(0), jnp.uint32(0), *arrays(turns[8].tile)
+        programs.training_part(turns[8].tile.program), jnp.uint32(0), *arrays(turns[8].tile)
     ).params["INALU_0"]
     after8, after10 = (turns[steps].state.params["INALU_0"] for steps in (8, 10))
     np.testing.assert_array_equal(after8["G"], start["G"])

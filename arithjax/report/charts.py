@@ -1,0 +1,307 @@
+"""Charts of a table, each a function of a frame that gives an Altair chart as wide as its container.
+
+Colours can be told apart by the colour-blind (Okabe & Ito 2008; cividis and viridis), and hovering gives the numbers.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+import pandas as pd
+
+from arithjax import results
+
+GRADE_COLOURS = {
+    "exact": "#0072b2",
+    "learned": "#56b4e9",
+    "rough": "#e69f00",
+    "failed": "#d55e00",
+    "dead": "#8a8a8a",
+    "diverged": "#cc79a7",
+}
+COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8a8a", "#b8a900"]
+GREY = "#8a8a8a"
+LEVELS = 12
+"""Numbers with more different values than this are shown in bins."""
+MOST_GROUPS = 40
+MOST_POINTS = 1000
+SMALLEST, LARGEST = 1e-8, 1e2
+"""Relative errors beyond these are shown at the edge."""
+
+_LEGEND = alt.Legend(orient="bottom", title=None, columns=3, symbolOpacity=1)  # a phone is wide enough for three
+_RATES = [
+    alt.Tooltip("rate:Q", format=".1%", title="success rate"),
+    alt.Tooltip("interval:N", title="95 % interval"),
+    alt.Tooltip("nets:Q", title="nets"),
+    alt.Tooltip("exact_rate:Q", format=".1%", title="exact"),
+    alt.Tooltip("dead_rate:Q", format=".1%", title="dead"),
+    alt.Tooltip("diverged_rate:Q", format=".1%", title="diverged"),
+    alt.Tooltip("relative_rmse:Q", format=".2~g", title="median relative RMSE"),
+    alt.Tooltip("extrapolation_relative_rmse:Q", format=".2~g", title="median, extrapolating"),
+]
+
+
+def nice(name: str) -> str:
+    """A column's name for people."""
+    return name.replace("_", " ")
+
+
+def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
+    """A column as labels, and their order: numbers ascending and in bins where they are many, names best first."""
+    values = nets[column]
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        if values.nunique() > LEVELS:
+            values = pd.qcut(values, 6, duplicates="drop")
+        order = sorted(values.dropna().unique())
+        names = {v: f"{v.left:.2g} to {v.right:.2g}" if isinstance(v, pd.Interval) else f"{v:g}" for v in order}
+        return values.astype(object).map(names).fillna("none"), [*names.values(), "none"]
+    labels = values.astype(object).where(values.notna(), "none").map(str)
+    success = results.success(nets).groupby(labels).mean()
+    return labels, list(success.sort_values(ascending=False, kind="stable").index[:MOST_GROUPS])
+
+
+def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[list[str]]]:
+    """Success rates by columns shown as `levels`, and the order of each column's labels."""
+    labelled, orders = nets.copy(), []
+    for column in columns:
+        labelled[column], order = levels(nets, column)
+        orders.append([name for name in order if name in set(labelled[column])])
+    table = results.summarise(labelled, columns).reset_index().replace([np.inf, -np.inf], np.nan)
+    table["interval"] = [f"{100 * a:.1f} to {100 * b:.1f} %" for a, b in zip(table["low"], table["high"], strict=True)]
+    for column, order in zip(columns, orders, strict=True):
+        table = table[table[column].isin(order)]
+    return table.drop(columns="solved_at").round(6), orders
+
+
+def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
+    """Success rates over two columns; rates, intervals and medians on hover."""
+    table, (rows, columns) = _rates(nets, [down, across])
+    brightest = max(0.2, float(table["rate"].max()))
+    gaps = alt.Scale(paddingInner=0.03, paddingOuter=0)
+    base = alt.Chart(table).encode(
+        alt.X(f"{across}:O", sort=columns, title=nice(across), scale=gaps, axis=alt.Axis(labelAngle=0, orient="top")),
+        alt.Y(f"{down}:O", sort=rows, title=nice(down), scale=gaps),
+        tooltip=[f"{down}:N", f"{across}:N", *_RATES],
+    )
+    colour = alt.Color(
+        "rate:Q",
+        title="success rate",
+        scale=alt.Scale(scheme="cividis", domain=[0, brightest]),
+        legend=alt.Legend(format=".0%", orient="bottom", gradientLength=220),
+    )
+    dark_text = alt.condition(alt.datum.rate > brightest / 2, alt.value("#111"), alt.value("#fff"))
+    cells = base.mark_rect(cornerRadius=3).encode(colour)
+    text = base.mark_text(fontSize=12).encode(alt.Text("rate:Q", format=".0%"), color=dark_text)
+    return _sized(alt.layer(cells, text), 40 * len(rows) + 10)
+
+
+def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
+    """The share of each grade in each group, and the success rate with its interval."""
+    nets = nets if column else nets.assign(**{"all nets": "all nets"})
+    column = column or "all nets"
+    table, (order,) = _rates(nets, [column])
+    counts = nets.groupby(levels(nets, column)[0])["grade"].value_counts(normalize=True).rename("share")
+    shares = counts.rename_axis([column, "grade"]).reset_index().merge(table, on=column)
+    shares["rank"] = shares["grade"].map(list(GRADE_COLOURS).index)
+    y = alt.Y(f"{column}:N", sort=order, title=None if column == "all nets" else nice(column))
+    tooltip = [f"{column}:N", "grade:N", alt.Tooltip("share:Q", format=".1%"), *_RATES[:3]]
+    bars = (
+        alt.Chart(shares.round(6))
+        .mark_bar(height=22)
+        .encode(
+            alt.X(
+                "share:Q",
+                stack="zero",
+                axis=alt.Axis(format="%"),
+                title="share of nets",
+                scale=alt.Scale(domain=[0, 1]),
+            ),
+            y,
+            alt.Color("grade:N", scale=_grade_scale(), legend=_LEGEND),
+            alt.Order("rank:Q"),
+            tooltip=tooltip,
+        )
+    )
+    whiskers = [
+        alt.Chart(table)
+        .mark_rule(color=colour, strokeWidth=width, strokeCap="round")
+        .encode(alt.X("low:Q"), y, alt.X2("high:Q"), tooltip=[f"{column}:N", *_RATES])
+        for colour, width in (("white", 5), ("black", 2))
+    ]
+    return _sized(alt.layer(bars, *whiskers), 34 * len(order) + 10)
+
+
+def _grade_scale() -> alt.Scale:
+    return alt.Scale(domain=list(GRADE_COLOURS), range=list(GRADE_COLOURS.values()))
+
+
+def shown_error(nets: pd.DataFrame) -> pd.Series:
+    """Relative RMSE within what charts show; nets that diverged are at the upper edge."""
+    return nets["relative_rmse"].where(np.isfinite(nets["relative_rmse"]), LARGEST).clip(SMALLEST, LARGEST)
+
+
+def sample(nets: pd.DataFrame, count: int = MOST_POINTS) -> pd.DataFrame:
+    """At most about `count` nets: rare grades whole, the others thinned alike."""
+    sizes = nets["grade"].value_counts(ascending=True)
+    keep, left = {}, count
+    for i, (grade, size) in enumerate(sizes.items()):
+        keep[grade] = min(int(size), left // (len(sizes) - i))
+        left -= keep[grade]
+    parts = [group.sample(keep[grade], random_state=0) for grade, group in nets.groupby("grade")]
+    return pd.concat(parts).sort_index()
+
+
+def parameters(nets: pd.DataFrame, named: list[str]) -> alt.LayerChart:
+    """Each net's error against its number of parameters, and the best error that so many parameters reached."""
+    some = sample(nets)
+    gaps = np.diff(np.log(np.unique(nets["parameters"])))
+    width = min(0.02, 0.2 * gaps.min(initial=1.0))  # so that neighbours stay apart
+    jitter = np.exp(np.random.default_rng(0).normal(0, width, len(some)))
+    points = some[["trial", "seed", "grade", "parameters", *named]].assign(
+        at=(some["parameters"] * jitter).round(2), error=significant(shown_error(some), 3)
+    )
+    x = alt.X("at:Q", title="parameters", scale=_SIZES, axis=_SIZES_AXIS)
+    y = alt.Y("error:Q", title="relative RMSE on test points", scale=alt.Scale(type="log"), axis=_DECADES)
+    grade = alt.Color("grade:N", scale=_grade_scale(), legend=_LEGEND)
+    chosen = alt.selection_point(name="grade", fields=["grade"], bind="legend")
+    dots = (
+        alt.Chart(points, name="nets")
+        .mark_circle(size=36)
+        .encode(x, y, grade, opacity=alt.condition(chosen, alt.value(0.65), alt.value(0.04)))
+        .encode(tooltip=["grade:N", "trial:Q", "seed:Q", "parameters:Q", *(f"{n}:N" for n in named), "error:Q"])
+        .add_params(chosen)
+    )
+    line = alt.Chart(front(nets)).mark_line(interpolate="step-after", color=GREY, strokeWidth=1.5)
+    line = line.encode(alt.X("parameters:Q"), alt.Y("error:Q"))
+    return _sized(alt.layer(line, _learned_rule(), dots), 340)
+
+
+_SIZES = alt.Scale(type="log", nice=False, padding=12)
+_SIZES_AXIS = alt.Axis(grid=False, format="~s", tickCount=5)
+_DECADES = alt.Axis(
+    values=[10.0**i for i in range(-8, 13)],
+    labelExpr="format(datum.value, abs(log(datum.value)) > 9 ? '.0e' : '~g')",  # 0.0001 to 1000 are written out
+)
+
+
+def _learned_rule() -> alt.Chart:
+    """The line under which a net has learned."""
+    return alt.Chart(pd.DataFrame({"error": [0.01]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(alt.Y("error:Q"))
+
+
+def front(nets: pd.DataFrame) -> pd.DataFrame:
+    """The smallest error that at most so many parameters reached: a row where it falls."""
+    best = shown_error(nets).groupby(nets["parameters"]).min().cummin()
+    falls = best[best.diff().fillna(-1) < 0]
+    ends = pd.concat([falls, best.tail(1)])
+    return significant(ends[~ends.index.duplicated()].rename("error").reset_index(), 3)
+
+
+def fronts(nets: pd.DataFrame) -> alt.Chart | None:
+    """The front of error against parameters for each activation; None where there is nothing to compare."""
+    labels, order = levels(nets, "activation")
+    order = order[: len(COLOURS)]
+    if len(order) < 2 or nets["parameters"].nunique() < 2:
+        return None
+    lines = pd.concat(front(nets[labels == name]).assign(activation=name) for name in order)
+    chart = (
+        alt.Chart(lines)
+        .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40))
+        .encode(
+            alt.X("parameters:Q", scale=_SIZES, axis=_SIZES_AXIS),
+            alt.Y("error:Q", title="smallest relative RMSE", scale=alt.Scale(type="log"), axis=_DECADES),
+            _groups("activation", order),
+            tooltip=["activation:N", "parameters:Q", "error:Q"],
+        )
+    )
+    return _sized(alt.layer(_learned_rule(), chart), 320)
+
+
+def _groups(column: str, order: list[str]) -> alt.Color:
+    return alt.Color(
+        f"{column}:N",
+        sort=order,
+        scale=alt.Scale(domain=order, range=COLOURS[: len(order)]),
+        legend=_LEGEND,
+    )
+
+
+def importances(importance: dict[str, float]) -> alt.Chart:
+    """How much each choice matters."""
+    table = pd.DataFrame({"choice": [nice(n) for n in importance], "share": list(importance.values())}).round(4)
+    chart = (
+        alt.Chart(table)
+        .mark_bar(color=COLOURS[0], height=18, cornerRadiusEnd=3)
+        .encode(
+            alt.X("share:Q", axis=alt.Axis(format="%"), title="share of importance"),
+            alt.Y("choice:N", sort="-x", title=None),
+            tooltip=["choice:N", alt.Tooltip("share:Q", format=".1%")],
+        )
+    )
+    return _sized(chart, 28 * len(table) + 10)
+
+
+CURVES = {
+    "relative_rmse": ("relative RMSE", "log", ".2~g"),
+    "gradient_norm": ("gradient norm", "log", ".2~g"),
+    "dead_units": ("share of dead hidden units", "linear", ".0%"),
+    "constant": ("share of nets with constant output", "linear", ".0%"),
+}
+"""What is recorded over training: its title, scale and format."""
+FLOORS = {"relative_rmse": SMALLEST, "gradient_norm": 1e-4}
+
+
+def curve(curves: pd.DataFrame, column: str, order: list[str]) -> alt.LayerChart | None:
+    """One measurement over training: the median over nets and the 10 % to 90 % band (shares: the mean), by `group`."""
+    title, scale, form = CURVES[column]
+    values = curves[column].astype(float)
+    values = values.where(np.isfinite(values)).clip(FLOORS[column], None) if scale == "log" else values
+    groups = values.groupby([curves["group"], curves["step"]])
+    middle = groups.median() if scale == "log" else groups.mean()
+    spread = {"low": groups.quantile(0.1), "high": groups.quantile(0.9)}
+    table = pd.DataFrame({"value": middle, **spread, "nets": groups.count()})
+    table = significant(table.dropna().reset_index(), 3)
+    if table.empty:
+        return None
+    x = alt.X("step:Q", title="optimiser steps", scale=alt.Scale(type="symlog"), axis=_steps(table["step"].max()))
+    axis = _DECADES if scale == "log" else alt.Axis(format="%")
+    y = alt.Y("value:Q", title=title, scale=alt.Scale(type=scale), axis=axis)
+    tooltip = ["group:N", "step:Q", alt.Tooltip("value:Q", format=form, title=title), "nets:Q"]
+    base = alt.Chart(table).encode(x, color=_groups("group", order))
+    line = base.mark_line(point=alt.OverlayMarkDef(size=26), strokeWidth=2).encode(y, tooltip=tooltip)
+    band = base.mark_area(opacity=0.13).encode(alt.Y("low:Q", axis=axis), alt.Y2("high:Q"))
+    layers = [band, line] if scale == "log" else [line]
+    if column == "relative_rmse":
+        layers = [_yardsticks(curves), *layers]
+    return _sized(alt.layer(*layers), 260)
+
+
+THOUSANDS = "datum.value < 1000 ? datum.value : format(datum.value / 1000, '~g') + 'k'"
+
+
+def _steps(last: int) -> alt.Axis:
+    decades = range(int(np.log10(max(last, 1))) + 1)
+    return alt.Axis(grid=False, values=[0, *(10**i for i in decades)], labelExpr=THOUSANDS)
+
+
+def _yardsticks(curves: pd.DataFrame) -> alt.Chart:
+    """What answering 0, the mean and the best plane loses; without those that differ from operation to operation."""
+    # the mean's loss is the variance of the results, so relative to it the mean has an error of 1
+    errors = {name: np.sqrt(curves[name] / curves["mean"]) for name in ("zero", "mean", "plane")}
+    same = {name: float(error.median()) for name, error in errors.items() if np.ptp(error) <= 0.05 * error.median()}
+    table = pd.DataFrame({"answer": [f"answering the {n}" for n in same], "value": list(same.values())})
+    table = significant(table[table["value"] > SMALLEST], 3)
+    rule = alt.Chart(table).mark_rule(strokeDash=[4, 4], color=GREY)
+    return rule.encode(alt.Y("value:Q", axis=_DECADES), tooltip=["answer:N", "value:Q"])
+
+
+def significant(table: pd.DataFrame | pd.Series, digits: int) -> pd.DataFrame | pd.Series:
+    """Floats with so many digits: a page is small because its numbers are."""
+    if isinstance(table, pd.Series):
+        return table.map(lambda v: float(f"{v:.{digits}g}") if np.isfinite(v) else np.nan)
+    floats = table.select_dtypes("float")
+    return table.assign(**{name: significant(floats[name], digits) for name in floats})
+
+
+def _sized(chart: alt.Chart | alt.LayerChart, height: int) -> alt.Chart | alt.LayerChart:
+    return chart.properties(width="container", height=height)

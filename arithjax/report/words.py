@@ -1,0 +1,79 @@
+"""What a table says, in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from arithjax import results
+
+
+def percent(rate: float, low: float, high: float) -> str:
+    """`31 % (23-41 %)`."""
+    return f"{100 * rate:.0f} % ({100 * low:.0f}-{100 * high:.0f} %)"
+
+
+def rate_of(nets: pd.DataFrame) -> str:
+    """The success rate of some nets with its interval, in words."""
+    if nets.empty:
+        return "none (there are no such nets)"
+    all_nets = results.summarise(nets).iloc[0]
+    return percent(all_nets["rate"], all_nets["low"], all_nets["high"])
+
+
+def default_words(nets: pd.DataFrame, by: list[str]) -> str:
+    """A sentence on any table: the overall rate, and the best and worst group."""
+    if nets.empty:
+        return "There are no nets yet."
+    noun = "net" if len(nets) == 1 else "nets"
+    words = f"{rate_of(nets)} of {len(nets):,} {noun} learned it (relative RMSE of at most 1 %)."
+    groups = results.summarise(nets, by).sort_values("rate", ascending=False, kind="stable")
+    if by and len(groups) > 1:
+        best, worst = groups.iloc[0], groups.iloc[-1]
+        words += (
+            f" Best: {_label(groups.index[0])} with {percent(best['rate'], best['low'], best['high'])}; worst: "
+            f"{_label(groups.index[-1])} with {percent(worst['rate'], worst['low'], worst['high'])}."
+        )
+    return words
+
+
+def _label(index: object) -> str:
+    return " with ".join(map(str, index)) if isinstance(index, tuple) else str(index)
+
+
+def missing(nets: pd.DataFrame, described: dict[str, Any]) -> str:
+    """What a study still lacks and how to go on, in a sentence; empty when it is finished."""
+    asked = (described.get("trials") or 0) * (described.get("seeds") or 0)
+    if len(nets) >= asked and len(nets):
+        return ""
+    there = f"{len(nets):,} of {asked:,} nets are there" if asked else "it holds no nets"
+    return f"The study is not finished: {there}; this is what they show. To go on: {command(described)}"
+
+
+def command(described: dict[str, Any]) -> str:
+    """The command that runs a study as this one was run."""
+    words = ["arithjax", "run", described.get("name", "STUDY")]
+    for name in ("trials", "seeds", "steps"):
+        if described.get(name):
+            words += [f"--{name}", str(described[name])]
+    return " ".join(words)
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Text as `(kind, text)`: `table` for lines laid out in columns, `words` for the rest, a line each."""
+    out: list[tuple[str, str]] = []
+    for line in text.splitlines():
+        kind = "table" if _tabular(line) else "words"
+        if kind == "table" and out and out[-1][0] == "table":
+            out[-1] = kind, f"{out[-1][1]}\n{line}"
+        elif line.strip():
+            out.append((kind, line))
+    return out
+
+
+def _tabular(line: str) -> bool:
+    """Whether a line is a row of a table: gaps, an indent, or nothing but numbers after its first word."""
+    cells = line.split()
+    numbers = all(cell[-1].isdigit() for cell in cells[1:])
+    return bool(cells) and (line[0] == " " or "  " in line or numbers)

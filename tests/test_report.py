@@ -1,0 +1,208 @@
+"""The report in a real browser: it draws, answers to the mouse, sorts and filters, offline and without complaint."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import arithjax as aj
+from arithjax import report, results
+from arithjax.report import words
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
+
+TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+NETS = 12
+
+
+def question(trial):
+    return aj.Setup(
+        op=trial.suggest_categorical("op", ["add", "mul"]),
+        optimizer=trial.suggest_categorical("optimizer", ["adam", "sgd"]),
+        **TINY,
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished study with its report."""
+    out = tmp_path_factory.mktemp("runs")
+    by, about = ("op", "optimizer"), "Which <b> learns?"
+    study = aj.Study("tiny", question, sampler="grid", seeds=3, by=by, about=about, curves=2)
+    nets = aj.run(study, out)
+    described = results.description(out / "tiny") | {"importance": {"op": 0.75, "optimizer": 0.25}}
+    report.write(out / "tiny", nets, described, portraits=2)
+    return out / "tiny"
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium: playwright's own, or the system's."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    with playwright.sync_playwright() as driver:
+        own = Path(driver.chromium.executable_path).exists()
+        path = None if own else next(filter(None, map(shutil.which, names)), None)
+        if not own and path is None:
+            pytest.skip("no browser: install one (apt-get install chromium, or playwright install chromium)")
+        browser = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def show(chromium):
+    """`show(folder, **options)` opens a report with no network; what it complained of or asked for fails the test."""
+    contexts, troubles = [], []
+
+    def open_page(folder, **options):
+        context = chromium.new_context(offline=True, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: troubles.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: re.match("file:|blob:|data:", request.url) or troubles.append(request.url))
+        page.goto((folder / "report.html").as_uri())
+        page.wait_for_selector("html[data-ready=yes]", timeout=240_000)  # a busy machine takes its time
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not troubles
+
+
+def tooltip_at(page, chart, across, down):
+    """What is shown when the mouse rests on a place of a chart, given as shares of its width and height."""
+    canvas = page.locator(f"figure[data-name={chart}] canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    page.mouse.move(box["x"] + across * box["width"] - 3, box["y"] + down * box["height"])
+    page.mouse.move(box["x"] + across * box["width"], box["y"] + down * box["height"], steps=3)
+    tooltip = page.locator("#vg-tooltip-element.visible")
+    tooltip.wait_for()
+    return tooltip.inner_text()
+
+
+def test_it_draws_every_chart(folder, show):
+    page = show(folder)
+    charts = page.locator("figure.chart")
+    assert charts.count() == 2 + 1 + 1 + 4 + 2 * 3  # rates, parameters, importance, curves, two nets
+    for i in range(charts.count()):
+        box = charts.nth(i).locator("canvas").bounding_box()
+        assert box["width"] > 150
+        assert box["height"] > 50
+    assert page.locator("h1").inner_text() == "Which <b> learns?"
+    assert "of 12 nets learned it" in page.locator(".answer").inner_text()
+    assert "tiny" in page.locator(".command").inner_text()
+
+
+def test_hovering_tells_rate_and_interval(folder, show):
+    page = show(folder)
+    told = tooltip_at(page, "rates", 0.4, 0.45)
+    for word in ("success rate", "95 % interval", "nets", "op", "optimizer"):
+        assert word in told
+    assert "exact" in tooltip_at(page, "net-1-surface", 0.5, 0.4)
+
+
+def test_learning_curves_name_their_yardsticks(folder):
+    kept = results.load_curves(folder)
+    assert kept.groupby(["trial", "seed"]).size().shape == (8,)
+    svg = (folder / "figures" / "curve-dead_units.svg").read_text()
+    assert "share of dead hidden units" in svg
+
+
+def test_the_table_sorts_and_filters(folder, show):
+    page = show(folder)
+    rows = page.locator("#setups tbody tr")
+    assert rows.count() == 4
+    heading = page.locator("#setups thead td", has_text="median relative RMSE")
+    place = heading.evaluate("cell => cell.cellIndex")
+
+    def errors():
+        return [float(text) for text in page.locator(f"#setups tbody tr td:nth-child({place + 1})").all_inner_texts()]
+
+    heading.locator(".dt-column-title").click()
+    assert errors() == sorted(errors())
+    heading.locator(".dt-column-title").click()
+    assert errors() == sorted(errors(), reverse=True)
+    assert len(set(errors())) > 1
+    page.locator("input[type=search]").first.fill("sgd")
+    assert rows.count() == 2
+
+
+def test_dark_and_light(folder, show):
+    def colours(page):
+        return page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+
+    def lightness(colour):
+        return sum(map(int, re.findall(r"\d+", colour)[:3])) / 3
+
+    for scheme in ("light", "dark"):
+        paper, ink = map(lightness, colours(show(folder, color_scheme=scheme)))
+        assert (paper > 200 and ink < 80) if scheme == "light" else (paper < 60 and ink > 180)
+
+
+def test_a_change_of_theme_draws_again(folder, show):
+    page = show(folder, color_scheme="light")
+    before = page.locator("figure[data-name=rates] canvas").evaluate("canvas => canvas.toDataURL()")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "before => { const c = document.querySelector('figure[data-name=rates] canvas'); "
+        "return c && c.toDataURL() !== before }",
+        arg=before,
+    )
+
+
+def test_on_a_phone_nothing_sticks_out(folder, show):
+    page = show(folder, **PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    boxes = [canvas.bounding_box() for canvas in page.locator("figure.chart canvas").all()]
+    assert len(boxes) == 14
+    for box in boxes:
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+
+
+@pytest.mark.parametrize("count", [0, 1, 5])
+def test_an_unfinished_study_says_what_is_missing(folder, tmp_path, count, show):
+    nets, described = results.load(folder), results.description(folder)
+    report.write(tmp_path, nets[:count], described, portraits=0)
+    page = show(tmp_path)
+    told = page.locator(".notice[role=status]").inner_text()
+    assert f"{count} of {NETS} nets are there" in told
+    assert "arithjax run tiny --trials 4 --seeds 3" in told
+    assert page.locator("figure.chart").count() == page.locator("figure.chart canvas").count() == (2 if count else 0)
+
+
+def test_a_table_without_its_operation(folder, tmp_path):
+    nets = results.load(folder).assign(op="unheard of")
+    page = report.write(tmp_path, nets, {"name": "mine", "trials": 4, "seeds": 3}, portraits=2)
+    assert "unknown operation" in page.read_text()
+
+
+def test_the_same_table_gives_the_same_page(folder, tmp_path):
+    nets, described = results.load(folder), results.description(folder)
+    pages = [report.write(tmp_path, nets, described, portraits=0).read_bytes() for _ in range(2)]
+    assert pages[0] == pages[1]
+    assert len(pages[0]) < 1_500_000
+    figures = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert {"rates.svg", "grades.svg", "parameters.svg"} <= figures
+
+
+def test_a_choice_that_is_no_field_of_the_setup(folder, tmp_path):
+    nets = results.load(folder)
+    nets["choices"] = [json.dumps({"the.change": "none" if trial < 2 else "more"}) for trial in nets["trial"]]
+    page = report.write(tmp_path, nets, {"name": "why", "by": ["the.change"]}, portraits=0)
+    assert page.exists()
+    assert list(results.with_choices(nets)["the.change"].unique()) == ["none", "more"]
+
+
+def test_words_and_tables_of_an_answer():
+    frame = pd.DataFrame({"a": [306, 486], "value": [38250.0, 229878.0], "error": [21147.2, -97219.6]})
+    text = f"It fails. \nTen pairs:\n{frame.to_string(index=False)}\n\nSo 1 % (0-2 %) learn."
+    kinds = [kind for kind, _ in words.blocks(text)]
+    assert kinds == ["words", "words", "table", "words"]
