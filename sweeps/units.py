@@ -33,7 +33,7 @@ study = aj.Study(
     question,
     sampler="grid",
     seeds=25,
-    by=("model", "activation", "op"),
+    by=("model", "op", "activation"),
     about="Which arithmetic unit learns which operation, on the single-module task?",
     answer=answer,
 )

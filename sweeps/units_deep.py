@@ -29,7 +29,7 @@ study = aj.Study(
     question,
     sampler="grid",
     seeds=20,
-    by=("model", "activation", "op"),
+    by=("model", "op", "activation"),
     about="Which pairs of layers learn arithmetic on sums of four, ten and a hundred inputs?",
     answer=answer,
 )

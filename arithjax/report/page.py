@@ -93,6 +93,11 @@ RATES = (
     "is exact when every result in the whole range rounds to the right whole number. "
 )
 
+THRESHOLDS = (
+    "A net has succeeded when its error beyond the training range is below the threshold of its setup, at the evaluation "
+    "with the smallest error within the range. "
+)
+
 
 def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
     shown = [name for name in by if nets[name].nunique(dropna=False) > 1]
@@ -102,7 +107,8 @@ def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
         figures.append(Figure("rates" if i == 0 else f"rates-{i + 1}", charts.heat_map(nets, down, across)))
     if len(figures) == 1:
         figures[0].name = "rates"
-    return Section("Who learns it", f"{RATES}Whiskers and intervals are Wilson's, at 95 %.", figures)
+    about = THRESHOLDS if nets["threshold"].notna().any() else RATES
+    return Section("Who learns it", f"{about}Whiskers and intervals are Wilson's, at 95 %.", figures)
 
 
 def _parameters(nets: pd.DataFrame):

@@ -14,6 +14,7 @@ from arithjax import results
 from arithjax.data import Task, evaluate, points
 from arithjax.errors import ArithjaxError
 from arithjax.net import Net, net_again
+from arithjax.operations import OPERATIONS
 from arithjax.population import cores
 from arithjax.report import charts
 from arithjax.report.charts import COLOURS, GREY, significant
@@ -61,7 +62,7 @@ def choose(nets: pd.DataFrame, by: list[str], show: dict[str, str], count: int) 
     show: reasons and conditions, each showing the typical net of those for which it holds. A typical net has the
     median error. Only nets that train again within seconds are chosen.
     """
-    quick = nets[_work(nets) <= MOST_WORK]
+    quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= len(ARGUMENTS))]
     candidates = [(reason, quick.query(condition)) for reason, condition in show.items()]
     candidates.append(("The best net", quick.sort_values("relative_rmse").head(1)))
     if by:
@@ -76,6 +77,14 @@ def choose(nets: pd.DataFrame, by: list[str], show: dict[str, str], count: int) 
             row = rows.sort_values("relative_rmse", na_position="last").iloc[(len(rows) - 1) // 2]
             chosen.setdefault(int(row.name), (reason, row))
     return list(chosen.values())
+
+
+def _arguments(op: str) -> int:
+    """How many arguments an operation takes; none if it is not known here."""
+    try:
+        return OPERATIONS[op].arity
+    except ArithjaxError:
+        return 0
 
 
 def _work(nets: pd.DataFrame) -> pd.Series:
@@ -102,7 +111,7 @@ def portray(reason: str, row: pd.Series, root: int) -> Portrait:
     net = net_again(row, root)
     task = Task.of(net.setup)
     line, ticks = axis(net, 121), axis(net, GRID)
-    beyond = points(task.op, task.extrapolation, task.integers, SAMPLE).x
+    beyond = points(task.op, task.extrapolation, task.integers, task.distribution, SAMPLE).x
     truth = np.concatenate([task.interpolation_points.x[:SAMPLE], beyond])
     diagonal = np.stack([line] * task.op.arity, -1)
     grid = np.stack(np.meshgrid(*[ticks] * task.op.arity, indexing="ij"), -1).reshape(-1, task.op.arity)
