@@ -461,7 +461,10 @@ def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
     summary = results.summarise(nets, by)
     if len(by) != 2:
         return text(summary)
-    cells = [f"{100 * r:.0f} ({100 * a:.0f}-{100 * b:.0f})" for r, a, b in summary[["rate", "low", "high"]].to_numpy()]
+    cells = [
+        f"{100 * r:.0f} ({100 * a:.0f}-{100 * b:.0f})"
+        for r, a, b in summary[["rate", "rate_low", "rate_high"]].to_numpy()
+    ]
     summary["cell"] = cells
     grid = summary["cell"].unstack(fill_value="")
     order = nets.assign(good=results.success(nets))

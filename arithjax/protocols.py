@@ -194,8 +194,8 @@ def compare(nets: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (unit, op, interval), (rate, step) in PUBLISHED.items():
-        column = "activation" if unit in ACTIVATIONS else "model"
-        cell = nets[(nets[column] == unit) & (nets.op == op) & (nets.low == interval[0]) & (nets.high == interval[1])]
+        who = (nets.model == "mlp") & (nets.activation == unit) if unit in ACTIVATIONS else nets.model == unit
+        cell = nets[who & (nets.op == op) & (nets.low == interval[0]) & (nets.high == interval[1])]
         if cell.empty:
             continue
         low, high = results.wilson(cell.success.sum(), len(cell))

@@ -231,14 +231,14 @@ def wilson(successes: Any, trials: Any, z: float = 1.959963984540054) -> tuple[n
 
 def success(nets: pd.DataFrame) -> pd.Series:
     """Whether each net of a table counts as a success."""
-    return nets["grade"].isin(SUCCESS)
+    return nets["success"].astype(bool)
 
 
 def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates, grouped by columns.
 
     Columns: `nets`, `rate` (share of successes: graded learned or exact, or below the setup's threshold) with its
-    Wilson 95 % interval `low high`, the shares `exact_rate dead_rate diverged_rate`, and the medians of
+    Wilson 95 % interval `rate_low rate_high`, the shares `exact_rate dead_rate diverged_rate`, and the medians of
     `relative_rmse`, `extrapolation_relative_rmse` and, over the nets that got there, `solved_at`.
     """
     by = [by] if isinstance(by, str) else list(by)
@@ -259,8 +259,8 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     table = groups[["rate", "exact_rate", "dead_rate", "diverged_rate"]].mean()
     table.insert(0, "nets", groups.size())
     low, high = wilson((table["rate"] * table["nets"]).round(), table["nets"])
-    table.insert(2, "low", low)
-    table.insert(3, "high", high)
+    table.insert(2, "rate_low", low)
+    table.insert(3, "rate_high", high)
     return table.join(medians)
 
 

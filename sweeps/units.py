@@ -2,6 +2,7 @@
 
 import arithjax as aj
 from arithjax import protocols
+from arithjax.report import rate_of
 
 CONTROLS = ["linear", "relu", "relu6", "square"]
 UNITS = [name for name, model in aj.MODELS.items() if isinstance(model, aj.UnitModel) and name != "dense"]
@@ -20,11 +21,21 @@ def answer(nets):
     close = (steps - 1).abs() <= 0.1
     disagree = ours[~ours.inside | ((ours.ratio - 1).abs() > 0.1)]
     rates = nets.groupby(["model", "activation", "op"]).success.mean().unstack()
+    multiply = nets[nets.op == "mul"]
+    square = multiply[(multiply.model == "mlp") & (multiply.activation == "square")]
+    units = {name: rate_of(multiply[multiply.model == name]) for name in ("log_exp", "quadratic", "bilinear", "nmu")}
     return (
         f"Beside the published cells ({ours.inside.sum()} of {len(ours)} rates inside our 95 % intervals, "
         f"{close.sum()} of {len(steps)} steps within ten per cent):\n{ours.round(3).to_string()}\n\n"
         f"Disagreements:\n{disagree.round(3).to_string() if len(disagree) else 'none'}\n\n"
-        f"Success over all ranges:\n{rates.round(2).to_string()}"
+        f"Success over all ranges:\n{rates.round(2).to_string()}\n\n"
+        f"Never put through this protocol before, on products: log-exp layers succeed in {units['log_exp']} of nets, "
+        f"bilinear layers in {units['bilinear']}, quadratic neurons in {units['quadratic']} and square nets in "
+        f"{rate_of(square)}, against {units['nmu']} for the NMU. All of them represent the product, as the NAC• does; "
+        f"what the NMU family adds is weights that are driven to 0 and 1, without which Adam at 1e-3 stops short of the "
+        f"threshold: their median relative error beyond the range is "
+        f"{multiply[multiply.model == 'bilinear'].extrapolation_relative_rmse.median():.0e} (bilinear) and "
+        f"{multiply[multiply.model == 'log_exp'].extrapolation_relative_rmse.median():.0e} (log-exp)."
     )
 
 

@@ -63,6 +63,11 @@ class Unit(nn.Module):
         return params
 
     @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        """What one net's layer computes of expressions `x`, an expression a feature; None if it is no polynomial."""
+        return None
+
+    @classmethod
     def penalty(cls, params: dict) -> jax.Array:
         """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M] eq. 6)."""
         return sum(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
@@ -98,6 +103,17 @@ def nac_bound(inputs: int, features: int) -> float:
         variance = (1 - math.tanh(r) / r) * (r - math.tanh(r / 2)) / (2 * r)
         low, high = (r, high) if max(inputs + features, 5) * variance < 2 else (low, r)
     return low
+
+
+def weighted(w: np.ndarray, x: list) -> list:
+    """`Σᵢ Wᵢ xᵢ` of expressions, for `W [in, features]`."""
+    return [sum(float(v) * one for v, one in zip(column, x, strict=True)) for column in np.asarray(w).T]
+
+
+def multiplied(w: np.ndarray, x: list) -> list:
+    """`∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)` of expressions, for `W [in, features]`."""
+    columns = np.asarray(w).T
+    return [math.prod(float(v) * one + 1 - float(v) for v, one in zip(column, x, strict=True)) for column in columns]
 
 
 def product(x: jax.Array) -> jax.Array:
@@ -136,6 +152,10 @@ class NACAdd(Unit):
     @classmethod
     def weights(cls, params: dict) -> list[jax.Array]:
         return [jnp.tanh(params["W_hat"]) * jax.nn.sigmoid(params["M_hat"])]
+
+    @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        return weighted(cls.weights(params)[0], x) if cls is NACAdd else None
 
 
 class NACMul(NACAdd):
@@ -263,6 +283,10 @@ class NAU(Unit):
     def constrain(cls, params: dict) -> dict:
         return params | {"W": jnp.clip(params["W"], -1, 1)}
 
+    @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        return weighted(params["W"], x) if cls is NAU else None
+
 
 class NMU(Unit):
     """NMU: `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`, W clamped to [0, 1] ([M] eq. 5)."""
@@ -278,6 +302,10 @@ class NMU(Unit):
     @classmethod
     def constrain(cls, params: dict) -> dict:
         return params | {"W": jnp.clip(params["W"], 0, 1)}
+
+    @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        return multiplied(params["W"], x) if cls in (NMU, SNMU) else None
 
 
 class SNMU(NMU):
@@ -429,6 +457,11 @@ class Bilinear(Unit):
         u = self.param("U", glorot(inputs, features), (inputs, features, lanes))
         return contract(pairs, w) + contract(x, u) + self.param("b", nn.initializers.zeros, (1, features, lanes))
 
+    @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        parts = weighted(params["W"], [a * b for a in x for b in x]), weighted(params["U"], x), params["b"][0]
+        return [w + u + float(b) for w, u, b in zip(*parts, strict=True)]
+
 
 class Quadratic(Unit):
     """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q] eq. 1), started as a linear one: W_g = 0,
@@ -442,6 +475,12 @@ class Quadratic(Unit):
         b_r, c = (self.param(name, zeros, row) for name in ("b_r", "c"))
         b_g = self.param("b_g", nn.initializers.ones, row)
         return (contract(x, r) + b_r) * (contract(x, g) + b_g) + contract(x**2, b) + c
+
+    @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        sums = weighted(params["W_r"], x), weighted(params["W_g"], x), weighted(params["W_b"], [one**2 for one in x])
+        rows = (params[name][0] for name in ("b_r", "b_g", "c"))
+        return [(r + float(p)) * (g + float(q)) + b + float(s) for r, g, b, p, q, s in zip(*sums, *rows, strict=True)]
 
 
 class LogExp(Unit):
@@ -507,6 +546,12 @@ class Stack(nn.Module):
         """Each layer's kind, name and parameters."""
         names = (f"{kind.__name__}_{i}" for i, kind in enumerate(self.kinds))
         return [(kind, name, params[name]) for kind, name in zip(self.kinds, names, strict=True)]
+
+    def formula(self, params: dict, x: list) -> Any:
+        """What one net computes of expressions `x`; None if a layer has no formula."""
+        for kind, _, layer in self.layers(params):
+            x = x and kind.formula(layer, x)
+        return x and x[0]
 
     def constrain(self, params: dict) -> dict:
         """Parameters after a step, layer by layer."""

@@ -67,7 +67,9 @@ def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[l
         labelled[column], order = levels(nets, column)
         orders.append([name for name in order if name in set(labelled[column])])
     table = results.summarise(labelled, columns).reset_index().replace([np.inf, -np.inf], np.nan)
-    table["interval"] = [f"{100 * a:.1f} to {100 * b:.1f} %" for a, b in zip(table["low"], table["high"], strict=True)]
+    table["interval"] = [
+        f"{100 * a:.1f} to {100 * b:.1f} %" for a, b in zip(table["rate_low"], table["rate_high"], strict=True)
+    ]
     for column, order in zip(columns, orders, strict=True):
         table = table[table[column].isin(order)]
     return table.drop(columns="solved_at").round(6), orders

@@ -23,6 +23,7 @@ import vl_convert
 from arithjax import results
 from arithjax.errors import ArithjaxError
 from arithjax.report import charts, words
+from arithjax.setup import cell
 
 MOST_ROWS = 2000
 FIGURE_WIDTH = 640
@@ -94,8 +95,8 @@ RATES = (
 )
 
 THRESHOLDS = (
-    "A net has succeeded when its error beyond the training range is below the threshold of its setup, at the evaluation "
-    "with the smallest error within the range. "
+    "A net has succeeded when its error beyond the training range is below the threshold of its setup, at the "
+    "evaluation with the smallest error within the range. "
 )
 
 
@@ -174,7 +175,7 @@ def _about_net(portrait: Any) -> str:
     activation = setup.activation if isinstance(setup.activation, str) else ", ".join(setup.activation)
     said = [
         f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
-        " ".join(part for part in (setup.model, sizes, activation) if part),
+        " ".join(part for part in (cell(setup.model), sizes, activation) if part),
         f"{row['parameters']:,} parameters",
         f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}, extrapolating "
         f"{row['extrapolation_relative_rmse']:.2g}",
@@ -267,7 +268,7 @@ def _facts(nets: pd.DataFrame) -> list[tuple[str, str]]:
     return [
         (f"{len(nets):,}", "net" if len(nets) == 1 else "nets"),
         (f"{nets['trial'].nunique():,}", "setup" if nets["trial"].nunique() == 1 else "setups"),
-        (f"{rates['rate']:.0%}", f"learned it ({100 * rates['low']:.0f} to {100 * rates['high']:.0f} %)"),
+        (f"{rates['rate']:.0%}", f"learned it ({100 * rates['rate_low']:.0f} to {100 * rates['rate_high']:.0f} %)"),
         *shares,
     ]
 
@@ -277,7 +278,7 @@ def _table(nets: pd.DataFrame) -> dict[str, Any]:
     if nets.empty:
         return {"columns": [], "rows": []}
     table = results.setups_table(nets).head(MOST_ROWS).reset_index().dropna(axis=1, how="all")
-    table.insert(1, "success", list(zip(*(table.pop(name) for name in ("rate", "low", "high")), strict=True)))
+    table.insert(1, "success", list(zip(*(table.pop(name) for name in ("rate", "rate_low", "rate_high")), strict=True)))
     columns = [{"title": TITLES.get(name, charts.nice(name)), "name": name} for name in table]
     return {
         "columns": columns,

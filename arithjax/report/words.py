@@ -19,7 +19,7 @@ def rate_of(nets: pd.DataFrame) -> str:
     if nets.empty:
         return "none (there are no such nets)"
     all_nets = results.summarise(nets).iloc[0]
-    return percent(all_nets["rate"], all_nets["low"], all_nets["high"])
+    return percent(all_nets["rate"], all_nets["rate_low"], all_nets["rate_high"])
 
 
 def default_words(nets: pd.DataFrame, by: list[str]) -> str:
@@ -32,8 +32,8 @@ def default_words(nets: pd.DataFrame, by: list[str]) -> str:
     if by and len(groups) > 1:
         best, worst = groups.iloc[0], groups.iloc[-1]
         words += (
-            f" Best: {_label(groups.index[0])} with {percent(best['rate'], best['low'], best['high'])}; worst: "
-            f"{_label(groups.index[-1])} with {percent(worst['rate'], worst['low'], worst['high'])}."
+            f" Best: {_label(groups.index[0])} with {percent(best['rate'], best['rate_low'], best['rate_high'])}; worst: "
+            f"{_label(groups.index[-1])} with {percent(worst['rate'], worst['rate_low'], worst['rate_high'])}."
         )
     return words
 
