@@ -31,7 +31,7 @@ def answer(nets):
         f"Success over all ranges:\n{rates.round(2).to_string()}\n\n"
         f"Never put through this protocol before, on products: log-exp layers succeed in {units['log_exp']} of nets, "
         f"bilinear layers in {units['bilinear']}, quadratic neurons in {units['quadratic']} and square nets in "
-        f"{rate_of(square)}, against {units['nmu']} for the NMU. All of them represent the product, as the NAC• does; "
+        f"{rate_of(square)}, against {units['nmu']} for the NMU. All of them represent the product, as NAC• does; "
         f"what the NMU family adds is weights that are driven to 0 and 1, without which Adam at 1e-3 stops short of the "
         f"threshold: their median relative error beyond the range is "
         f"{multiply[multiply.model == 'bilinear'].extrapolation_relative_rmse.median():.0e} (bilinear) and "

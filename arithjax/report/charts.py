@@ -127,7 +127,7 @@ def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
     whiskers = [
         alt.Chart(table)
         .mark_rule(color=colour, strokeWidth=width, strokeCap="round")
-        .encode(alt.X("low:Q"), y, alt.X2("high:Q"), tooltip=[f"{column}:N", *_RATES])
+        .encode(alt.X("rate_low:Q"), y, alt.X2("rate_high:Q"), tooltip=[f"{column}:N", *_RATES])
         for colour, width in (("white", 5), ("black", 2))
     ]
     return _sized(alt.layer(bars, *whiskers), 34 * len(order) + 10)

@@ -19,7 +19,12 @@ def rate_of(nets: pd.DataFrame) -> str:
     if nets.empty:
         return "none (there are no such nets)"
     all_nets = results.summarise(nets).iloc[0]
-    return percent(all_nets["rate"], all_nets["rate_low"], all_nets["rate_high"])
+    return _rate(all_nets)
+
+
+def _rate(row: pd.Series) -> str:
+    """A summary's rate with its interval."""
+    return percent(row["rate"], row["rate_low"], row["rate_high"])
 
 
 def default_words(nets: pd.DataFrame, by: list[str]) -> str:
@@ -30,11 +35,8 @@ def default_words(nets: pd.DataFrame, by: list[str]) -> str:
     words = f"{rate_of(nets)} of {len(nets):,} {noun} learned it (relative RMSE of at most 1 %)."
     groups = results.summarise(nets, by).sort_values("rate", ascending=False, kind="stable")
     if by and len(groups) > 1:
-        best, worst = groups.iloc[0], groups.iloc[-1]
-        words += (
-            f" Best: {_label(groups.index[0])} with {percent(best['rate'], best['rate_low'], best['rate_high'])}; worst: "
-            f"{_label(groups.index[-1])} with {percent(worst['rate'], worst['rate_low'], worst['rate_high'])}."
-        )
+        (best, most), (worst, least) = ((_label(groups.index[i]), _rate(groups.iloc[i])) for i in (0, -1))
+        words += f" Best: {best} with {most}; worst: {worst} with {least}."
     return words
 
 
