@@ -41,17 +41,13 @@ from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_a
 from arithjax.population import cores, crew
 from arithjax.setup import Setup
 
+RAW = {"input_transform": "raw", "target_transform": "raw", "epsilon": 1e-7}
 QUESTION = Setup(
-    widths=(3, 5, 3, 5),
-    activation=("linear", "relu", "relu", "relu"),
-    output_activation="relu",
-    input_transform="raw",
-    target_transform="raw",
-    batch=10,
-    epsilon=1e-7,
+    widths=(3, 5, 3, 5), activation=("linear", "relu", "relu", "relu"), output_activation="relu", batch=10, **RAW
 )
 SIZES = itertools.product((8, 16, 32, 64, 128, 256), (10, 128))
 WIDE = [Setup(widths=(width, width), activation="relu", batch=batch, epsilon=1e-7) for width, batch in SIZES]
+UNIT = Setup(model="nmu", integers=False, low=1, high=2, batch=128, **RAW)
 SEGMENT = 1000
 """Steps in a call of arithjax: those between two evaluations of the default setup."""
 
@@ -116,7 +112,7 @@ def bench(
     quick: only the question's net, and no ways that need a package of the `bench` extra.
     """
     console = Console()
-    setups = setups or ([QUESTION] if quick else [QUESTION, *WIDE])
+    setups = setups or ([QUESTION] if quick else [QUESTION, UNIT, *WIDE])
     ways = _installed(ways or [way for way in WAYS if not (quick and way.needs)], console)
     peak, rows = 0.0, []
     for setup in setups:
@@ -228,7 +224,7 @@ def jit_loop(setup: Setup, nets: int) -> Runner:
 def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
     """The state of an ordinary Flax net, and `step(state, x [batch, 2], t [batch]) -> state`."""
     layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in _layers(setup)]
-    model = nn.Sequential(list(itertools.chain(*layers)))
+    model = OrdinaryNMU() if setup.model == "nmu" else nn.Sequential(list(itertools.chain(*layers)))
     optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
     params = model.init(jax.random.key(0), jnp.zeros((1, 2)))
 
@@ -236,9 +232,20 @@ def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
         params, moments = state
         gradient = jax.grad(lambda params: jnp.mean((model.apply(params, x)[:, 0] - t) ** 2))(params)
         updates, moments = optimizer.update(gradient, moments)
-        return optax.apply_updates(params, updates), moments
+        params = optax.apply_updates(params, updates)
+        return (jax.tree.map(lambda w: jnp.clip(w, 0, 1), params) if setup.model == "nmu" else params), moments
 
     return (params, optimizer.init(params)), step
+
+
+class OrdinaryNMU(nn.Module):
+    """An NMU as one would write it in Flax (Madsen & Johansen 2020)."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """`x [batch, in]` -> `[batch, 1]`."""
+        w = self.param("W", lambda key: jax.random.uniform(key, (x.shape[1], 1), minval=0.25, maxval=0.75))
+        return jnp.prod(w[None] * x[:, :, None] + 1 - w[None], axis=1)
 
 
 def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
@@ -383,7 +390,9 @@ def _layers(setup: Setup) -> list[tuple[int, int, str]]:
 
 def _examples(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
     """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
-    x = np.random.default_rng(0).integers(int(setup.low), int(setup.high), (nets, setup.examples, 2)).astype(np.float32)
+    generator, shape = np.random.default_rng(0), (nets, setup.examples, 2)
+    draw = generator.integers if setup.integers else generator.uniform
+    x = draw(setup.low, setup.high, shape).astype(np.float32)
     t = x[..., 0] * x[..., 1]
     return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
 
@@ -402,7 +411,9 @@ def _flops(setup: Setup) -> int:
 
 
 def net_name(setup: Setup) -> str:
-    """`question`, or layer sizes such as `2-64-64-1`."""
+    """`question`, a unit's name, or layer sizes such as `2-64-64-1`."""
+    if setup.model != "mlp":
+        return str(setup.model)
     return "question" if setup == QUESTION else "-".join(map(str, (2, *setup.widths, 1)))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import hashlib
+import os
+import platform
 import threading
 import time
 import warnings
@@ -12,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
+
+CACHE = "JAX_COMPILATION_CACHE_DIR"
+"""The environment variable that names another folder for compiled programs."""
 
 _compiled: dict[Any, Future] = {}
 _lock = threading.Lock()
@@ -28,18 +35,27 @@ statistics = Statistics()
 
 
 @functools.cache
+def processor() -> str:
+    """What the processor can do, as the system says; empty where it does not."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+    return next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
+
+
+def vector_bits() -> int:
+    """Bits in the processor's vectors, as far as is known."""
+    return 512 if "avx512f" in processor() else 256 if "avx2" in processor() else 128
+
+
 def lanes_options() -> dict[str, str]:
     """XLA options for multiply-sum programs: vectors as wide as the processor's, no library calls for reductions (they
     would materialise the products), and one thread, since another program trains on each other core."""
     if jax.default_backend() != "cpu":
         return {}
     options = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": "False"}
-    try:
-        flags = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return options
-    width = "512" if "avx512f" in flags else "256" if "avx2" in flags else None
-    return options | ({"xla_cpu_prefer_vector_width": width} if width else {})
+    return options | ({"xla_cpu_prefer_vector_width": str(vector_bits())} if vector_bits() > 128 else {})
 
 
 def product_options() -> dict[str, str]:
@@ -55,6 +71,35 @@ def quick_options() -> dict[str, str]:
         "xla_cpu_multi_thread_eigen": "False",
     }
     return quick if jax.default_backend() == "cpu" else {}
+
+
+def cache_folder() -> Path:
+    """Where compiled programs outlive their process, unless jax is told another folder: one for each kind of processor,
+    since machines may share a home."""
+    kind = hashlib.sha256(f"{platform.machine()} {processor()}".encode()).hexdigest()[:12]
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arithjax" / f"programs-{kind}"
+
+
+@functools.cache
+def use_cache() -> None:
+    """Keep compiled programs, however small, for the next process; a folder or limits that the user chose stay."""
+    if not jax.config.jax_enable_compilation_cache:
+        return
+    if jax.config.jax_compilation_cache_dir is None:
+        try:
+            folder = cache_folder()
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.access(folder, os.W_OK):
+                raise PermissionError(0, "not writable")
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            warnings.warn(f"compiled programs are not kept ({reason}); {CACHE} names another folder.", stacklevel=2)
+            return
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        compilation_cache.reset_cache()  # whatever was compiled before without one
+    for name, value in (("min_compile_time_secs", 0.0), ("min_entry_size_bytes", -1)):
+        if f"JAX_PERSISTENT_CACHE_{name.upper()}" not in os.environ:
+            jax.config.update(f"jax_persistent_cache_{name}", value)
 
 
 def call(function: Callable, program: Any, options: dict[str, str], *arguments: Any) -> Any:
@@ -80,6 +125,7 @@ def _device(leaf: Any) -> Any:
 
 
 def _compile(function: Callable, options: dict[str, str], arguments: tuple) -> Callable:
+    use_cache()
     started = time.perf_counter()
     lowered = jax.jit(function).lower(*arguments)
     while True:

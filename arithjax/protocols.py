@@ -2,7 +2,7 @@
 (1, 2))], seeds=25)` reproduces a cell of a paper.
 
 Success is an extrapolation error below that of an ε-perfect solution, whose right weights are 1 - ε and all others ε,
-at the evaluation with the smallest interpolation error (Madsen & Johansen 2020, section 4). Any field of a setup can be
+at the evaluation with the smallest interpolation error (Madsen & Johansen 2020). Any field of a setup can be
 given to override the protocol's.
 """
 
@@ -36,7 +36,7 @@ RANGES: dict[tuple[float, float], tuple[float, ...]] = {
     (1.1, 1.2): (1.2, 6),
     (10, 20): (20, 40),
 }
-"""Interpolation range -> extrapolation range of the single-module task (Mistry et al. 2022, table 3)."""
+"""Interpolation range -> extrapolation range of the single-module task (Mistry et al. 2022)."""
 
 ARITHMETIC_THRESHOLDS = {
     ("mul", 100): 0.16001,
@@ -48,8 +48,7 @@ ARITHMETIC_THRESHOLDS = {
     ("mul", 4): 7.10447e-8,
     ("mul", 10): 1.50963e-5,
 }
-"""Published thresholds of the arithmetic dataset, by operation and number of inputs (Madsen & Johansen 2020, appendix
-C.2): simulated on slices one element too long, and used as published. Others are simulated alike."""
+"""Published thresholds of the arithmetic dataset, by operation and number of inputs (Madsen & Johansen 2020): simulated on slices one element too long, and used as published. Others are simulated alike."""
 
 PLAIN = {"integers": False, "input_transform": "raw", "target_transform": "raw"}
 
@@ -57,7 +56,7 @@ PLAIN = {"integers": False, "input_transform": "raw", "target_transform": "raw"}
 def single_module(
     unit: str, op: str, interpolation: Interval, extrapolation: Interval | None = None, epsilon: float = 1e-5, **changes
 ) -> Setup:
-    """One unit, two inputs, one output (Mistry et al. 2022, section 5): 50,000 steps of fresh batches of 128, Adam.
+    """One unit, two inputs, one output (Mistry et al. 2022): 50,000 steps of fresh batches of 128, Adam.
 
     unit: a unit, or an activation for the control: an MLP with two hidden units.
     extrapolation: one interval or several; by default the benchmark's for this interpolation range.
@@ -94,7 +93,7 @@ def arithmetic_dataset(
     epsilon: float = 1e-5,
     **changes,
 ) -> Setup:
-    """Two layers, n -> 2 -> 1, that learn `op` of sums over slices of n inputs (Madsen & Johansen 2020, section 4.1).
+    """Two layers, n -> 2 -> 1, that learn `op` of sums over slices of n inputs (Madsen & Johansen 2020).
 
     unit: one name stands for the paper's pair, `nmu` for NAU then NMU and `nac_mul` for NAC+ then NAC•; or the two.
     subset: share of the inputs in each slice; overlap: share of a slice that is also in the other; both rounded down.
@@ -139,7 +138,7 @@ def arithmetic_dataset(
 
 
 def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, **changes) -> Setup:
-    """One unit with two inputs (Schlör et al. 2020, experiment 1): 64,000 fixed examples, 100 epochs of batches of 64,
+    """One unit with two inputs (Schlör et al. 2020): 64,000 fixed examples, 100 epochs of batches of 64,
     RMSProp; success is an extrapolation MSE below 1e-5.
 
     train, extrapolation: a distribution and its ends, such as `("uniform", -5, 5)`, `("normal", -3, 3)` (three standard
@@ -238,7 +237,7 @@ def _moment(intervals: Interval, power: int) -> float:
 @functools.lru_cache(maxsize=64)
 def simulated_threshold(op: str, extrapolation: tuple[float, ...], epsilon: float = 1e-5) -> float:
     """The extrapolation MSE of an exact `op`, such as `mul:4:0-4:0-2`, of sums whose weights are 1 - ε and else ε, for
-    a million uniform inputs (Madsen & Johansen 2020, appendix C.2)."""
+    a million uniform inputs (Madsen & Johansen 2020)."""
     name, inputs, *parts = op.split(":")
     slices = [tuple(int(end) for end in part.split("-")) for part in parts]
     generator, ends = np.random.default_rng(0), np.array(extrapolation, float).reshape(-1, 2)

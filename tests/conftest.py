@@ -1,7 +1,14 @@
-"""What all tests share: ranks are never promoted silently, and registries are left as they were found."""
+"""What all tests share: programs are kept in a folder of their own, ranks are never promoted silently, and registries
+are left as they were found."""
 
-import jax
-import pytest
+import os
+import tempfile
+
+_cache = tempfile.TemporaryDirectory(prefix="arithjax-programs-")
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name  # before jax is imported; also for processes that tests start
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

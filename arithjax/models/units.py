@@ -69,7 +69,7 @@ class Unit(nn.Module):
 
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
-        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M] eq. 6)."""
+        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M])."""
         return sum(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
 
 
@@ -122,7 +122,7 @@ def product(x: jax.Array) -> jax.Array:
 
 
 def gated(w: jax.Array, x: jax.Array) -> jax.Array:
-    """The multiplicative unit of [M] eq. 5, `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`: `[batch, in, lanes] -> [batch, features, lanes]`."""
+    """The multiplicative unit of [M], `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`: `[batch, in, lanes] -> [batch, features, lanes]`."""
     return product(w[None] * x[:, :, None] + 1 - w[None])
 
 
@@ -137,7 +137,7 @@ def negative(x: jax.Array) -> jax.Array:
 
 
 class NACAdd(Unit):
-    """NAC+: `W x` with `W = tanh(Ŵ) σ(M̂)` ([T] eq. 1)."""
+    """NAC+: `W x` with `W = tanh(Ŵ) σ(M̂)` ([T])."""
 
     def weight(self, x: jax.Array, suffix: str = "") -> jax.Array:
         """W from its two parameters."""
@@ -159,7 +159,7 @@ class NACAdd(Unit):
 
 
 class NACMul(NACAdd):
-    """NAC•: `exp(W log(|x| + ε))` with the W of NAC+ ([T] eq. 2)."""
+    """NAC•: `exp(W log(|x| + ε))` with the W of NAC+ ([T])."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -180,7 +180,7 @@ class NACMulSigmoid(Unit):
 
 
 class NALU(NACAdd):
-    """NALU: `g ⊙ W x + (1 - g) ⊙ exp(W log(|x| + ε))`, `g = σ(G x)`, one W for both paths ([T] eq. 3)."""
+    """NALU: `g ⊙ W x + (1 - g) ⊙ exp(W log(|x| + ε))`, `g = σ(G x)`, one W for both paths ([T])."""
 
     separate: ClassVar[bool] = False
 
@@ -228,7 +228,7 @@ class GNALU(NALU):
 
 
 class INALU(Unit):
-    """iNALU: own weights for each path, the product capped, its sign kept, gates that do not see x ([S] eq. 3-8)."""
+    """iNALU: own weights for each path, the product capped, its sign kept, gates that do not see x ([S])."""
 
     means: ClassVar[dict[str, float]] = {"G": 0.0, "M_hat": 0.5, "W_hat": 0.88}
     std: ClassVar[float] = 0.2
@@ -256,7 +256,7 @@ class INALU(Unit):
 
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
-        """`Σ mean(max(min(-v, v) + 20, 0))`: away from 0 ([S] eq. 9)."""
+        """`Σ mean(max(min(-v, v) + 20, 0))`: away from 0 ([S])."""
         return sum(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
 
 
@@ -268,7 +268,7 @@ class INALUWide(INALU):
 
 
 class NAU(Unit):
-    """NAU: `W x`, W clamped to [-1, 1] ([M] eq. 4)."""
+    """NAU: `W x`, W clamped to [-1, 1] ([M])."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -289,7 +289,7 @@ class NAU(Unit):
 
 
 class NMU(Unit):
-    """NMU: `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`, W clamped to [0, 1] ([M] eq. 5)."""
+    """NMU: `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`, W clamped to [0, 1] ([M])."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -324,7 +324,7 @@ class SNMU(NMU):
 
 class RealNPU(Unit):
     """RealNPU: `exp(W log r) cos(W k)`, with `r = g (|x| + ε) + 1 - g`, `k = g π [x < 0]`, a gate g in [0, 1] for each
-    input ([H] eq. 9). Beyond the clip the gate has no gradient."""
+    input ([H]). Beyond the clip the gate has no gradient."""
 
     straight_through: ClassVar[bool] = False
 
@@ -348,7 +348,7 @@ class RealNPU(Unit):
 
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
-        """L1 of all parameters ([H] eq. 11)."""
+        """L1 of all parameters ([H])."""
         return sum(jnp.abs(v).sum((0, 1)) for v in params.values())
 
 
@@ -359,7 +359,7 @@ class RealNPUThrough(RealNPU):
 
 
 class NPU(RealNPU):
-    """NPU: `exp(W log r - V k) cos(W k + V log r)`, the real part of a complex power W + iV ([H] eq. 6)."""
+    """NPU: `exp(W log r - V k) cos(W k + V log r)`, the real part of a complex power W + iV ([H])."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -381,7 +381,7 @@ class NPUThrough(NPU):
 
 class NRU(NAU):
     """NRU: `∏ᵢ (sign(xᵢ) |xᵢ|^Wᵢ tᵢ + 1 - tᵢ)`, with `tᵢ = tanh(1000 Wᵢ)²` in training and `|Wᵢ|` afterwards, W clamped
-    to [-1, 1] ([D] eq. 4)."""
+    to [-1, 1] ([D])."""
 
     trains_apart: ClassVar[bool] = True
 
@@ -447,7 +447,7 @@ class MulMCFC(MCFC):
 
 
 class Bilinear(Unit):
-    """Multiplicative interaction: `xᵀ W x + U x + b` for each feature ([J] eq. 1 with z = x)."""
+    """Multiplicative interaction: `xᵀ W x + U x + b` for each feature ([J] with z = x)."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -464,7 +464,7 @@ class Bilinear(Unit):
 
 
 class Quadratic(Unit):
-    """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q] eq. 1), started as a linear one: W_g = 0,
+    """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q]), started as a linear one: W_g = 0,
     b_g = 1, W_b = 0, c = 0 (Fan et al. 2022)."""
 
     @nn.compact
@@ -562,7 +562,7 @@ class Stack(nn.Module):
         return sum(kind.penalty(layer) for kind, _, layer in self.layers(params))
 
     def sparsity_error(self, params: dict) -> jax.Array | None:
-        """`[lanes]`: the largest distance of a weight from -1, 0 and 1 ([M] eq. 11); None without discrete weights."""
+        """`[lanes]`: the largest distance of a weight from -1, 0 and 1 ([M]); None without discrete weights."""
         found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
         return functools.reduce(jnp.maximum, found) if found else None
 

@@ -1,0 +1,70 @@
+"""Programs that outlive their process: found again, the same to the last bit, and never a reason to fail."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+TRAIN = """
+import jax
+import jax.numpy as jnp
+jax.jit(lambda x: x + 1)(jnp.ones(3))  # something is compiled before
+hits = []
+jax.monitoring.register_event_listener(lambda name, **_: hits.append(name) if name.endswith("/cache_hits") else None)
+import arithjax as aj
+table = aj.train([aj.Setup(high=10, widths=(2,), examples=64, tests=16, batch=16, steps=5)], seeds=2)
+print(len(hits), table.mse.sum().hex())
+"""
+
+
+def train(home, **environment):
+    """Cache hits and bits of a small training in a process of its own."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("JAX_")}
+    given = clean | {"XDG_CACHE_HOME": str(home)} | environment
+    done = subprocess.run([sys.executable, "-c", TRAIN], env=given, capture_output=True, text=True, check=True)
+    hits, bits = done.stdout.split()
+    return int(hits), bits, done.stderr
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    return home, train(home)
+
+
+def programs(home):
+    return list((home / "arithjax").glob("programs-*/jit_advance-*"))
+
+
+def test_a_second_process_compiles_nothing_and_trains_the_same(first):
+    home, (hits, bits, _) = first
+    assert hits == 0 and len(programs(home)) == 1
+    again, same, said = train(home)
+    assert again >= 4 and same == bits
+    assert said == ""
+
+
+def test_a_damaged_program_is_a_warning(first):
+    home, (_, bits, _) = first
+    (program,) = programs(home)
+    whole = program.read_bytes()
+    program.write_bytes(b"damaged")
+    try:
+        _, same, said = train(home)
+        assert same == bits and "Error reading persistent compilation cache" in said
+    finally:
+        program.write_bytes(whole)
+
+
+def test_a_folder_that_cannot_be_made_is_a_warning(first, tmp_path):
+    (tmp_path / "file").write_text("")
+    hits, bits, said = train(tmp_path / "file")
+    assert (hits, bits) == (0, first[1][1])
+    assert "compiled programs are not kept" in said and "JAX_COMPILATION_CACHE_DIR" in said
+
+
+def test_the_users_own_folder_is_kept(first, tmp_path):
+    train(tmp_path / "home", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
+    assert not (tmp_path / "home").exists()
+    assert list((tmp_path / "own").glob("jit_advance-*"))
