@@ -48,7 +48,8 @@ ARITHMETIC_THRESHOLDS = {
     ("mul", 4): 7.10447e-8,
     ("mul", 10): 1.50963e-5,
 }
-"""Published thresholds of the arithmetic dataset, by operation and number of inputs (Madsen & Johansen 2020): simulated on slices one element too long, and used as published. Others are simulated alike."""
+"""Published thresholds of the arithmetic dataset, by operation and number of inputs (Madsen & Johansen
+2020): simulated on slices one element too long, and used as published. Others are simulated alike."""
 
 PLAIN = {"integers": False, "input_transform": "raw", "target_transform": "raw"}
 

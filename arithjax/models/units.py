@@ -395,8 +395,7 @@ class NRU(NAU):
 
 
 class NMRU(NMU):
-    """NMRU: an NMU on the magnitudes of `(x, 1 / (x + ε))`, with sign `cos(Σ π [x < 0] W)`; ε only in training ([D]
-    eq. 6)."""
+    """NMRU: an NMU on the magnitudes of `(x, 1 / (x + ε))`, with sign `cos(Σ π [x < 0] W)` ([D]); ε in training."""
 
     trains_apart: ClassVar[bool] = True
 
