@@ -23,6 +23,7 @@ def answer(nets):
     rates = nets.groupby(["model", "activation", "op"]).success.mean().unstack()
     multiply = nets[nets.op == "mul"]
     square = multiply[(multiply.model == "mlp") & (multiply.activation == "square")]
+    beyond = multiply.groupby("model").extrapolation_relative_rmse.median()
     units = {name: rate_of(multiply[multiply.model == name]) for name in ("log_exp", "quadratic", "bilinear", "nmu")}
     return (
         f"Beside the published cells ({ours.inside.sum()} of {len(ours)} rates inside our 95 % intervals, "
@@ -31,11 +32,10 @@ def answer(nets):
         f"Success over all ranges:\n{rates.round(2).to_string()}\n\n"
         f"Never put through this protocol before, on products: log-exp layers succeed in {units['log_exp']} of nets, "
         f"bilinear layers in {units['bilinear']}, quadratic neurons in {units['quadratic']} and square nets in "
-        f"{rate_of(square)}, against {units['nmu']} for the NMU. All of them represent products, as NAC• does; "
-        f"what the NMU family adds is weights driven to 0 and 1, without which Adam at 1e-3 stops short of the "
-        f"threshold: their median relative error beyond the range is "
-        f"{multiply[multiply.model == 'bilinear'].extrapolation_relative_rmse.median():.0e} (bilinear) and "
-        f"{multiply[multiply.model == 'log_exp'].extrapolation_relative_rmse.median():.0e} (log-exp)."
+        f"{rate_of(square)}, against {units['nmu']} for the NMU. All of them represent products, as NAC• does, and come "
+        f"close: half of the bilinear nets have a relative error beyond the range below {beyond['bilinear']:.0e}, half of "
+        f"the log-exp nets below {beyond['log_exp']:.0e}. It is the threshold, an error as of weights that are off by "
+        f"1e-5, that most of them miss in 50,000 steps."
     )
 
 
