@@ -28,7 +28,7 @@ study = aj.Study(
     "units_deep",
     question,
     sampler="grid",
-    seeds=20,
+    seeds=16,
     by=("model", "op", "activation"),
     about="Which pairs of layers learn arithmetic on sums of four, ten and a hundred inputs?",
     answer=answer,
