@@ -32,7 +32,7 @@ def answer(nets):
         f"Success over all ranges:\n{rates.round(2).to_string()}\n\n"
         f"New under this protocol, on products: log-exp layers succeed in {units['log_exp']} of nets, "
         f"bilinear ones in {units['bilinear']}, quadratic neurons in {units['quadratic']} and square nets in "
-        f"{rate_of(square)}, against {units['nmu']} for the NMU. All of them represent products, as NAC• does, and come "
+        f"{rate_of(square)}, against {units['nmu']} for the NMU. They all represent products, as NAC• does, and come "
         f"close: half of the bilinear nets have a relative error beyond the range below {beyond['bilinear']:.0e}, half "
         f"of the log-exp nets below {beyond['log_exp']:.0e}. It is the threshold, an error as of weights that are off "
         f"by 1e-5, that most of them miss in 50,000 steps."
