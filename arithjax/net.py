@@ -145,8 +145,8 @@ def load_net(path: str | Path) -> Net:
 
 def _net_in(path: str | Path, header: dict[str, Any], arrays: list[np.ndarray]) -> Net:
     """The net of a file's header and arrays, whose shapes fit its setup."""
-    if header.get("format") != FORMAT:
-        raise ArithjaxError(f"{path} is a '{header.get('format')}', not a '{FORMAT}'; save the net again.")
+    if header["format"] != FORMAT:
+        raise ArithjaxError(f"{path} is a '{header['format']}', not a '{FORMAT}'; fit and save the net again.")
     tree: dict[str, Any] = {}
     for name, array in zip(header["names"], arrays, strict=True):
         *folders, last = json.loads(name)

@@ -88,7 +88,7 @@ def test_fit_save_predict(arithjax, tmp_path):
 
 def test_table_report_retrain(arithjax, results):
     assert "add" in arithjax("table", results, "--by", "op")[1]
-    assert arithjax("table", results, "--by", "op", "--csv")[1].startswith("op,nets,rate,low,high")
+    assert arithjax("table", results, "--by", "op", "--csv")[1].startswith("op,nets,rate,rate_low,rate_high")
     assert "mul" not in arithjax("table", results, "--where", "op == 'add'")[1]
     assert arithjax("report", results)[0] == 0
     assert (results / "figures/rates.svg").read_text().startswith("<svg")
