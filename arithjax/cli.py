@@ -54,6 +54,11 @@ def arithjax() -> None:
     """Which small neural networks learn arithmetic, why the others do not, and how to build one that does."""
 
 
+PORTRAITS = click.option(
+    "--portraits", type=int, default=4, show_default=True, help="Nets to train again for the report; 0 for none."
+)
+
+
 @arithjax.command()
 @click.argument("study")
 @click.option("--out", default="runs", show_default=True, help="Folder for results; the study gets one of its own.")
@@ -61,7 +66,10 @@ def arithjax() -> None:
 @click.option("--seeds", type=int, help="Nets of each setup, instead of the study's number.")
 @click.option("--steps", type=int, help="Optimiser steps, instead of the study's number.")
 @click.option("--cluster", help="Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
-def run(study: str, out: str, trials: int | None, seeds: int | None, steps: int | None, cluster: str | None) -> None:
+@PORTRAITS
+def run(
+    study: str, out: str, trials: int | None, seeds: int | None, steps: int | None, cluster: str | None, portraits: int
+) -> None:
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
     from rich.console import Console
 
@@ -77,10 +85,10 @@ def run(study: str, out: str, trials: int | None, seeds: int | None, steps: int 
     folder = Path(out) / resolved.name
     if not progress.trained:
         click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
-    _finish(resolved, folder, nets)
+    _finish(resolved, folder, nets, portraits)
 
 
-def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
+def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:
     """Summary, figures and the answer of a finished study."""
     import json
 
@@ -104,7 +112,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame) -> None:
     if len(study.objectives) > 1:
         best = results.front(nets, study.objectives)
         click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
-    page = report_module.write(folder, nets, described)
+    page = report_module.write(folder, nets, described, portraits)
     click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
 
 
@@ -153,7 +161,7 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
 @arithjax.command()
 @click.argument("folder", metavar="DIR")
 @click.option("--study", "source", help="The study, if it brings operations or models of its own.")
-@click.option("--portraits", type=int, default=4, show_default=True, help="Nets to train again and show; 0 for none.")
+@PORTRAITS
 def report(folder: str, source: str | None, portraits: int) -> None:
     """Write report.html and its figures again from the table in DIR, finished or not."""
     from arithjax import report as report_module

@@ -245,6 +245,7 @@ def test_summary_of_grades():
         {
             "op": ["add", "add", "mul", "mul"],
             "grade": ["learned", "exact", "dead", "diverged"],
+            "success": [True, True, False, False],
             "relative_rmse": [0.005, 0.0, 1.0, np.nan],
             "extrapolation_relative_rmse": [0.1, 0.0, 1.0, np.nan],
             "solved_at": [10.0, 20.0, np.nan, np.nan],

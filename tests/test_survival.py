@@ -28,8 +28,8 @@ search.ADAPTIVE = 8
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
-        widths=(8,), steps=8000, examples=64, tests=64, evaluate_every=100)
-study = aj.Study("slowly", question, trials=48, seeds=8, sampler={sampler!r})
+        widths=(8,), steps=4000, examples=64, tests=64, evaluate_every=100)
+study = aj.Study("slowly", question, trials=32, seeds=8, sampler={sampler!r})
 """
 
 
@@ -38,7 +38,7 @@ def rates(trial):
 
 
 def start(file, out, *more, **how):
-    command = [*ARITHJAX, "run", str(file), "--out", str(out), *more]
+    command = [*ARITHJAX, "run", str(file), "--out", str(out), "--portraits", "0", *more]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 
@@ -103,7 +103,7 @@ def test_stopped_in_order(whole, tmp_path, number):
     )
     assert "Traceback" not in said
     left = Store(tmp_path / "slowly").rows()
-    assert 0 < len(left) < 48 * 8
+    assert 0 < len(left) < 32 * 8
     if number == signal.SIGTERM:
         assert kill_again_and_again(whole, tmp_path, 0) == expected
 
