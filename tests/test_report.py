@@ -125,10 +125,10 @@ def test_the_table_sorts_and_filters(folder, show):
     def errors():
         return [float(text) for text in page.locator(f"#setups tbody tr td:nth-child({place + 1})").all_inner_texts()]
 
-    heading.locator(".dt-column-title").click()
-    assert errors() == sorted(errors())
-    heading.locator(".dt-column-title").click()
-    assert errors() == sorted(errors(), reverse=True)
+    for order in ("ascending", "descending"):
+        heading.locator(".dt-column-title").click()
+        page.wait_for_function("([cell, order]) => cell.ariaSort == order", arg=[heading.element_handle(), order])
+        assert errors() == sorted(errors(), reverse=order == "descending")
     assert len(set(errors())) > 1
     page.locator("input[type=search]").first.fill("sgd")
     assert rows.count() == 2

@@ -3,7 +3,6 @@
 import json
 import os
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -37,9 +36,12 @@ def rates(trial):
     return aj.Setup(op="add", learning_rate=trial.suggest_float("rate", 1e-3, 1e-1, log=True), **TINY)
 
 
+def command(file, out, *more):
+    return [*ARITHJAX, "run", str(file), "--out", str(out), "--portraits", "0", *more]
+
+
 def start(file, out, *more, **how):
-    command = [*ARITHJAX, "run", str(file), "--out", str(out), "--portraits", "0", *more]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+    return subprocess.Popen(command(file, out, *more), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
 
 
 @pytest.fixture(scope="module", params=["tpe", pytest.param("random", marks=pytest.mark.slow)])
@@ -112,7 +114,7 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
     """The second signal comes while the first one is waited for: evaluations of this setup are far apart."""
     file = tmp_path / "slowly.py"
     file.write_text(
-        whole[0].read_text().replace("evaluate_every=100", "evaluate_every=4000000").replace("8000", "8000000")
+        whole[0].read_text().replace("evaluate_every=100", "evaluate_every=4000000").replace("=4000,", "=8000000,")
     )
     run = start(file, tmp_path)
     while not (tmp_path / "slowly/study.json").exists():
@@ -127,13 +129,10 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
     assert "Traceback" not in said
 
 
-def limit_files():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-
 def test_a_full_disk_is_one_line_and_loses_nothing(whole, tmp_path):
     """No file may grow beyond 20 kB, as on a disk with as much left: study.json fits, chunks do not."""
-    run = start(whole[0], tmp_path, preexec_fn=limit_files)
+    limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *command(whole[0], tmp_path)]
+    run = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, said = run.communicate()
     assert run.returncode == 2, said
     line = [line for line in said.splitlines() if not line[:1].isdigit()]
