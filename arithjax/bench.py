@@ -38,7 +38,7 @@ from arithjax.data import order
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import count_parameters
 from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_arrays, plan
-from arithjax.population import cores, crew
+from arithjax.population import cores, crew, orders
 from arithjax.setup import Setup
 
 RAW = {"input_transform": "raw", "target_transform": "raw", "epsilon": 1e-7}
@@ -179,7 +179,6 @@ def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
     """What trains a tile for some more steps, a segment at a time."""
     form, root, step = tile.program, jnp.uint32(0), 0
     options = compiler.product_options() if form.leading else compiler.lanes_options()
-    epochs = -(-SEGMENT // form.batches) + 1
     with jax.default_device(device):
         given = root, choices_arrays(tile), nets_arrays(tile)
         state = compiler.call(program.initial, form, compiler.quick_options(), *given)
@@ -190,10 +189,9 @@ def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
         end = step + steps
         with jax.default_device(device):
             while step < end:
-                first, stop = step // form.batches, min(step + SEGMENT, end)
-                orders = jnp.asarray(np.stack([order(form.examples, first + i) for i in range(epochs)]))
-                span = jnp.int32(step), jnp.int32(stop)
-                state = compiler.call(program.advance, form, options, state, examples, orders, span, *given)
+                stop = min(step + SEGMENT, end)
+                span, epochs = (jnp.int32(step), jnp.int32(stop)), orders(form, step, SEGMENT)
+                state = compiler.call(program.advance, form, options, state, examples, epochs, span, *given)
                 step = stop
             jax.block_until_ready(state)
 

@@ -383,9 +383,10 @@ def export_optuna(folder: str, storage: str, name: str | None, source: str | Non
 @arithjax.command("list")
 @click.argument("kind", required=False)
 def list_members(kind: str | None) -> None:
-    """What there is. KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses
-    or studies; all of them by default."""
+    """What there is. KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses,
+    ramps, distributions or studies; all of them by default."""
     from arithjax import models, optimization
+    from arithjax.data import DISTRIBUTIONS
     from arithjax.errors import nearest
     from arithjax.models.activations import ACTIVATIONS
     from arithjax.models.initializers import INITIALIZERS
@@ -405,6 +406,8 @@ def list_members(kind: str | None) -> None:
         "optimizers": lines(optimization.OPTIMIZERS, lambda o: o.source),
         "schedules": lines(optimization.SCHEDULES, lambda s: s.formula),
         "losses": lines(optimization.LOSSES, lambda entry: entry.formula),
+        "ramps": lines(optimization.RAMPS, lambda r: r.formula),
+        "distributions": lines(DISTRIBUTIONS, lambda d: d.about),
         "studies": [(path.stem, _about(path)) for path in sorted(sweeps().glob("*.py"))],
     }
     if kind is not None and kind not in kinds:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from arithjax import compiler, metrics, population, results
 from arithjax import program as programs
-from arithjax.data import Task, order
+from arithjax.data import Task
 from arithjax.models import MLP
 from arithjax.models.mlp import Architecture, activate
 from arithjax.plan import NetId, Tile, choices_arrays, named_tile, nets_arrays, plan
@@ -112,10 +112,12 @@ class Training:
     def __init__(self, tile: Tile, root: int):
         self.tile, self.program, self.step = tile, tile.program, 0
         self.task = Task.of(tile.setup)
+        self.training, self.judged = programs.training_part(self.program), programs.judged_part(self.program)
+        self.longest = int(max(np.diff(recorded_steps(tile.setup.steps))))
         self.key, self.choices, self.nets = jnp.uint32(root), choices_arrays(tile), nets_arrays(tile)
         arguments = compiler.quick_options(), self.key, self.choices, self.nets
-        self.state = compiler.call(programs.initial, self.program, *arguments)
-        self.examples = compiler.call(programs.prepare, self.program, *arguments)
+        self.state = compiler.call(programs.initial, self.training, *arguments)
+        self.examples = compiler.call(programs.prepare, programs.data_part(self.program), *arguments)
 
     def to(self, step: int) -> None:
         """Train on until `step` steps are done."""
@@ -123,24 +125,17 @@ class Training:
             return
         options = compiler.product_options() if self.program.leading else compiler.lanes_options()
         span = jnp.int32(self.step), jnp.int32(step)
-        rest = self.examples, self._orders(), span, self.key, self.choices, self.nets
-        self.state = compiler.call(programs.advance, self.program, options, self.state, *rest)
+        epochs = population.orders(self.program, self.step, self.longest)
+        rest = self.examples, epochs, span, self.key, self.choices, self.nets
+        self.state = compiler.call(programs.advance, self.training, options, self.state, *rest)
         self.step = step
-
-    def _orders(self) -> jax.Array:
-        """The orders of the epochs from now on, as many as the longest segment needs."""
-        if self.program.fresh:
-            return jnp.zeros((1, 1), jnp.int32)
-        longest = max(np.diff(recorded_steps(self.tile.setup.steps)))
-        first, epochs = self.step // self.program.batches, -(-int(longest) // self.program.batches) + 1
-        return jnp.asarray(np.stack([order(self.program.examples, first + i) for i in range(epochs)]))
 
     def look(self) -> pd.DataFrame:
         """What there is to see of every net now."""
         points, fits = self.task.interpolation_points, (self.examples.input_fit, self.examples.target_fit)
         quick, who = compiler.quick_options(), (self.choices, self.nets)
         blocks = np.resize(points.x, (-(-len(points.x) // SEEN), SEEN, points.x.shape[1]))
-        answers = [compiler.call(programs.answer, self.program, quick, self.state, fits, x, *who) for x in blocks]
+        answers = [compiler.call(programs.answer, self.judged, quick, self.state, fits, x, *who) for x in blocks]
         few = jax.tree.map(lambda a: a[:SEEN], (self.examples.x, self.examples.t))
         norms = compiler.call(gradient_norms, self.program, quick, self.state, *few, *who)
         dead = compiler.call(dead_units, self.program, quick, self.state, fits[0], blocks[0], *who)

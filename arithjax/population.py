@@ -21,6 +21,7 @@ from arithjax.data import order
 from arithjax.errors import ArithjaxError, Interrupted
 from arithjax.judge import Judge, Record
 from arithjax.plan import NetId, Tile, choices_arrays, nets_arrays, plan
+from arithjax.results import in_order
 from arithjax.setup import Setup
 
 
@@ -62,11 +63,6 @@ def check_seed(value: Any) -> None:
     """Raise unless `value` can be the root of all randomness."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < 2**32:
         raise ArithjaxError(f"seed={value} is not allowed; it has to be a whole number from 0 to 2**32 - 1.")
-
-
-def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by trial and seed, whatever order they were finished in."""
-    return rows.sort_values(["trial", "seed"], ignore_index=True)
 
 
 def train_nets(
@@ -173,12 +169,12 @@ def run_tile(
     fits = examples.input_fit, examples.target_fit
     record = Record(tile, Judge(tile, state, fits, choices, nets))
 
-    start = 0
+    start, longest = 0, int(max(np.diff([0, *setup.evaluation_steps])))
     for step in setup.evaluation_steps:
         if stop is not None and stop.is_set():
             raise Interrupted
-        orders, span = _orders(program, setup, start, step), (jnp.int32(start), jnp.int32(step))
-        state = compiler.call(programs.advance, training, options, state, examples, orders, span, key, choices, nets)
+        span, epochs = (jnp.int32(start), jnp.int32(step)), orders(program, start, longest)
+        state = compiler.call(programs.advance, training, options, state, examples, epochs, span, key, choices, nets)
         record.see(step, state)
         progress((step - start) * len(tile.nets))
         start = step
@@ -195,11 +191,10 @@ def run_tile(
     return Trained(tile, record.rows(), record.state, fits)
 
 
-def _orders(program: programs.Program, setup: Setup, start: int, stop: int) -> jax.Array:
-    """The orders of the epochs from that of `start`, as many as any segment of the setup may need."""
+def orders(program: programs.Program, start: int, longest: int) -> jax.Array:
+    """The orders `[epochs, examples]` of the epochs from that of step `start`, as many as a segment of `longest` steps
+    may need."""
     if program.fresh:
         return jnp.zeros((1, 1), jnp.int32)
-    longest = max(np.diff([0, *setup.evaluation_steps]))
-    epochs = -(-int(longest) // program.batches) + 1
-    first = start // program.batches
+    first, epochs = start // program.batches, -(-longest // program.batches) + 1
     return jnp.asarray(np.stack([order(program.examples, first + i) for i in range(epochs)]))

@@ -51,7 +51,8 @@ ARITHMETIC_THRESHOLDS = {
 """Published thresholds of the arithmetic dataset, by operation and number of inputs (Madsen & Johansen
 2020): simulated on slices one element too long, and used as published. Others are simulated alike."""
 
-PLAIN = {"integers": False, "input_transform": "raw", "target_transform": "raw"}
+PLAIN = {"integers": False, "input_transform": "raw", "target_transform": "raw", "tests": 10_000}
+FRESH = {**PLAIN, "fresh": True, "examples": 128, "batch": 128}
 
 
 def single_module(
@@ -66,17 +67,13 @@ def single_module(
     ends = _interval(interpolation)
     beyond = _beyond(interpolation, extrapolation)
     fields = {
-        **PLAIN,
+        **FRESH,
         **ends,
         **_network(unit),
         **_optimisation(unit, op),
         "op": op,
         "extrapolation": beyond,
-        "fresh": True,
-        "examples": 128,
-        "batch": 128,
         "steps": 50_000,
-        "tests": 10_000,
         "threshold": None,
     }
     return _setup(fields, changes, lambda: threshold(op, beyond, epsilon))
@@ -118,7 +115,7 @@ def arithmetic_dataset(
         return simulated_threshold(_name(op, inputs, longer), tuple(extrapolation), epsilon)
 
     fields = {
-        **PLAIN,
+        **FRESH,
         **_interval(interpolation),
         **(
             _network(unit)
@@ -128,11 +125,7 @@ def arithmetic_dataset(
         **_dataset_regulariser(layers, steps),
         "op": _name(op, inputs, slices),
         "extrapolation": tuple(extrapolation),
-        "fresh": True,
-        "examples": 128,
-        "batch": 128,
         "steps": steps,
-        "tests": 10_000,
         "threshold": None,
     }
     return _setup(fields, changes, default_threshold)
@@ -165,7 +158,6 @@ def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, *
         "evaluate_every": 1000,
         "optimizer": "rmsprop",
         "learning_rate": 0.01,
-        "tests": 10_000,
         "threshold": 1e-5,
     }
     return Setup(**{**fields, **changes})

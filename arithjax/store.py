@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from arithjax.errors import ArithjaxError
-from arithjax.results import SCHEMA, read_table, to_arrow
+from arithjax.results import SCHEMA, in_order, read_table, to_arrow
 
 
 class Store:
@@ -163,15 +163,6 @@ class Store:
                 f"cannot write {path} ({error.strerror or error}); what was finished before is kept. Make room or make "
                 f"it writable, then run the same command again."
             ) from None
-
-
-def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by trial and seed, none twice; sorts only what is not sorted yet."""
-    trial, seed = (rows[name].to_numpy() for name in ("trial", "seed"))
-    later = (trial[1:] > trial[:-1]) | ((trial[1:] == trial[:-1]) & (seed[1:] > seed[:-1]))
-    if later.all():
-        return rows
-    return rows.drop_duplicates(["trial", "seed"]).sort_values(["trial", "seed"], ignore_index=True)
 
 
 def _write_whole(path: Path, content: bytes) -> None:

@@ -34,6 +34,7 @@ from arithjax.models.activations import Activation
 from arithjax.models.mlp import Architecture, Dense, activate, contract
 
 EPSILON = 1e-7
+LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
 MACHINE_EPSILON = float(np.finfo(np.float32).eps)
 
 
@@ -136,14 +137,22 @@ def negative(x: jax.Array) -> jax.Array:
     return (x < 0).astype(x.dtype)
 
 
+def nac(w: jax.Array, m: jax.Array, scale: float = 1.0) -> jax.Array:
+    """`tanh(Ŵ) σ(M̂)`."""
+    return jnp.tanh(scale * w) * jax.nn.sigmoid(scale * m)
+
+
 class NACAdd(Unit):
     """NAC+: `W x` with `W = tanh(Ŵ) σ(M̂)` ([T])."""
+
+    scale: ClassVar[float] = 1.0  # of Ŵ and M̂
+    suffixes: ClassVar[tuple[str, ...]] = ("",)  # one for each W
 
     def weight(self, x: jax.Array, suffix: str = "") -> jax.Array:
         """W from its two parameters."""
         r = nac_bound(x.shape[1], self.features)
         w, m = (self.param(name + suffix, uniform(-r, r), self.shape(x)) for name in ("W_hat", "M_hat"))
-        return jnp.tanh(w) * jax.nn.sigmoid(m)
+        return nac(w, m, self.scale)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -151,7 +160,7 @@ class NACAdd(Unit):
 
     @classmethod
     def weights(cls, params: dict) -> list[jax.Array]:
-        return [jnp.tanh(params["W_hat"]) * jax.nn.sigmoid(params["M_hat"])]
+        return [nac(params["W_hat" + s], params["M_hat" + s], cls.scale) for s in cls.suffixes]
 
     @classmethod
     def formula(cls, params: dict, x: list) -> list | None:
@@ -182,49 +191,25 @@ class NACMulSigmoid(Unit):
 class NALU(NACAdd):
     """NALU: `g ⊙ W x + (1 - g) ⊙ exp(W log(|x| + ε))`, `g = σ(G x)`, one W for both paths ([T])."""
 
-    separate: ClassVar[bool] = False
-
-    def gate(self, x: jax.Array) -> jax.Array:
-        """g."""
-        return jax.nn.sigmoid(contract(x, self.param("G", glorot(x.shape[1], self.features), self.shape(x))))
-
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        w = self.weight(x)
-        g, multiplying = self.gate(x), self.weight(x, "_mul") if self.separate else w
-        return g * contract(x, w) + (1 - g) * power(multiplying, x)
+        adding = self.weight(x)
+        gate = self.param("G", glorot(x.shape[1], self.features), self.shape(x))
+        g = jax.nn.sigmoid(self.scale * contract(x, gate))
+        multiplying = self.weight(x, self.suffixes[-1]) if len(self.suffixes) > 1 else adding
+        return g * contract(x, adding) + (1 - g) * power(multiplying, x)
 
 
 class NALUSeparate(NALU):
     """NALU with a W of its own for each path ([M])."""
 
-    separate: ClassVar[bool] = True
-
-    @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
-        return [jnp.tanh(params["W_hat" + s]) * jax.nn.sigmoid(params["M_hat" + s]) for s in ("", "_mul")]
-
-
-LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
+    suffixes: ClassVar[tuple[str, ...]] = ("", "_mul")
 
 
 class GNALU(NALU):
     """G-NALU: NALU with φ, the golden ratio, for e in tanh and σ (Rana et al. 2019): `f_φ(x) = f(x ln φ)`."""
 
-    def weight(self, x: jax.Array, suffix: str = "") -> jax.Array:
-        """W from its two parameters."""
-        r = nac_bound(x.shape[1], self.features)
-        w, m = (self.param(name + suffix, uniform(-r, r), self.shape(x)) for name in ("W_hat", "M_hat"))
-        return jnp.tanh(LOG_GOLDEN * w) * jax.nn.sigmoid(LOG_GOLDEN * m)
-
-    def gate(self, x: jax.Array) -> jax.Array:
-        """g."""
-        g = self.param("G", glorot(x.shape[1], self.features), self.shape(x))
-        return jax.nn.sigmoid(LOG_GOLDEN * contract(x, g))
-
-    @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
-        return [jnp.tanh(LOG_GOLDEN * params["W_hat"]) * jax.nn.sigmoid(LOG_GOLDEN * params["M_hat"])]
+    scale: ClassVar[float] = LOG_GOLDEN
 
 
 class INALU(Unit):
@@ -238,7 +223,7 @@ class INALU(Unit):
         """W from its two parameters."""
         draws = {name: normal(self.means[name], self.std) for name in ("W_hat", "M_hat")}
         w, m = (self.param(name + suffix, draw, self.shape(x)) for name, draw in draws.items())
-        return jnp.tanh(w) * jax.nn.sigmoid(m)
+        return nac(w, m)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -252,7 +237,7 @@ class INALU(Unit):
 
     @classmethod
     def weights(cls, params: dict) -> list[jax.Array]:
-        return [jnp.tanh(params["W_hat" + s]) * jax.nn.sigmoid(params["M_hat" + s]) for s in ("_add", "_mul")]
+        return [nac(params["W_hat" + s], params["M_hat" + s]) for s in ("_add", "_mul")]
 
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
@@ -267,13 +252,18 @@ class INALUWide(INALU):
     std: ClassVar[float] = 0.1
 
 
+def nau_start(x: jax.Array, features: int) -> Callable:
+    """An initialiser: Glorot's uniform within [-0.5, 0.5] ([M])."""
+    r = min(0.5, math.sqrt(6 / (x.shape[1] + features)))
+    return uniform(-r, r)
+
+
 class NAU(Unit):
     """NAU: `W x`, W clamped to [-1, 1] ([M])."""
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        r = min(0.5, math.sqrt(6 / (x.shape[1] + self.features)))
-        return contract(x, jnp.clip(self.param("W", uniform(-r, r), self.shape(x)), -1, 1))
+        return contract(x, jnp.clip(self.param("W", nau_start(x, self.features), self.shape(x)), -1, 1))
 
     @classmethod
     def weights(cls, params: dict) -> list[jax.Array]:
@@ -387,8 +377,7 @@ class NRU(NAU):
 
     @nn.compact
     def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
-        r = min(0.5, math.sqrt(6 / (x.shape[1] + self.features)))
-        w = self.param("W", uniform(-r, r), self.shape(x))[None]
+        w = self.param("W", nau_start(x, self.features), self.shape(x))[None]
         on = jnp.abs(w) if noise is None else jnp.tanh(1000 * w) ** 2
         sign, log = (f[:, :, None] for f in (jnp.sign(x), jnp.log(jnp.abs(x))))
         return product(sign * jnp.exp(w * log) * on + 1 - on)
