@@ -1,14 +1,15 @@
-"""What all tests share: programs are kept in a folder of their own, ranks are never promoted silently, and registries
-are left as they were found."""
+"""What all tests share: programs are kept in a folder of their own (one for both processes of a run), ranks are never
+promoted silently, and registries are left as they were found."""
 
 import os
 import tempfile
 
-_cache = tempfile.TemporaryDirectory(prefix="arithjax-programs-")
-os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name  # before jax is imported; also for processes that tests start
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    _cache = tempfile.TemporaryDirectory(prefix="arithjax-programs-")
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name  # before jax is imported; also for processes that tests start
 
-import jax  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import pytest
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

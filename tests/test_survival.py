@@ -27,8 +27,8 @@ search.ADAPTIVE = 8
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
-        widths=(8,), steps=4000, examples=64, tests=64, evaluate_every=100)
-study = aj.Study("slowly", question, trials=32, seeds=8, sampler={sampler!r})
+        widths=(8,), steps=2000, examples=64, tests=64, evaluate_every=100)
+study = aj.Study("slowly", question, trials=24, seeds=8, sampler={sampler!r})
 """
 
 
@@ -94,7 +94,7 @@ def begun(run, out):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_stopped_in_order(whole, tmp_path, number):
-    file, expected, _ = whole
+    file = whole[0]
     run = start(file, tmp_path)
     begun(run, tmp_path)
     run.send_signal(number)
@@ -105,16 +105,14 @@ def test_stopped_in_order(whole, tmp_path, number):
     )
     assert "Traceback" not in said
     left = Store(tmp_path / "slowly").rows()
-    assert 0 < len(left) < 32 * 8
-    if number == signal.SIGTERM:
-        assert kill_again_and_again(whole, tmp_path, 0) == expected
+    assert 0 < len(left) < 24 * 8
 
 
 def test_stopped_twice_stops_at_once(whole, tmp_path):
     """The second signal comes while the first one is waited for: evaluations of this setup are far apart."""
     file = tmp_path / "slowly.py"
     file.write_text(
-        whole[0].read_text().replace("evaluate_every=100", "evaluate_every=4000000").replace("=4000,", "=8000000,")
+        whole[0].read_text().replace("evaluate_every=100", "evaluate_every=4000000").replace("=2000,", "=8000000,")
     )
     run = start(file, tmp_path)
     while not (tmp_path / "slowly/study.json").exists():
@@ -283,7 +281,7 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
         return rates(trial).replace(widths=(width,), op=trial.suggest_categorical("op", ["add", "mul"]))
 
     objectives = ("error", "parameters", "steps")
-    asked = aj.Study("front", question, trials=22, seeds=2, sampler=sampler, objectives=objectives)
+    asked = aj.Study("front", question, trials=14, seeds=2, sampler=sampler, objectives=objectives)
     nets = aj.run(asked, tmp_path / "whole")
 
     class Stop(study.Progress):
