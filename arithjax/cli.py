@@ -99,6 +99,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
 
     described = results.description(folder)
     described["importance"] = importance(nets, study)
+    nets = results.with_choices(nets)
     described["answer"] = study.answer(nets) if study.answer else ""
     Store(folder).write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
     by = list(study.by) or results.varied(nets)[:2]
@@ -131,7 +132,7 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
     """Success rates with 95 % intervals from the table in DIR."""
     from arithjax import results
 
-    nets = results.load(folder)
+    nets = results.with_choices(results.load(folder))
     if where:
         try:
             nets = nets.query(where)
@@ -355,7 +356,7 @@ def compare(first: str, second: str, by: str | None, csv: bool) -> None:
     """Success rates of the studies in folders A and B side by side, with the difference B - A and a test of it."""
     from arithjax import results
 
-    a, b = results.load(first), results.load(second)
+    a, b = (results.with_choices(results.load(folder)) for folder in (first, second))
     columns = [name.strip() for name in by.split(",")] if by else []
     overall, groups = results.compare(a, b), results.compare(a, b, columns or _default_by(first, a))
     if csv:

@@ -137,8 +137,8 @@ class Training:
         blocks = np.resize(points.x, (-(-len(points.x) // SEEN), SEEN, points.x.shape[1]))
         answers = [compiler.call(programs.answer, self.judged, quick, self.state, fits, x, *who) for x in blocks]
         few = jax.tree.map(lambda a: a[:SEEN], (self.examples.x, self.examples.t))
-        norms = compiler.call(gradient_norms, self.program, quick, self.state, *few, *who)
-        dead = compiler.call(dead_units, self.program, quick, self.state, fits[0], blocks[0], *who)
+        norms = compiler.call(gradient_norms, self.training, quick, self.state, *few, *who)
+        dead = compiler.call(dead_units, self.judged, quick, self.state, fits[0], blocks[0], *who)
         rows = pd.DataFrame({"trial": [n.trial for n in self.tile.nets], "seed": [n.seed for n in self.tile.nets]})
         measured = {
             **_errors(np.concatenate(answers)[: len(points.x)], points),

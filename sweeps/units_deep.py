@@ -15,7 +15,6 @@ def question(trial):
 
 
 def answer(nets):
-    nets = nets.assign(cell=nets.choices.str.extract(r'"cell": "([^"]+)"')[0])
     table = aj.summarise(nets, ["cell"])[["nets", "rate", "rate_low", "rate_high", "solved_at"]]
     return table.join(nets.groupby("cell").sparsity_error.median()).round(3).to_string()
 
