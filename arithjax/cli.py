@@ -134,15 +134,7 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
 
     nets = results.with_choices(results.load(folder))
     if where:
-        try:
-            nets = nets.query(where)
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ArithjaxError(
-                f"--where {where!r} cannot be evaluated ({reason}); columns: {', '.join(nets)}."
-            ) from None
-        if not hasattr(nets, "columns"):
-            raise ArithjaxError(f'--where {where!r} is not a condition; give one such as "depth > 1".')
+        nets = results.where(nets, where, "--where")
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     columns = [name.strip() for name in by.split(",")] if by else _default_by(folder, nets)

@@ -185,6 +185,20 @@ def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
     return nets.assign(**{name: [parsed[text].get(name) for text in texts] for name in names})
 
 
+def where(nets: pd.DataFrame, condition: str, what: str) -> pd.DataFrame:
+    """The nets for which a condition on their columns holds; `what` names the condition if it is none."""
+    try:
+        chosen = nets.query(condition)
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ArithjaxError(
+            f"{what} {condition!r} cannot be evaluated ({reason}); columns: {', '.join(nets)}."
+        ) from None
+    if not hasattr(chosen, "columns"):
+        raise ArithjaxError(f'{what} {condition!r} is not a condition; give one such as "depth > 1".')
+    return chosen
+
+
 def description(folder: str | Path) -> dict[str, Any]:
     """What `study.json` says of a folder's study."""
     path = Path(folder) / "study.json"

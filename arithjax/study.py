@@ -40,7 +40,8 @@ class Study:
     by: the columns that the summary and the report group by.
     answer: what the finished table says, in words.
     curves: nets of each trial that are also recorded over training (`arithjax.diagnose`); they are trained once more.
-    show: nets that the report shows at work: a heading, and a condition on the table's columns for each.
+    show: nets that the report shows at work, and whose curves it draws: a heading, and a condition on the table's
+        columns for each.
     """
 
     name: str

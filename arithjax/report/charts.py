@@ -23,7 +23,9 @@ COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8
 GREY = "#8a8a8a"
 LEVELS = 12
 """Numbers with more different values than this are shown in bins."""
-MOST_GROUPS = 40
+MOST_GROUPS = 120
+LABEL = 230
+"""Longer names, in pixels, are cut."""
 MOST_POINTS = 1000
 SMALLEST, LARGEST = 1e-8, 1e2
 """Relative errors beyond these are shown at the edge."""
@@ -82,7 +84,7 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
     gaps = alt.Scale(paddingInner=0.03, paddingOuter=0)
     base = alt.Chart(table).encode(
         alt.X(f"{across}:O", sort=columns, title=nice(across), scale=gaps, axis=alt.Axis(labelAngle=0, orient="top")),
-        alt.Y(f"{down}:O", sort=rows, title=nice(down), scale=gaps),
+        alt.Y(f"{down}:O", sort=rows, title=nice(down), scale=gaps, axis=alt.Axis(labelLimit=LABEL)),
         tooltip=[f"{down}:N", f"{across}:N", *_RATES],
     )
     colour = alt.Color(
@@ -94,7 +96,7 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
     dark_text = alt.condition(alt.datum.rate > brightest / 2, alt.value("#111"), alt.value("#fff"))
     cells = base.mark_rect(cornerRadius=3).encode(colour)
     text = base.mark_text(fontSize=12).encode(alt.Text("rate:Q", format=".0%"), color=dark_text)
-    return _sized(alt.layer(cells, text), 40 * len(rows) + 10)
+    return _sized(alt.layer(cells, text), (40 if len(rows) <= 20 else 22) * len(rows) + 10)
 
 
 def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
@@ -105,11 +107,12 @@ def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
     counts = nets.groupby(levels(nets, column)[0])["grade"].value_counts(normalize=True).rename("share")
     shares = counts.rename_axis([column, "grade"]).reset_index().merge(table, on=column)
     shares["rank"] = shares["grade"].map(list(GRADE_COLOURS).index)
-    y = alt.Y(f"{column}:N", sort=order, title=None if column == "all nets" else nice(column))
+    title = None if column == "all nets" else nice(column)
+    y = alt.Y(f"{column}:N", sort=order, title=title, axis=alt.Axis(labelLimit=LABEL))
     tooltip = [f"{column}:N", "grade:N", alt.Tooltip("share:Q", format=".1%"), *_RATES[:3]]
     bars = (
         alt.Chart(shares.round(6))
-        .mark_bar(height=22)
+        .mark_bar(height=18)
         .encode(
             alt.X(
                 "share:Q",
@@ -130,7 +133,7 @@ def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
         .encode(alt.X("rate_low:Q"), y, alt.X2("rate_high:Q"), tooltip=[f"{column}:N", *_RATES])
         for colour, width in (("white", 5), ("black", 2))
     ]
-    return _sized(alt.layer(bars, *whiskers), 34 * len(order) + 10)
+    return _sized(alt.layer(bars, *whiskers), (34 if len(order) <= 20 else 24) * len(order) + 10)
 
 
 def _grade_scale() -> alt.Scale:

@@ -76,11 +76,12 @@ def _write_vectors(folder: Path, specs: dict[str, dict]) -> None:
 def _sections(folder, nets, by, described, portraits):
     """All sections of which the table has something to show."""
     yield _rates(nets, by)
+    yield from _beyond(nets, by)
     yield from _parameters(nets)
     if described.get("importance"):
         figure = Figure("importance", charts.importances(described["importance"]))
         yield Section("What matters", IMPORTANCE, [figure])
-    yield from _curves(folder, nets, by)
+    yield from _curves(folder, nets, by, described.get("show", {}))
     if portraits:
         yield from _portraits(nets, by, described, portraits)
 
@@ -100,6 +101,12 @@ THRESHOLDS = (
 )
 
 
+BEYOND = (
+    "Nets that have learned the operation and also keep to 1 % beyond the training range, in the extrapolation "
+    "range of their setup."
+)
+
+
 def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
     shown = [name for name in by if nets[name].nunique(dropna=False) > 1]
     figures = [Figure("grades", charts.grades(nets, shown[0] if shown else None))]
@@ -110,6 +117,14 @@ def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
         figures[0].name = "rates"
     about = THRESHOLDS if nets["threshold"].notna().any() else RATES
     return Section("Who learns it", f"{about}Whiskers and intervals are Wilson's, at 95 %.", figures)
+
+
+def _beyond(nets: pd.DataFrame, by: list[str]):
+    beyond = nets.assign(success=results.success(nets) & nets["extrapolation_solved"].fillna(False).astype(bool))
+    shown = [name for name in by if nets[name].nunique(dropna=False) > 1][:2]
+    if len(shown) == 2 and beyond["success"].any() and nets["threshold"].isna().all():
+        down, across = sorted(shown, key=lambda name: -nets[name].nunique())
+        yield Section("Who goes on beyond the range", BEYOND, [Figure("beyond", charts.heat_map(beyond, down, across))])
 
 
 def _parameters(nets: pd.DataFrame):
@@ -130,17 +145,23 @@ def _parameters(nets: pd.DataFrame):
     yield Section("Error against parameters", about, figures)
 
 
-def _curves(folder: Path, nets: pd.DataFrame, by: list[str]):
+def _curves(folder: Path, nets: pd.DataFrame, by: list[str], show: dict[str, str]):
     curves = results.load_curves(folder)
     if curves is None or curves.empty:
         return
-    labels, order = charts.levels(nets, by[0]) if by else (pd.Series("all nets", nets.index), ["all nets"])
-    order = [name for name in order if name in set(labels)]
-    order = order if len(order) <= len(charts.COLOURS) else [*order[:4], *order[-4:]]
-    group = labels.groupby(nets["trial"]).first()
-    curves = curves.assign(group=curves["trial"].map(group))
+    if show:
+        order = list(show)
+        shown = {name: _identities(results.where(nets, show[name], "show")) for name in order}
+        group = pd.Series({net: name for name in order for net in shown[name]}, dtype=object)
+    else:
+        labels, order = charts.levels(nets, by[0]) if by else (pd.Series("all nets", nets.index), ["all nets"])
+        order = [name for name in order if name in set(labels)]
+        order = order if len(order) <= len(charts.COLOURS) else [*order[:4], *order[-4:]]
+        group = pd.Series(labels.to_numpy(), _identities(nets), dtype=object)
+    curves = curves.assign(group=group.reindex(_identities(curves)).to_numpy())
     curves = curves[curves["group"].isin(order)]
-    drawn = {name: charts.curve(curves, name, order) for name in charts.CURVES}
+    order = [name for name in order if name in set(curves["group"])]
+    drawn = {name: charts.curve(curves, name, order) for name in charts.CURVES} if order else {}
     figures = [Figure(f"curve-{name}", chart) for name, chart in drawn.items() if chart is not None]
     about = (
         "Over training, for some seeds of each setup: medians with the band that holds 80 % of the nets, and means of "
@@ -149,6 +170,10 @@ def _curves(folder: Path, nets: pd.DataFrame, by: list[str]):
     )
     if figures:
         yield Section("While they learn", about, figures, "pairs")
+
+
+def _identities(nets: pd.DataFrame) -> pd.MultiIndex:
+    return pd.MultiIndex.from_frame(nets[list(results.IDENTITY)])
 
 
 def _portraits(nets: pd.DataFrame, by: list[str], described: dict, count: int):

@@ -63,7 +63,7 @@ def choose(nets: pd.DataFrame, by: list[str], show: dict[str, str], count: int) 
     median error. Only nets that train again within seconds are chosen.
     """
     quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= len(ARGUMENTS))]
-    candidates = [(reason, quick.query(condition)) for reason, condition in show.items()]
+    candidates = [(reason, results.where(quick, condition, "show")) for reason, condition in show.items()]
     candidates.append(("The best net", quick.sort_values("relative_rmse").head(1)))
     if by:
         labels, _ = charts.levels(quick, by[0])
