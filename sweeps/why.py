@@ -64,7 +64,8 @@ def fixed(*names):
     """The fields of the setup that a set of fixes changes; two of them share the hidden activations."""
     fields = {key: value for name in names for key, value in FIXES[name].items()}
     others = fields.pop("others", "relu")
-    return {**fields, "activation": ("linear", fields.pop("second", others), others, others)}
+    second = fields.pop("second", others)
+    return {**fields, "activation": ("linear", second, others, others)}
 
 
 GELU = fixed("linear output", "std targets", "std inputs", "falling rate") | {"activation": "gelu"}
