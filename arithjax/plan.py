@@ -10,7 +10,7 @@ chosen at run time): sharing costs arithmetic and saves compiling.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -117,11 +117,16 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
         pool_of(net.setup).append(net)
     tiles = []
     for pool in pools.values():
-        setups = list(dict.fromkeys({id(net.setup): net.setup for net in pool}.values()))
-        padded, common = worth_sharing(setups), Candidates.of(setups)
+        setups = {id(net.setup): net.setup for net in pool}
+        sizes = Counter(id(net.setup) for net in pool)
+        shared = sharing([(setup, sizes[number]) for number, setup in setups.items()])
+        padded = {id(setup) for setup in shared}
+        common = Candidates.of(shared or setups.values())
         groups: dict[tuple, list[NetId]] = defaultdict(list)
         group_of = _once(
-            lambda setup, common=common, padded=padded, groups=groups: groups[_group(setup, common, padded)]
+            lambda setup, common=common, padded=padded, groups=groups: groups[
+                _group(setup, common, id(setup) in padded)
+            ]
         )
         for net in pool:
             group_of(net.setup).append(net)
@@ -169,15 +174,35 @@ def _family(setup: Setup) -> type:
     return type(MODELS[setup.model]) if isinstance(setup.model, str) else UnitModel
 
 
-def worth_sharing(setups: Sequence[Setup]) -> bool:
-    """Whether one padded program for these setups is expected to end sooner than an exact one for each architecture."""
+def sharing(pool: Sequence[tuple[Setup, int]]) -> list[Setup]:
+    """Which setups of a pool, given with their numbers of nets, had better share one padded program.
+
+    A program of its own saves arithmetic and costs compiling: whoever trains long enough has one, and so have all if
+    the others are too few.
+    """
+    setups = [setup for setup, _ in pool]
     if _family(setups[0]) is not MLPModel or len(setups) == 1:
-        return False
-    alone = [(program_of(s, Candidates.of([s]), padded=False), s.steps) for s in setups]
-    shared = program_of(setups[0], Candidates.of(setups), padded=True)
-    exact_seconds = compile_seconds(1) * len({program for program, _ in alone}) + sum(cost(*run) for run in alone)
-    branches = sum(len(names) for names in Candidates.of(setups).layers)
-    return compile_seconds(branches) + sum(cost(shared, s.steps) for s in setups) < exact_seconds
+        return []
+    padded = program_of(setups[0], Candidates.of(setups), padded=True)
+    exact: dict[Program, list[Setup]] = defaultdict(list)  # by what is compiled
+    saved: dict[Program, float] = defaultdict(float)
+    for setup, nets in pool:
+        program = program_of(setup, Candidates.of([setup]), padded=False)
+        exact[program].append(setup)
+        saved[program] += _seconds(padded, setup, nets) - _seconds(program, setup, nets)
+    together = [program for program in exact if saved[program] < compile_seconds(1)]
+    shared = [setup for program in together for setup in exact[program]]
+    if not shared:
+        return []
+    branches = sum(len(names) for names in Candidates.of(shared).layers)
+    apart = compile_seconds(1) * len(together) - sum(saved[program] for program in together)
+    return shared if compile_seconds(branches) < apart else []
+
+
+def _seconds(program: Program, setup: Setup, nets: int) -> float:
+    """Expected seconds to train so many nets of a setup in a program, on one core."""
+    count = places(program, nets, 1)
+    return math.ceil(nets / count) * cost(replace(program, nets=count), setup.steps)
 
 
 def compile_seconds(branches: int) -> float:
