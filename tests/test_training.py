@@ -277,6 +277,14 @@ def test_plans_hold_every_net_once():
     assert all(len(tile.nets) <= tile.program.nets for tile in tiles)
 
 
+def test_who_trains_long_has_a_program_of_its_own():
+    short = [net(activation=name, widths=(width,)) for name in ("relu", "gelu", "tanh") for width in (6, 7)]
+    long = net(activation="sin", widths=(5,), steps=10_000_000)
+    tiles = {tile.nets[0]: tile.program for tile in plan([*short, long], 2)}
+    assert tiles[long].network.features == (5, 1) and not tiles[long].network.padded
+    assert {program.network.features for one, program in tiles.items() if one is not long} == {(8, 1)}
+
+
 ADDING = {"op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "learning_rate": 0.02, "tests": 1024}
 
 
