@@ -33,6 +33,9 @@ from arithjax.transforms import TRANSFORMS
 BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 """Widths that shared programs pad to; beyond, multiples of the last."""
 
+LANES = 16
+"""Fewest places of a `lanes` program, a vector of the widest processors, where programs of fewer round differently."""
+
 
 @dataclass(frozen=True)
 class NetId:
@@ -101,7 +104,7 @@ def named_tile(name: str, net: NetId) -> Tile:
     candidates = Candidates.of([net.setup])
     program = program_of(net.setup, candidates, padded=False)
     if form == "lanes":
-        return Tile(replace(program, nets=8), candidates, (net,))
+        return Tile(replace(program, nets=LANES), candidates, (net,))
     if sizes:
         features = tuple(int(size) for size in sizes.split("-")[1:])
         padded = features[:-1] != net.setup.widths
@@ -224,7 +227,7 @@ def cost(program: Program, steps: int) -> float:
     weights = count_parameters((program.inputs, *program.network.features))
     flops = (UNIT_FLOPS if program.units else 6) * program.batch * weights
     rate = LANES_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
-    return steps * (STEP_SECONDS + max(program.nets, 8) * flops / rate)
+    return steps * (STEP_SECONDS + max(program.nets, LANES) * flops / rate)
 
 
 def places(program: Program, nets: int, workers: int) -> int:
@@ -234,8 +237,8 @@ def places(program: Program, nets: int, workers: int) -> int:
     if jax.default_backend() != "cpu":
         return min(8192, max(32, _power(nets)))
     rows = program.examples * (program.inputs + 1) * 4
-    fits = 1 << max(3, int(math.log2(max(1, (1 << 28) // rows))))
-    return min(128, fits, max(8, _power(math.ceil(nets / workers))))
+    fits = _power((1 << 28) // rows + 1) // 2
+    return min(128, max(LANES, fits), max(LANES, _power(math.ceil(nets / workers))))
 
 
 def _narrow(width: int, batch: int) -> bool:

@@ -50,6 +50,7 @@ LAYERED = {
 }
 EXACT = LAYERED | {
     "gelu": net(),
+    "squared": net(activation=("linear", "square", "linear", "linear"), widths=(3, 5, 3, 5), batch=10),
     "clipped": net(clip=0.05, optimizer="sgd", learning_rate=0.5),
     "fresh": net(
         fresh=True, weight_decay=0.1, integers=False, input_transform="symlog", target_transform="log1p", bias=False
@@ -98,7 +99,9 @@ def everything(one):
         return Candidates.of([one.setup])._replace(
             optimizers=("adam", "sgd"), losses=("mae", "mse"), ops=("add", "mul")
         )
-    return Candidates((("gelu", "sin", "tanh"), ("linear",)), ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
+    *hidden, _ = layer_activations(one.setup)
+    layers = (*(tuple(sorted({name, "gelu", "sin", "tanh"})) for name in hidden), ("linear",))
+    return Candidates(layers, ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,7 @@ def shared():
     """Every net of `EXACT` in a padded program with many candidates, beside nets that diverge."""
     return {
         done.tile.nets[5]: done
-        for done in run_all([beside(one, 5, 16, True, everything(one)) for one in EXACT.values()]).values()
+        for done in run_all([beside(one, 5, 32, True, everything(one)) for one in EXACT.values()]).values()
     }
 
 
@@ -132,7 +135,7 @@ def test_neighbours_diverge(shared):
     assert np.isinf(wild.mse[wild.diverged]).any() or wild.mse[wild.diverged].isna().any()
 
 
-@pytest.mark.parametrize(("place", "places"), [(0, 8), (7, 8), (20, 32)])
+@pytest.mark.parametrize(("place", "places"), [(7, 16), (20, 32), (100, 128)])
 def test_a_net_is_its_own_in_every_lane(exact, place, places):
     one = EXACT["gelu"]
     trained = population.run_tile(beside(one, place, places), ROOT)
