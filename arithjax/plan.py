@@ -262,6 +262,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         penalty=setup.regularizer > 0,
         alternate=setup.alternate,
         stops=setup.stop_early,
+        precision=setup.precision,
     )
 
 
@@ -297,7 +298,7 @@ def choices_of(setup: Setup, candidates: Candidates) -> tuple:
         "regularizer_start": setup.regularizer_start,
         "regularizer_end": setup.regularizer_end,
     }
-    course = tuple(setup.evaluation_steps), setup.stop_early, setup.restart, setup.threshold
+    course = tuple(setup.evaluation_steps), setup.stop_early, setup.restart, setup.threshold, setup.finish
     return tuple(choices.items()), Task.of(setup), course
 
 
@@ -310,16 +311,16 @@ def _default(value: float | None, default: float) -> float:
 
 
 def choices_arrays(tile: Tile) -> Choices:
-    """The choices of a tile as arrays: whole numbers int32, others float32."""
+    """The choices of a tile as arrays: whole numbers int32, others in its precision."""
     choices = dict(choices_of(tile.setup, tile.candidates)[0])
 
     def integer(name: str) -> jax.Array:
         return jnp.asarray(choices[name], jnp.int32)
 
     return Choices(
-        interval=Range(*(jnp.float32(v) for v in choices["interval"])),
-        numbers=Numbers(*(jnp.float32(v) for v in choices["numbers"])),
-        end_factor=jnp.float32(choices["end_factor"]),
+        interval=Range(*(jnp.asarray(v, float) for v in choices["interval"])),
+        numbers=Numbers(*(jnp.asarray(v, float) for v in choices["numbers"])),
+        end_factor=jnp.asarray(choices["end_factor"], float),
         scaling=choices["scaling"].scaling(),
         **{name: integer(name) for name in Choices._fields if name not in _NOT_INTEGER},
     )
@@ -335,7 +336,7 @@ def nets_arrays(tile: Tile) -> Nets:
     setups = [net.setup for net in filled]
 
     def row(values):
-        return jnp.asarray(np.array(values, np.float32))
+        return jnp.asarray(np.array(values), float)
 
     return Nets(
         identity=jnp.asarray(np.array(words, np.uint32)),
