@@ -133,7 +133,7 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
             count = places(program, largest[program], sharers)
             for start in range(0, len(members), count):
                 tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
-    return sorted(tiles, key=lambda tile: -cost(tile.program, tile.setup.steps))
+    return sorted(tiles, key=lambda tile: -seconds(tile))
 
 
 def _once(function: Callable[[Setup], Any]) -> Callable[[Setup], Any]:
@@ -200,6 +200,16 @@ def cost(program: Program, steps: int) -> float:
     flops = (UNIT_FLOPS if program.units else 6) * program.batch * weights
     rate = LANES_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
     return steps * (STEP_SECONDS + max(program.nets, 8) * flops / rate)
+
+
+def seconds(tile: Tile) -> float:
+    """Expected seconds of a tile on one core: its optimiser's steps, and those that finish it."""
+    program, finish = tile.program, tile.setup.finish
+    spent = cost(program, tile.setup.steps)
+    if not finish:
+        return spent
+    parameters = count_parameters((program.inputs, *tile.setup.widths, 1))
+    return spent + len(tile.nets) * finish * program.examples * parameters * (2 * parameters + 60) / PRODUCT_FLOPS * 2
 
 
 def places(program: Program, nets: int, workers: int) -> int:
