@@ -168,6 +168,8 @@ def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, pur
     else:
         params = jax.vmap(of_net, in_axes=(0, 1), out_axes=-1)(keys, nets.widths)
         params = jax.tree.map(lambda p: jnp.squeeze(p, -2), params)  # the one lane each was drawn in
+    if program.precision == "float64":  # whatever a user's own module draws
+        params = jax.tree.map(lambda p: p.astype(float), params)
     slots = max(_slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
     return State(params, (jax.tree.map(jnp.zeros_like, params),) * slots)
 

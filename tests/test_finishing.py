@@ -1,5 +1,6 @@
 """Double precision and finishing: what they make of a net, and that its bits stay its own."""
 
+import flax.linen as nn
 import jax
 import numpy as np
 import pytest
@@ -88,6 +89,18 @@ def test_wide_nets_finish_as_well():
     assert set(finished[1].program.str.split("*").str[0]) == {"product"}
     assert finished[1].mse.max() < plain[1].mse.min()
     assert net.net_again(finished[1].iloc[0], 0).row["mse"] == finished[1].mse.iloc[0]
+
+
+def test_a_users_own_module_is_finished_in_double_precision(add):
+    class Small(nn.Module):
+        @nn.compact
+        def __call__(self, x):
+            return nn.Dense(1)(nn.tanh(nn.Dense(6)(x)))
+
+    add(aj.MODELS, aj.FlaxModel("small", lambda setup: Small()))
+    one = aj.fit(SMALL.replace(model="small", steps=50, finish=300), seeds=2)
+    assert {leaf.dtype for leaf in jax.tree.leaves(one.params)} == {np.dtype(float)}
+    assert one.row["relative_rmse"] < 1e-3
 
 
 def test_finishing_after_selection_and_early_stopping():
