@@ -188,7 +188,7 @@ def versions() -> dict[str, str]:
 def jobs_of(tiles: Iterable[Tile], workers: int) -> list[dict[str, Any]]:
     """Tiles together in jobs, the longest first: those of one program side by side, since a worker compiles it once."""
     tiles = list(tiles)
-    seconds = [plan.cost(tile.program, tile.setup.steps) for tile in tiles]
+    seconds = [plan.seconds(tile) for tile in tiles]
     least, most = JOB_SECONDS
     enough = min(most, max(least, sum(seconds) / (4 * workers)))
     order = {program: place for place, program in enumerate(dict.fromkeys(tile.program for tile in tiles))}

@@ -79,7 +79,7 @@ def draw(
     shape = (count, op.arity)
     if integers:
         low, high = (jnp.asarray(v, jnp.int32) for v in interval)
-        return jax.random.randint(key, shape, low, high + 1).astype(jnp.float32)
+        return jax.random.randint(key, shape, low, high + 1).astype(float)
     if distribution.name == "uniform":
         return jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
     return distribution.place(jax.random.uniform(key, shape), *interval, jnp)
@@ -112,7 +112,7 @@ def uniform(keys: jax.Array, step: jax.Array, shape: tuple[int, int]) -> jax.Arr
     counter = jnp.broadcast_to(jnp.arange(half[0] * columns, dtype=jnp.uint32).reshape(half[0], columns, 1), half)
     bits = jnp.concatenate(_threefry(words, (counter, jnp.full(half, step, jnp.uint32))))[:rows]
     mantissa = (bits >> np.uint32(9)) | np.uint32(0x3F800000)
-    return jax.lax.bitcast_convert_type(mantissa, jnp.float32) - 1
+    return (jax.lax.bitcast_convert_type(mantissa, jnp.float32) - 1).astype(float)
 
 
 def _threefry(key: jax.Array, count: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
@@ -192,25 +192,25 @@ class Task:
     extrapolation: tuple[tuple[float, float], ...]
     distribution: Distribution
     tests: int
+    precision: str = "float32"
 
     @classmethod
     def of(cls, setup: Setup) -> Task:
         """The task of a setup."""
         intervals = tuple(setup.extrapolation_intervals)
-        distribution = DISTRIBUTIONS[setup.distribution]
-        return _known(
-            cls(OPERATIONS[setup.op], setup.integers, setup.low, setup.high, intervals, distribution, setup.tests)
-        )
+        spread = intervals, DISTRIBUTIONS[setup.distribution], setup.tests, setup.precision
+        return _known(cls(OPERATIONS[setup.op], setup.integers, setup.low, setup.high, *spread))
 
     @functools.cached_property
     def interpolation_points(self) -> Points:
         """Test points in the training range."""
-        return points(self.op, ((self.low, self.high),), self.integers, self.distribution, self.tests)
+        intervals = ((self.low, self.high),)
+        return points(self.op, intervals, self.integers, self.distribution, self.tests, self.precision)
 
     @functools.cached_property
     def extrapolation_points(self) -> Points:
         """Test points in the extrapolation range."""
-        return points(self.op, self.extrapolation, self.integers, self.distribution, self.tests)
+        return points(self.op, self.extrapolation, self.integers, self.distribution, self.tests, self.precision)
 
     @functools.cached_property
     def domain(self) -> np.ndarray | None:
@@ -225,7 +225,7 @@ class Task:
         low, high = closed(self.low, self.high, True)
         if (high - low + 1) ** self.op.arity > CERTIFIABLE:
             return None
-        values = np.arange(low, high + 1, dtype=np.float32)
+        values = np.arange(low, high + 1, dtype=self.precision)
         return np.stack(np.meshgrid(*[values] * self.op.arity, indexing="ij"), -1).reshape(-1, self.op.arity)
 
     @functools.cached_property
@@ -233,7 +233,8 @@ class Task:
         """Whether results are whole numbers."""
         if not self.integers:
             return False
-        t = self.interpolation_points.t if self._arguments is None else evaluate(self.op, self._arguments)
+        known, x = self.interpolation_points.t, self._arguments
+        t = known if x is None else evaluate(self.op, x, self.precision)
         return bool(np.all(t == np.rint(t)))
 
 
@@ -249,6 +250,7 @@ def points(
     integers: bool,
     distribution: Distribution,
     count: int,
+    precision: str = "float32",
 ) -> Points:
     """`count` scrambled Sobol points over the intervals: they cover the range evenly, so errors vary little by chance.
 
@@ -263,8 +265,8 @@ def points(
     which = np.clip(np.searchsorted(offsets, position, side="right") - 1, 0, len(lengths) - 1)
     low, inside, length = ends[which, 0], position - offsets[which], lengths[which]
     x = low + inside if distribution.name == "uniform" else distribution.place(inside / length, low, low + length, np)
-    x = (np.floor(x) if integers else x).astype(np.float32)
-    t = evaluate(op, x)
+    x = (np.floor(x) if integers else x).astype(precision)
+    t = evaluate(op, x, precision)
     wide = t.astype(float)
     design = np.column_stack([x.astype(float), np.ones(len(x))])
     residual = wide - design @ np.linalg.lstsq(design, wide)[0]
@@ -278,9 +280,10 @@ def points(
     )
 
 
-def evaluate(op: Operation, x: np.ndarray) -> np.ndarray:
-    """Exact results `[points]` of arguments `[points, arity]`, in float32."""
-    return np.asarray(op(jnp.asarray(x, jnp.float32)), np.float32)
+def evaluate(op: Operation, x: np.ndarray, precision: str = "float32") -> np.ndarray:
+    """Exact results `[points]` of arguments `[points, arity]`, rounded to a precision."""
+    with jax.enable_x64(precision == "float64"):
+        return np.asarray(op(jnp.asarray(x, float)), precision)
 
 
 @functools.lru_cache(maxsize=256)

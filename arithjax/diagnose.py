@@ -1,7 +1,8 @@
 """Why nets learn or do not: what happens to them over training, at steps that are spaced evenly in the logarithm.
 
 A net is recorded by training it once more, a segment at a time. Its numbers depend on its setup and seed alone, so it
-is the very net of the table; it is followed to its last step, even if the table's was stopped early.
+is the very net of the table; it is followed to its optimiser's last step, even if the table's was stopped early, and no
+further, even if the table's was finished.
 
 A row a net and recorded step: `mse` and `relative_rmse` on the test points; `gradient_norm`, of the loss over all
 parameters, in the net's own units; `dead_units`, the share of hidden units that say the same to every test point, as a
@@ -90,11 +91,11 @@ def record_study(store: Store, nets: pd.DataFrame, seeds: int, root: int) -> Non
 
 def record_tile(tile: Tile, root: int) -> pd.DataFrame:
     """Train a tile, and look at it at every recorded step."""
-    training = Training(tile, root)
-    frames = []
-    for step in recorded_steps(tile.setup.steps):
-        training.to(step)
-        frames.append(training.look())
+    with tile.program.arithmetic:
+        training, frames = Training(tile, root), []
+        for step in recorded_steps(tile.setup.steps):
+            training.to(step)
+            frames.append(training.look())
     return pd.concat(frames, ignore_index=True)
 
 

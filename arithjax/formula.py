@@ -63,7 +63,8 @@ class Formula:
             return None
         function = sympy.lambdify(self.arguments, self.rounded(decimals), "numpy")
         with np.errstate(all="ignore"):
-            error = np.abs(function(*x.astype(float).T) - evaluate(self.task.op, x).astype(float))
+            exact = evaluate(self.task.op, x, self.task.precision).astype(float)
+            error = np.abs(function(*x.astype(float).T) - exact)
         return int(np.count_nonzero(np.broadcast_to(error, len(x)) < 0.5)), len(x)
 
     def exact(self) -> int | None:

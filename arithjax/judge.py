@@ -49,7 +49,7 @@ class Judge:
         domain, certified = self.task.domain, candidates.copy()
         if domain is None:
             return np.zeros_like(candidates)
-        blocks = metrics.blocks(domain, evaluate(self.task.op, domain), 1.0)
+        blocks = metrics.blocks(domain, evaluate(self.task.op, domain, self.task.precision), 1.0)
         for i in range(len(blocks.x)):
             if not certified.any():
                 break
@@ -95,8 +95,8 @@ class Record:
         self.history: list[np.ndarray] = []  # interpolation MSE since a net last started
         self.since = np.zeros(places, int)
 
-    def see(self, step: int, state: programs.State) -> None:
-        """An evaluation."""
+    def see(self, step: int | np.ndarray, state: programs.State) -> None:
+        """An evaluation, after so many steps of all nets or of each."""
         self.judge.see(state)
         points = self.judge.task.interpolation_points
         errors = self.judge.on(points)
@@ -109,11 +109,18 @@ class Record:
             solved = self._select(step, state, errors, mse) < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
 
-    def _select(self, step: int, state: programs.State, errors: metrics.Errors, mse: np.ndarray) -> np.ndarray:
+    def finished(self, taken: np.ndarray, state: programs.State) -> None:
+        """The evaluation after the steps that each net took to finish; they follow those it has trained."""
+        self.stopped_at = self.stopped_at + taken
+        self.see(self.stopped_at, state)
+
+    def _select(
+        self, step: int | np.ndarray, state: programs.State, errors: metrics.Errors, mse: np.ndarray
+    ) -> np.ndarray:
         """Keep this evaluation of the nets that were never better; the extrapolation MSE of all."""
         points, state = self.judge.task.extrapolation_points, programs.State(state.params, ())
         beyond = self.judge.on(points)
-        if step == self.setup.evaluation_steps[0]:
+        if len(self.history) == 1:
             self.errors, self.beyond, self.state = errors, beyond, state
         better = np.nan_to_num(mse, nan=np.inf) < self.best
         self.best = np.where(better, mse, self.best)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from arithjax import compiler, metrics, population, program, results
-from arithjax.data import evaluate
+from arithjax.data import Task, evaluate
 from arithjax.errors import ArithjaxError
 from arithjax.operations import OPERATIONS
 from arithjax.plan import NetId, Tile, choices_arrays, named_tile, nets_arrays
@@ -44,12 +44,16 @@ class Net:
     def predict(self, x: Any) -> np.ndarray:
         """Results `[points]` for arguments `x [points, arity]` (or `[points]` with one argument), original units."""
         op = OPERATIONS[self.setup.op]
-        x = np.asarray(x, np.float32)
+        x = np.asarray(x, self.setup.precision)
         x = x[:, None] if x.ndim == 1 and op.arity == 1 else x
         if x.ndim != 2 or x.shape[1] != op.arity:
             raise ArithjaxError(f"x has shape {x.shape}; {op.name} takes [points, {op.arity}].")
-        filled = np.zeros((1 << max(3, (len(x) - 1).bit_length()), op.arity), np.float32)
+        filled = np.zeros((1 << max(3, (len(x) - 1).bit_length()), op.arity), x.dtype)
         filled[: len(x)] = x
+        with self._tile().program.arithmetic:
+            return self._predict(filled)[: len(x)]
+
+    def _predict(self, x: np.ndarray) -> np.ndarray:
         tile = self._tile()
         places = tile.program.nets
         axis = 0 if tile.program.leading else -1
@@ -59,9 +63,9 @@ class Net:
         state = program.State(params, ())
         options = compiler.quick_options()
         answers = compiler.call(
-            program.answer, judged, options, state, fits, filled, choices_arrays(tile), nets_arrays(tile)
+            program.answer, judged, options, state, fits, x, choices_arrays(tile), nets_arrays(tile)
         )
-        return np.asarray(answers)[: len(x), 0]
+        return np.asarray(answers)[:, 0]
 
     def inside(self, x: Any) -> np.ndarray:
         """Whether each of the arguments `x [points, arity]` lies in the training range: `[points]`."""
@@ -123,7 +127,7 @@ def _badness(row: pd.Series) -> tuple[float, float]:
 def net_of(trained: population.Trained, place: int) -> Net:
     """The net in a place of a trained tile."""
     axis = 0 if trained.tile.program.leading else -1
-    params = jax.tree.map(lambda p: np.asarray(jnp.take(p, place, axis)), trained.state.params)
+    params = jax.tree.map(lambda p: np.take(np.asarray(p), place, axis), trained.state.params)
     fits = jax.tree.map(lambda f: np.asarray(f[..., place]), trained.fits)
     return Net(trained.tile.nets[place].setup, dict(trained.rows.iloc[place]), params, fits)
 
@@ -195,6 +199,14 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
     generator = np.random.default_rng(12)
     shape = (count, op.arity)
     x = generator.integers(low, high + 1, shape) if net.setup.integers else generator.uniform(low, high, shape)
-    value, result = evaluate(op, x).astype(float), net.predict(x).astype(float)
+    value, result = evaluate(op, x, net.setup.precision).astype(float), net.predict(x).astype(float)
     table = pd.DataFrame(x, columns=list("ab")[: op.arity])
     return table.assign(value=value, result=result, error=result - value)
+
+
+def exact_share(net: Net, low: float, high: float, count: int = 4096) -> float:
+    """The share of arguments, whole numbers from `low` up to `high`, whose result a net rounds to the right integer: of
+    `count` quasi-random ones, against results in double precision."""
+    asked = {"low": low, "high": high, "integers": True, "distribution": "uniform", "extrapolation": None}
+    points = Task.of(net.setup.replace(**asked, tests=count, precision="float64")).interpolation_points
+    return float((np.abs(net.predict(points.x).astype(float) - points.t) < 0.5).mean())

@@ -141,7 +141,7 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
             count = places(program, largest[program], sharers)
             for start in range(0, len(members), count):
                 tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
-    return sorted(tiles, key=lambda tile: -cost(tile.program, tile.setup.steps))
+    return sorted(tiles, key=lambda tile: -seconds(tile))
 
 
 def _once(function: Callable[[Setup], Any]) -> Callable[[Setup], Any]:
@@ -230,6 +230,16 @@ def cost(program: Program, steps: int) -> float:
     return steps * (STEP_SECONDS + max(program.nets, LANES) * flops / rate)
 
 
+def seconds(tile: Tile) -> float:
+    """Expected seconds of a tile on one core: its optimiser's steps, and those that finish it."""
+    program, finish = tile.program, tile.setup.finish
+    spent = cost(program, tile.setup.steps)
+    if not finish:
+        return spent
+    parameters = count_parameters((program.inputs, *tile.setup.widths, 1))
+    return spent + len(tile.nets) * finish * program.examples * parameters * (2 * parameters + 60) / PRODUCT_FLOPS * 2
+
+
 def places(program: Program, nets: int, workers: int) -> int:
     """How many nets a run of the program holds. In `lanes` form results do not depend on it."""
     if program.leading:
@@ -290,6 +300,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         penalty=setup.regularizer > 0,
         alternate=setup.alternate,
         stops=setup.stop_early,
+        precision=setup.precision,
     )
 
 
@@ -325,7 +336,7 @@ def choices_of(setup: Setup, candidates: Candidates) -> tuple:
         "regularizer_start": setup.regularizer_start,
         "regularizer_end": setup.regularizer_end,
     }
-    course = tuple(setup.evaluation_steps), setup.stop_early, setup.restart, setup.threshold
+    course = tuple(setup.evaluation_steps), setup.stop_early, setup.restart, setup.threshold, setup.finish
     return tuple(choices.items()), Task.of(setup), course
 
 
@@ -338,16 +349,16 @@ def _default(value: float | None, default: float) -> float:
 
 
 def choices_arrays(tile: Tile) -> Choices:
-    """The choices of a tile as arrays: whole numbers int32, others float32."""
+    """The choices of a tile as arrays: whole numbers int32, others in its precision."""
     choices = dict(choices_of(tile.setup, tile.candidates)[0])
 
     def integer(name: str) -> jax.Array:
         return jnp.asarray(choices[name], jnp.int32)
 
     return Choices(
-        interval=Range(*(jnp.float32(v) for v in choices["interval"])),
-        numbers=Numbers(*(jnp.float32(v) for v in choices["numbers"])),
-        end_factor=jnp.float32(choices["end_factor"]),
+        interval=Range(*(jnp.asarray(v, float) for v in choices["interval"])),
+        numbers=Numbers(*(jnp.asarray(v, float) for v in choices["numbers"])),
+        end_factor=jnp.asarray(choices["end_factor"], float),
         scaling=choices["scaling"].scaling(),
         **{name: integer(name) for name in Choices._fields if name not in _NOT_INTEGER},
     )
@@ -363,7 +374,7 @@ def nets_arrays(tile: Tile) -> Nets:
     setups = [net.setup for net in filled]
 
     def row(values):
-        return jnp.asarray(np.array(values, np.float32))
+        return jnp.asarray(np.array(values), float)
 
     return Nets(
         identity=jnp.asarray(np.array(words, np.uint32)),

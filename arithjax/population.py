@@ -19,6 +19,7 @@ from arithjax import compiler
 from arithjax import program as programs
 from arithjax.data import order
 from arithjax.errors import ArithjaxError, Interrupted
+from arithjax.finishing import finish_tile
 from arithjax.judge import Judge, Record
 from arithjax.plan import NetId, Tile, choices_arrays, nets_arrays, plan
 from arithjax.results import in_order
@@ -159,6 +160,11 @@ def run_tile(
     tile: Tile, root: int, progress: Callable[[int], None] = lambda steps: None, stop: threading.Event | None = None
 ) -> Trained:
     """Train and judge one tile; a pure function of the tile and the root seed."""
+    with tile.program.arithmetic:
+        return _run(tile, root, progress, stop)
+
+
+def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading.Event | None) -> Trained:
     program, setup = tile.program, tile.setup
     choices, nets = choices_arrays(tile), nets_arrays(tile)
     key, quick = jnp.uint32(root), compiler.quick_options()
@@ -188,6 +194,9 @@ def run_tile(
             if over[: len(tile.nets)].all():
                 progress((setup.steps - step) * len(tile.nets))
                 break
+    if setup.finish:
+        state, taken = finish_tile(tile, state, examples, stop)
+        record.finished(taken, state)
     return Trained(tile, record.rows(), record.state, fits)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -52,6 +53,12 @@ class Program:
     penalty: bool
     alternate: bool
     stops: bool
+    precision: str
+
+    @property
+    def arithmetic(self) -> AbstractContextManager:
+        """The context in which this thread makes the program's arrays and calls it: that of its precision."""
+        return jax.enable_x64(self.precision == "float64")
 
     @property
     def leading(self) -> bool:
@@ -161,6 +168,8 @@ def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, pur
     else:
         params = jax.vmap(of_net, in_axes=(0, 1), out_axes=-1)(keys, nets.widths)
         params = jax.tree.map(lambda p: jnp.squeeze(p, -2), params)  # the one lane each was drawn in
+    if program.precision == "float64":  # whatever a user's own module draws
+        params = jax.tree.map(lambda p: p.astype(float), params)
     slots = max(_slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
     return State(params, (jax.tree.map(jnp.zeros_like, params),) * slots)
 
@@ -409,8 +418,8 @@ def _alternated(state: State, moved: State, step: jax.Array) -> State:
 
 def rate_factor(step: jax.Array, choices: Choices) -> jax.Array:
     """The factor on the learning rate at a step: linear warm-up, then the schedule over the remaining steps."""
-    warmup, steps = choices.warmup.astype(jnp.float32), choices.steps.astype(jnp.float32)
-    now = jnp.asarray(step, jnp.float32)
+    warmup, steps = choices.warmup.astype(float), choices.steps.astype(float)
+    now = jnp.asarray(step, float)
     progress = jnp.clip((now - warmup) / jnp.maximum(steps - warmup, 1), 0, 1)
     schedules = tuple(SCHEDULES.values())
     factor = _switch(schedules, choices.schedule, _factor, progress, choices.end_factor)

@@ -39,7 +39,10 @@ def _shortened(question: Callable[[Any], Setup], steps: int, trial: Any) -> Setu
         return setup
     every = setup.evaluate_every
     return setup.replace(
-        steps=steps, warmup=min(setup.warmup, steps), evaluate_every=None if every is None else min(every, steps)
+        steps=steps,
+        warmup=min(setup.warmup, steps),
+        evaluate_every=None if every is None else min(every, steps),
+        finish=min(setup.finish, steps),
     )
 
 

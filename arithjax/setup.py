@@ -7,6 +7,7 @@ judge the names are imported when a setup is made.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
@@ -79,6 +80,14 @@ class Setup:
         None,
         "extrapolation MSE below which a net is a success; it is judged at the evaluation with the smallest "
         "interpolation MSE; default: at the end, by its grade",
+    )
+    precision: str = _field(
+        "float32", "arithmetic of parameters, optimiser, transforms and predictions: float32 or float64"
+    )
+    finish: int = _field(
+        0,
+        "steps of second-order finishing on all examples after the last step: Levenberg-Marquardt with geodesic "
+        "acceleration (Transtrum & Sethna 2012)",
     )
 
     def __post_init__(self) -> None:
@@ -289,7 +298,7 @@ def _check(s: Setup) -> None:
         _check_number(s, name, lambda v: v > 0, "greater than 0")
     for name in ("beta1", "beta2", "momentum"):
         _check_number(s, name, lambda v: 0 <= v < 1, "at least 0 and below 1")
-    for name in ("weight_decay", "regularizer", "regularizer_start"):
+    for name in ("weight_decay", "regularizer", "regularizer_start", "finish"):
         _check_number(s, name, lambda v: v >= 0, "at least 0")
     _check_number(
         s, "regularizer_end", lambda v: v >= s.regularizer_start, f"at least regularizer_start={s.regularizer_start}"
@@ -300,6 +309,7 @@ def _check(s: Setup) -> None:
         _check_number(s, "end_factor", lambda v: 0 <= v <= 1, "at least 0 and at most 1")
     _check_number(s, "warmup", lambda v: 0 <= v <= s.steps, f"between 0 and steps={s.steps}")
     _check_number(s, "evaluate_every", lambda v: 1 <= v <= s.steps, f"between 1 and steps={s.steps}")
+    _check_finishing(s, op.arity)
     if s.batch > s.examples and not s.fresh:
         raise ArithjaxError(f"batch={s.batch} is larger than the data, examples={s.examples}; take a smaller batch.")
 
@@ -329,6 +339,20 @@ def _check_layers(s: Setup) -> None:
                 raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={s.model} has none.")
 
 
+def _check_finishing(s: Setup, inputs: int) -> None:
+    """What finishes a net solves for all its parameters at once, and knows squared errors alone."""
+    if s.precision not in PRECISIONS:
+        raise ArithjaxError(f"precision={s.precision[:20]!r} is not allowed; it has to be {' or '.join(PRECISIONS)}.")
+    if s.finish and s.loss != "mse":
+        raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
+    parameters = sum((a + s.bias) * b for a, b in itertools.pairwise((inputs, *s.widths, 1)))
+    if s.finish and parameters > FINISHABLE:
+        raise ArithjaxError(
+            f"finish={s.finish} is for nets of up to {FINISHABLE} parameters, and these have {parameters}; take "
+            f"smaller widths than {cell(s.widths)[:60]}, or finish=0."
+        )
+
+
 def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
@@ -356,5 +380,8 @@ def _check_number(setup: Setup, name: str, allowed: Any, words: str) -> None:
 
 
 DEFAULT_WIDTHS = (64, 64)
+PRECISIONS = ("float32", "float64")
+FINISHABLE = 1024
+"""Parameters of the largest nets that can be finished."""
 DEFAULTS = {f.name: f.default for f in fields(Setup) if f.default is not MISSING}
 """The default of every field."""

@@ -88,6 +88,12 @@ BAD = [  # (the parameter named, what was asked)
     ("evaluate_every", {"evaluate_every": 0}),
     ("evaluate_every", {"evaluate_every": 11, "steps": 10}),
     ("stop_early", {"stop_early": []}),
+    ("precision", {"precision": "float16"}),
+    ("precision", {"precision": 64}),
+    ("finish", {"finish": -1}),
+    ("finish", {"finish": 0.5}),
+    ("finish", {"finish": 5, "widths": 8, "loss": "mae"}),
+    ("finish", {"finish": 5, "widths": (64, 64)}),
     ("learning_rat", {"learning_rat": 1}),
 ]
 GOOD = [

@@ -37,7 +37,7 @@ class Initializer:
 
     def scaling(self) -> Scaling:
         """The numbers a program needs."""
-        return Scaling(*(jnp.float32(v) for v in (self.gain, self.weight_in, self.weight_out, self.normal)))
+        return Scaling(*(jnp.asarray(v, float) for v in (self.gain, self.weight_in, self.weight_out, self.normal)))
 
 
 INITIALIZERS = Registry(

@@ -130,7 +130,9 @@ def _answers(net: Net, x: np.ndarray) -> pd.DataFrame:
     task = Task.of(net.setup)
     filled = np.resize(x, (-(-len(x) // CHUNK) * CHUNK, x.shape[1]))  # chunks of one size compile once
     predicted = np.concatenate([net.predict(part) for part in np.split(filled, len(filled) // CHUNK)])[: len(x)]
-    table = pd.DataFrame(x, columns=list("ab")[: x.shape[1]]).assign(exact=evaluate(task.op, x), predicted=predicted)
+    table = pd.DataFrame(x, columns=list("ab")[: x.shape[1]]).assign(
+        exact=evaluate(task.op, x, task.precision), predicted=predicted
+    )
     error = (table["predicted"].astype(float) - table["exact"]).abs() / task.interpolation_points.std
     table["error"] = error.clip(1e-6, 1e3)
     table["range"] = np.where(net.inside(x), "inside", "outside")

@@ -1,0 +1,79 @@
+"""Which nets multiply exactly, all 250,000 pairs? The smallest of each kind, and how far they stay so."""
+
+import pandas as pd
+
+import arithjax as aj
+from arithjax.net import exact_share, net_again
+from arithjax.report import percent
+from arithjax.results import wilson, with_choices
+
+PLAIN = {"learning_rate": 0.02, "schedule": "cosine", "steps": 20_000}
+FINISHED = {"learning_rate": 0.02, "schedule": "cosine", "steps": 1000, "examples": 1000, "precision": "float64"}
+UNIT = FINISHED | {"steps": 2000, "learning_rate": 0.01, "input_transform": "raw", "target_transform": "raw"}
+SMOOTH = ["gelu", "silu", "tanh", "sigmoid", "softplus"]
+WIDTHS = {(3,): 4000, (4,): 4000, (8,): 2000, (6, 6): 1000}  # and the steps that finish such a net
+UNITS = ["nmu", "snmu", "nac_mul_sigmoid", "nac_mul", "log_exp", "realnpu", "bilinear", "quadratic", "inalu"]
+SINGLE = {"precision": "float32", "examples": 2000}  # of the same nets
+
+
+def mlp(activation, widths, **changes):
+    kind = "-".join(map(str, (2, *widths, 1)))
+    name = f"{activation} {kind}" + ", finished" * ("finish" in changes) + f", {changes.get('precision', 'float32')}"
+    return name, {"activation": activation, "widths": widths, **changes}
+
+
+CELLS = [mlp(name, (16,), **PLAIN) for name in [*SMOOTH, "sin", "elu", "relu"]]
+CELLS += [mlp("square", (4,), **PLAIN), mlp("square", (4,), **FINISHED | {"finish": 500})]
+CELLS += [mlp(name, w, **FINISHED | {"finish": n}) for name in SMOOTH for w, n in WIDTHS.items()]
+CELLS += [mlp("sin", (2,), **FINISHED | {"finish": 5000}), mlp("square", (2,), **FINISHED | {"finish": 500})]
+CELLS += [mlp(name, (6, 6), **FINISHED | {"finish": 1000}) for name in ("sin", "elu", "relu")]
+CELLS += [mlp("gelu", (6, 6), **FINISHED | SINGLE | {"finish": 1000})]
+CELLS = dict(CELLS) | {name: {"model": name, **UNIT, "finish": 1000} for name in UNITS}
+
+
+def question(trial):
+    return aj.Setup(op="mul", **CELLS[trial.suggest_categorical("cell", list(CELLS))])
+
+
+def rate(nets):
+    k, n = (nets.grade == "exact").sum(), len(nets)
+    return f"{k} of {n}, {percent(k / n, *wilson(k, n))}"
+
+
+def beyond(row):
+    net = net_again(row, study.seed)
+    return {f"to {k}x": exact_share(net, net.setup.high, k * net.setup.high) for k in (2, 10, 100)}
+
+
+def answer(nets):
+    nets = with_choices(nets)
+    nets["family"] = nets.activation.where(nets.model == "mlp", nets.model)
+    cells = dict(list(nets.groupby("cell", sort=False)))
+    nets = nets.sort_values(["parameters", "max_error"])
+    smallest = nets[nets.grade == "exact"].drop_duplicates("family")
+    near = nets[nets.exact >= 0.99].drop_duplicates("family")
+    small = [f"{row.parameters} {row.family} ({row.cell}: {rate(cells[row.cell])})" for row in smallest.itertuples()]
+    always = [f"{cell} ({rate(rows)})" for cell, rows in cells.items() if (rows.grade == "exact").all()]
+    outside = pd.DataFrame({row.cell: beyond(row) for _, row in smallest.iterrows()}).T
+    front = nets.pivot_table(index="family", columns="parameters", values="max_error", aggfunc="min")
+    shares = nets.groupby("cell").agg({"parameters": "first", "exact": ["median", "max"], "max_error": "median"})
+    return (
+        f"Exact on all 250,000 pairs: {rate(nets)} of all these nets. Always: {'; '.join(always) or 'none'}.\n\n"
+        f"The fewest parameters of an exact net: {'; '.join(small) or 'none'}. Right on 99 % of the test pairs: "
+        f"{', '.join(f'{row.parameters} {row.family}' for row in near.itertuples()) or 'none'}.\n\n"
+        f"Share of pairs beyond the range, both numbers from 500 on, that the smallest exact nets get right:\n"
+        f"{outside.round(3).to_string()}\n\n"
+        f"Largest error on test pairs of the best net, by parameters:\n{front.round(3).to_string(na_rep='-')}\n\n"
+        f"Every cell, share of test pairs that is right:\n{shares.round(3).to_string()}"
+    )
+
+
+study = aj.Study(
+    "exact",
+    question,
+    sampler="grid",
+    seeds=100,
+    by=("model", "activation", "parameters"),
+    about="Which nets multiply whole numbers from 0 to 499 exactly, all 250,000 pairs?",
+    answer=answer,
+)
