@@ -3,10 +3,12 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import protocols
+from arithjax import protocols, results
+from arithjax.report import percent
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -32,6 +34,28 @@ def cells(pattern):
 @pytest.fixture(scope="module")
 def units():
     return aj.load(ROOT / "results" / "units")
+
+
+def test_the_answer():
+    """Every rate of the opening, in its order, from the table of `why`."""
+    nets = results.with_choices(aj.load(ROOT / "results" / "why"))
+    of = dict(list(nets[nets.op == "mul"].groupby("change")))
+    dead = of["none"].dead
+    a, b = np.indices((500, 500))
+    plane = np.mean((a * b) ** 2) - np.mean(a * b * (a + b)) ** 2 / np.mean((a + b) ** 2)
+    holds = [
+        of["none"].success,
+        dead,
+        (of["none"].mse[~dead] / plane - 1).abs() < 0.05,
+        of["squared layer"].success,
+        of["all six"].grade == "exact",
+        of["all gelu, mended"].success,
+        of["all gelu, mended, 10x longer"].success,
+        of["all gelu, mended, 10x longer"].grade == "exact",
+    ]
+    opening = README[: README.index("(`arithjax run why`")]
+    rates = [percent(some.mean(), *results.wilson(some.sum(), len(some))) for some in holds]
+    assert re.findall(r"\d+ % \(\d+-\d+ %\)", opening) == rates
 
 
 def test_published_cells(units):
