@@ -47,7 +47,7 @@ def answer(nets):
         f"{widest[MENDED]}. The most within the range are learnt by {widest.idxmax()} ({widest.max()}), the most "
         f"beyond it by {furthest.idxmax()} ({furthest.max()}). No kind of net learns in most seeds: "
         f"{listed(inside.max() < 0.5)}; none goes beyond the range with: {listed(beyond.max() < 0.5)}.\n"
-        f"Best within the range: {'; '.join(best(op, inside, 'success') for op in OPERATIONS)}.\n"
+        f"Best within the range: {'; '.join(best(op, inside, 'success') for op in OPERATIONS if inside[op].any())}.\n"
         f"Best beyond it: {'; '.join(best(op, beyond, 'beyond') for op in OPERATIONS if beyond[op].any())}.\n\n"
         f"Learned, in %:\n{shown(inside)}\n\nExact, in %:\n{shown(exact)}\n\n"
         f"Learned and right beyond the range, to 1 %, in %:\n{shown(beyond)}"
