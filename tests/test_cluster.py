@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import time
 
 import pytest
 
@@ -128,3 +129,23 @@ def test_no_scheduler_at_the_address(asked, tmp_path, monkeypatch):
     monkeypatch.setattr(cluster, "WAIT_SECONDS", 1)
     with pytest.raises(ArithjaxError, match="no cluster answers"):
         aj.run(asked, tmp_path, cluster="tcp://127.0.0.1:9")
+
+
+@pytest.mark.slow
+def test_a_job_costs_little(asked, monkeypatch):
+    """Sending a job of 64 nets and taking its rows costs driver and scheduler, here one process, less than a twentieth
+    of the least that a job trains."""
+    trials = search.Search(asked, 12).ask(range(12))
+    nets = [NetId(trial, seed, trials[0].setup) for trial in trials for seed in range(64)]
+    tiles = [plan.plan([net for net in nets if net.trial == trial], 1)[0] for trial in trials] * 20
+    least = cluster.JOB_SECONDS[0]
+    monkeypatch.setattr(cluster, "JOB_SECONDS", (0.0, 0.0))  # every tile is a job
+    with cluster.Cluster("local:1") as there:
+        rows = there.run_tiles(tiles, asked, None, trials, lambda steps: None)
+        next(rows)  # by now everything is imported and compiled
+        began = time.process_time()
+        count = sum(1 for _ in rows)
+    each = (time.process_time() - began) / count
+    print(f"{1000 * each:.1f} ms of processor time a job")
+    assert count == len(tiles) - 1
+    assert each < least / 20
