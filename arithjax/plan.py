@@ -370,7 +370,8 @@ _NOT_INTEGER = ("interval", "numbers", "end_factor", "scaling")
 def nets_arrays(tile: Tile) -> Nets:
     """The arrays over a tile's places; places beyond the last net repeat it."""
     filled = [*tile.nets, *[tile.nets[-1]] * (tile.program.nets - len(tile.nets))]
-    words = [(int(i.setup.identity()[:8], 16), int(i.setup.identity()[8:16], 16), i.seed) for i in filled]
+    digests = {setup: setup.identity() for setup in {net.setup for net in tile.nets}}
+    words = [(int(digests[i.setup][:8], 16), int(digests[i.setup][8:16], 16), i.seed) for i in filled]
     setups = [net.setup for net in filled]
 
     def row(values):
