@@ -66,9 +66,17 @@ PORTRAITS = click.option(
 @click.option("--seeds", type=int, help="Nets of each setup, instead of the study's number.")
 @click.option("--steps", type=int, help="Optimiser steps, instead of the study's number.")
 @click.option("--cluster", help="Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
+@click.option("--plan", is_flag=True, help="Show the programs and the seconds they may take here; train nothing.")
 @PORTRAITS
 def run(
-    study: str, out: str, trials: int | None, seeds: int | None, steps: int | None, cluster: str | None, portraits: int
+    study: str,
+    out: str,
+    trials: int | None,
+    seeds: int | None,
+    steps: int | None,
+    cluster: str | None,
+    plan: bool,
+    portraits: int,
 ) -> None:
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
     from rich.console import Console
@@ -77,6 +85,9 @@ def run(
     from arithjax.terminal import TerminalProgress
 
     resolved = find_study(study)
+    if plan:
+        _show_plan(resolved, trials, seeds, steps)
+        return
     progress = TerminalProgress(Console(stderr=True))
     try:
         nets = run_study(resolved, out, trials, seeds, steps, progress, cluster)
@@ -86,6 +97,20 @@ def run(
     if not progress.trained:
         click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
     _finish(resolved, folder, nets, portraits)
+
+
+def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int | None) -> None:
+    """What a run from the beginning would compile and train on this machine."""
+    from arithjax.forecast import plan_text
+    from arithjax.plan import plan
+    from arithjax.population import crew
+    from arithjax.study import asked_nets
+
+    workers, batches = crew()[1], list(asked_nets(study, trials, seeds, steps))
+    click.echo(plan_text([tile for nets in batches for tile in plan(nets, workers)], workers))
+    first, total = batches[-1][-1].trial + 1, trials or study.trials
+    if study.sampler != "grid" and first < total:
+        click.echo(f"These are the first {first} of {total} trials: what is asked next depends on results.")
 
 
 def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:

@@ -14,6 +14,7 @@ import arithjax as aj
 from arithjax import compiler, population
 from arithjax import program as programs
 from arithjax.data import order
+from arithjax.forecast import forecast, plan_text
 from arithjax.operations import OPERATIONS, Operation
 from arithjax.optimization import LOSSES
 from arithjax.plan import (
@@ -312,6 +313,24 @@ def test_memory_enough_changes_no_plan(monkeypatch):
     here = plan(nets, 2)
     monkeypatch.setattr("arithjax.plan.memory", lambda: np.inf)
     assert plan(nets, 2) == here
+
+
+def test_a_forecast_tells_what_a_plan_costs():
+    nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)]
+    tiles = plan(nets, 2)
+    table = forecast(tiles)
+    assert table.nets.sum() == len(nets) and table.runs.sum() == len(tiles)
+    assert table.padding.between(0, 1, inclusive="left").all()
+    assert (table.compile_seconds > 0).all() and (table.train_seconds > 0).all()
+    assert f"{len(table)} programs, {len(tiles)} runs, {len(nets)} nets" in plan_text(tiles, 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "layers"), [(net(), "2-3-1"), (EXACT["units"], "nau,dense,snmu 2-2-3-1")], ids=["mlp", "units"]
+)
+def test_a_forecast_of_an_exact_program_has_no_padding(one, layers):
+    (row,) = forecast(plan([replace(one, seed=seed) for seed in range(16)], 1)).itertuples()
+    assert (row.form, row.layers, row.places, row.padding) == ("lanes", layers, 16, 0)
 
 
 ADDING = {"op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "learning_rate": 0.02, "tests": 1024}
