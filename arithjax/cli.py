@@ -437,13 +437,23 @@ def list_members(kind: str | None) -> None:
 
 
 @arithjax.command()
-@click.option("--quick", is_flag=True, help="Only the question's net; ends within a minute.")
-@click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write the table to this file.")
-def bench(quick: bool, file: str | None) -> None:
+@click.option("--study", is_flag=True, help="A whole mixed study from an empty cache, beside the usual way.")
+@click.option("--scale", is_flag=True, help="Studies of 1 to 100,000 nets: what a net costs, and memory.")
+@click.option("--quick", is_flag=True, help="Only the question's net, or small studies; ends within a minute.")
+@click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write what was measured to this file.")
+def bench(study: bool, scale: bool, quick: bool, file: str | None) -> None:
     """How fast arithjax trains on this machine, beside other ways of doing it."""
-    from arithjax.bench import bench as measure
+    from arithjax import bench as measure
 
-    measure(quick, Path(file) if file else None)
+    measured: dict[str, Any] = {}
+    if study:
+        measured["study"] = measure.compare_study(*((4, 2, 100, 2) if quick else ()))
+    if scale:
+        measured["scale"] = measure.scale(*(((1, 100, 1000), 500) if quick else ()))
+    if not (study or scale):
+        measured = measure.bench(quick)
+    if file:
+        measure.write(file, measured)
 
 
 def sweeps() -> Path:
