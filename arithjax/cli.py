@@ -66,9 +66,17 @@ PORTRAITS = click.option(
 @click.option("--seeds", type=int, help="Nets of each setup, instead of the study's number.")
 @click.option("--steps", type=int, help="Optimiser steps, instead of the study's number.")
 @click.option("--cluster", help="Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
+@click.option("--plan", is_flag=True, help="Show the programs and the seconds they may take here; train nothing.")
 @PORTRAITS
 def run(
-    study: str, out: str, trials: int | None, seeds: int | None, steps: int | None, cluster: str | None, portraits: int
+    study: str,
+    out: str,
+    trials: int | None,
+    seeds: int | None,
+    steps: int | None,
+    cluster: str | None,
+    plan: bool,
+    portraits: int,
 ) -> None:
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
     from rich.console import Console
@@ -77,6 +85,9 @@ def run(
     from arithjax.terminal import TerminalProgress
 
     resolved = find_study(study)
+    if plan:
+        _show_plan(resolved, trials, seeds, steps)
+        return
     progress = TerminalProgress(Console(stderr=True))
     try:
         nets = run_study(resolved, out, trials, seeds, steps, progress, cluster)
@@ -86,6 +97,20 @@ def run(
     if not progress.trained:
         click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
     _finish(resolved, folder, nets, portraits)
+
+
+def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int | None) -> None:
+    """What a run from the beginning would compile and train on this machine."""
+    from arithjax.forecast import plan_text
+    from arithjax.plan import plan
+    from arithjax.population import crew
+    from arithjax.study import asked_nets
+
+    workers, batches = crew()[1], list(asked_nets(study, trials, seeds, steps))
+    click.echo(plan_text([tile for nets in batches for tile in plan(nets, workers)], workers))
+    first, total = batches[-1][-1].trial + 1, trials or study.trials
+    if study.sampler != "grid" and first < total:
+        click.echo(f"These are the first {first} of {total} trials: what is asked next depends on results.")
 
 
 def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:
@@ -412,13 +437,23 @@ def list_members(kind: str | None) -> None:
 
 
 @arithjax.command()
-@click.option("--quick", is_flag=True, help="Only the question's net; ends within a minute.")
-@click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write the table to this file.")
-def bench(quick: bool, file: str | None) -> None:
+@click.option("--study", is_flag=True, help="A whole mixed study from an empty cache, beside the usual way.")
+@click.option("--scale", is_flag=True, help="Studies of 1 to 100,000 nets: what a net costs, and memory.")
+@click.option("--quick", is_flag=True, help="Only the question's net, or small studies; ends within a minute.")
+@click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write what was measured to this file.")
+def bench(study: bool, scale: bool, quick: bool, file: str | None) -> None:
     """How fast arithjax trains on this machine, beside other ways of doing it."""
-    from arithjax.bench import bench as measure
+    from arithjax import bench as measure
 
-    measure(quick, Path(file) if file else None)
+    measured: dict[str, Any] = {}
+    if study:
+        measured["study"] = measure.compare_study(*((4, 2, 100, 2) if quick else ()))
+    if scale:
+        measured["scale"] = measure.scale(*(((1, 100, 1000), 500) if quick else ()))
+    if not (study or scale):
+        measured = measure.bench(quick)
+    if file:
+        measure.write(file, measured)
 
 
 def sweeps() -> Path:

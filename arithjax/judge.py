@@ -167,7 +167,6 @@ class Record:
         mse = _mse(errors, points)
         learned = np.isin(names, SUCCESS)
         results = {
-            "parameters": [_parameters(tile, net) for net in tile.nets],
             "program": tile.name,
             "mse": mse,
             "relative_rmse": errors.relative_rmse,
@@ -187,7 +186,9 @@ class Record:
             "beats": np.array(metrics.YARDSTICKS, object)[metrics.yardstick(mse, points)],
             "grade": names,
         }
-        identity = [{"trial": net.trial, "seed": net.seed, **net.setup.row()} for net in tile.nets]
+        one_of = {net.setup: net for net in tile.nets}
+        about = {setup: {**setup.row(), "parameters": _parameters(tile, net)} for setup, net in one_of.items()}
+        identity = [{"trial": net.trial, "seed": net.seed, **about[net.setup]} for net in tile.nets]
         cells = {name: v[:count] if isinstance(v, np.ndarray) else v for name, v in results.items()}
         return pd.DataFrame(identity).assign(**cells)
 

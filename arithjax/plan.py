@@ -10,6 +10,7 @@ chosen at run time): sharing costs arithmetic and saves compiling.
 from __future__ import annotations
 
 import math
+import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from arithjax.data import DISTRIBUTIONS, Range, Task
+from arithjax.errors import ArithjaxError
 from arithjax.models import MLP, MODELS, FlaxModel, MLPModel, Stack, UnitModel, layers_of
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.initializers import INITIALIZERS
@@ -118,7 +120,7 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
     pool_of = _once(lambda setup: pools[_pool(setup)])
     for net in nets:
         pool_of(net.setup).append(net)
-    tiles = []
+    tiles, share = [], memory() / _at_once(workers, len(nets))
     for pool in pools.values():
         setups = {id(net.setup): net.setup for net in pool}
         sizes = Counter(id(net.setup) for net in pool)
@@ -138,7 +140,7 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
             largest[program] = max(largest[program], len(members))
         sharers = workers if len(groups) < workers else 1  # who has a tile of his own needs no share of another's
         for (program, candidates, _), members in groups.items():
-            count = places(program, largest[program], sharers)
+            count = fitting(program, places(program, largest[program], sharers), share)
             for start in range(0, len(members), count):
                 tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
     return sorted(tiles, key=lambda tile: -seconds(tile))
@@ -224,7 +226,7 @@ def cost(program: Program, steps: int) -> float:
     """Expected seconds of one run of a program on one core: a fixed time a step, and its arithmetic."""
     if program.form == "lifted":
         return steps * 1e-3
-    weights = count_parameters((program.inputs, *program.network.features))
+    weights = count_parameters((program.inputs, *_features(program)))
     flops = (UNIT_FLOPS if program.units else 6) * program.batch * weights
     rate = LANES_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
     return steps * (STEP_SECONDS + max(program.nets, LANES) * flops / rate)
@@ -249,6 +251,49 @@ def places(program: Program, nets: int, workers: int) -> int:
     rows = program.examples * (program.inputs + 1) * 4
     fits = _power((1 << 28) // rows + 1) // 2
     return min(128, max(LANES, fits), max(LANES, _power(math.ceil(nets / workers))))
+
+
+def fitting(program: Program, count: int, share: float) -> int:
+    """So many places, or as many fewer as a run needs to fit in `share` bytes."""
+    while count > (1 if program.leading else LANES) and bytes_of(program, count) > share:
+        count //= 2
+    if (needed := bytes_of(program, count)) > share:
+        layers = "-".join(map(str, (program.inputs, *_features(program))))
+        raise ArithjaxError(
+            f"the smallest program for nets {layers}, {count} at a time, with examples={program.examples:,} and "
+            f"batch={program.batch:,} needs {needed / 1e9:,.2f} GB, and a run may take {share / 1e9:,.2f} GB; take "
+            f"fewer examples (fresh=True draws new ones at each step), a smaller batch, narrower layers or fewer nets."
+        )
+    return count
+
+
+def bytes_of(program: Program, count: int) -> float:
+    """Expected bytes of a run with so many places: examples as they are drawn and as they are shown, weights with
+    gradients, moments and what an optimiser makes of them, before and after, and what a batch leaves in every layer."""
+    features = _features(program)
+    examples = 2 * program.examples * (program.inputs + 1)
+    weights = 8 * count_parameters((program.inputs, *features)) if features else 0
+    batch = 4 * program.batch * (program.inputs + sum(features))
+    size = 8.0 if program.precision == "float64" else 4.0
+    return size * count * (examples + weights + batch)
+
+
+def memory() -> float:
+    """Bytes that training may take: most of an accelerator's memory, or of the machine's."""
+    device = jax.local_devices()[0]
+    if device.platform != "cpu":
+        return 0.8 * (device.memory_stats() or {}).get("bytes_limit", math.inf)
+    return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+
+
+def _at_once(workers: int, nets: int) -> int:
+    """Runs that share a memory: those of a machine's cores, since every accelerator has its own."""
+    return max(1, min(workers, os.cpu_count() or 1, nets)) if jax.default_backend() == "cpu" else 1
+
+
+def _features(program: Program) -> tuple[int, ...]:
+    """The padded width of every layer, the output last; nothing of a user's own network is known."""
+    return () if program.form == "lifted" else program.network.features
 
 
 def _narrow(width: int, batch: int) -> bool:
@@ -370,7 +415,8 @@ _NOT_INTEGER = ("interval", "numbers", "end_factor", "scaling")
 def nets_arrays(tile: Tile) -> Nets:
     """The arrays over a tile's places; places beyond the last net repeat it."""
     filled = [*tile.nets, *[tile.nets[-1]] * (tile.program.nets - len(tile.nets))]
-    words = [(int(i.setup.identity()[:8], 16), int(i.setup.identity()[8:16], 16), i.seed) for i in filled]
+    digests = {setup: setup.identity() for setup in {net.setup for net in tile.nets}}
+    words = [(int(digests[i.setup][:8], 16), int(digests[i.setup][8:16], 16), i.seed) for i in filled]
     setups = [net.setup for net in filled]
 
     def row(values):

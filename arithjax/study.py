@@ -112,9 +112,7 @@ def run_study(
     """
     if not isinstance(study, Study):
         raise ArithjaxError(f"study is a {type(study).__name__}; it has to be an arithjax Study.")
-    for name, value in (("trials", trials), ("seeds", seeds), ("steps", steps)):
-        if value is not None:
-            check_count(name, value)
+    _check_given(trials=trials, seeds=seeds, steps=steps)
     run = _Run(study, Store(Path(out) / study.name), trials, seeds or study.seeds, steps, progress or Progress())
     if cluster is None:
         with run.store.lock():
@@ -124,6 +122,26 @@ def run_study(
     with Cluster(cluster) as there, run.store.lock():
         run.cluster = there
         return run.go()
+
+
+def asked_nets(
+    study: Study, trials: int | None = None, seeds: int | None = None, steps: int | None = None
+) -> Iterator[list[NetId]]:
+    """The nets of a run from its beginning, as they are planned together: batch by batch, or only the first batch where
+    the sampler learns from results."""
+    _check_given(trials=trials, seeds=seeds, steps=steps)
+    run = _Run(study, Store(Path()), trials, seeds or study.seeds, steps, Progress())
+    for batch in run.search.batches():
+        yield run.nets_of(run.search.ask(batch))
+        if run.search.adaptive:
+            return
+
+
+def _check_given(**counts: int | None) -> None:
+    """Raise unless every number that is given is a whole one of at least 1."""
+    for name, value in counts.items():
+        if value is not None:
+            check_count(name, value)
 
 
 class _Run:
@@ -176,7 +194,7 @@ class _Run:
 
         The plan is that of the whole batch, so that an interrupted batch goes on in the same programs.
         """
-        nets = [NetId(number, seed, one.setup) for number, one in asked.items() for seed in range(self.seeds)]
+        nets = self.nets_of(asked)
         if all((net.trial, net.seed) in self.done for net in nets):
             return []
         self._begin(nets)
@@ -190,6 +208,10 @@ class _Run:
         finally:
             writer.write()
         return writer.written
+
+    def nets_of(self, asked: dict[int, Asked]) -> list[NetId]:
+        """Every seed of every trial."""
+        return [NetId(number, seed, one.setup) for number, one in asked.items() for seed in range(self.seeds)]
 
     def _begin(self, nets: list[NetId]) -> None:
         """Say, once, how much there is to do."""

@@ -7,7 +7,10 @@ import math
 import jax
 import pytest
 
-from arithjax.bench import QUESTION, WAYS, Runner, Way, bench
+from arithjax.bench import QUESTION, WAYS, WIDE, Runner, Way, bench, compare_study, scale, write
+from arithjax.bench import study as studies
+from arithjax.bench.fresh import measure
+from arithjax.errors import ArithjaxError
 
 KEYS = {"net", "batch", "way", "nets", "rate", "ratio", "gflops", "peak_share", "compile_seconds"}
 SMALL = QUESTION.replace(examples=200)
@@ -19,9 +22,10 @@ def runnable(way: Way) -> bool:
 
 def test_the_table_and_its_file(tmp_path, capsys):
     ways = [way._replace(populations=(8,)) for way in WAYS if way.name in ("arithjax", "jit(vmap)")]
-    rows = bench(quick=True, file=tmp_path / "speed.json", setups=[SMALL], ways=ways, repetitions=2, seconds=0.01)
-    stored = json.loads((tmp_path / "speed.json").read_text())
-    assert stored["rows"] == rows
+    measured = bench(quick=True, setups=[SMALL], ways=ways, repetitions=2, seconds=0.01)
+    write(tmp_path / "speed.json", measured)
+    stored, rows = json.loads((tmp_path / "speed.json").read_text()), measured["rows"]
+    assert stored["rows"] == rows and stored["peak_gflops"] > 0
     assert stored["device"] and {"arithjax", "jax", "flax", "optax"} <= set(stored["versions"])
     assert [row["way"] for row in rows] == ["arithjax", "jit(vmap)"]
     for row in rows:
@@ -35,11 +39,54 @@ def test_the_table_and_its_file(tmp_path, capsys):
 def test_a_missing_package_is_named_in_one_line(capsys):
     there = Way("there", lambda setup, nets: Runner(lambda units: None), slow=False)
     absent = [Way(f"absent {i}", None, needs="no_such_package") for i in (1, 2)]
-    rows = bench(setups=[QUESTION], ways=[there, *absent], repetitions=1, seconds=0)
-    assert [row["way"] for row in rows] == ["there"]
+    measured = bench(setups=[QUESTION], ways=[there, *absent], repetitions=1, seconds=0)
+    assert [row["way"] for row in measured["rows"]] == ["there"]
     lines = [line for line in capsys.readouterr().out.splitlines() if "no_such_package" in line]
     assert len(lines) == 1
     assert "absent 1, absent 2" in lines[0] and "pip install 'arithjax[bench]'" in lines[0]
+
+
+def test_the_rows_of_the_table():
+    assert [(setup.widths[0], setup.batch) for setup in WIDE] == [
+        (width, batch) for width in (8, 16, 32, 64, 128, 256) for batch in (10, 128)
+    ]
+
+
+def test_the_usual_way_trains_setups_of_the_space():
+    for setup in {net.setup for net in studies.nets_of(3, 1, 20)}:
+        assert studies.one_program(setup, 2).shape == (2,)
+
+
+def test_the_usual_way_learns():
+    setup = QUESTION.replace(op="add", widths=(4,), activation="linear", output_activation="linear", batch=32)
+    setup = setup.replace(input_transform="standardize", target_transform="standardize", learning_rate=0.02, steps=800)
+    assert (studies.one_program(setup, 2) < 0.02).all()
+
+
+def test_parts_of_a_file_join(tmp_path):
+    write(tmp_path / "speed.json", {"rows": []})
+    write(tmp_path / "speed.json", {"scale": [1]})
+    assert {"rows", "scale", "device", "versions"} <= set(json.loads((tmp_path / "speed.json").read_text()))
+
+
+def test_a_file_that_cannot_be_written(tmp_path):
+    with pytest.raises(ArithjaxError, match=r"cannot write .*speed\.json .*choose another file"):
+        write(tmp_path / "nowhere" / "speed.json", {})
+
+
+def test_a_mistake_in_another_process_is_one_line():
+    with pytest.raises(ArithjaxError, match=r"measuring usual.* ended with status 1: .*trials=0 is not allowed"):
+        measure(studies.usual, None, 0, 1, 1, [])
+
+
+@pytest.mark.slow
+def test_a_study_and_its_scale():
+    found = compare_study(3, 2, 20, 2)
+    assert found["sample"] == sorted(set(found["sample"])) and len(found["sample_seconds"]) == 2
+    assert found["usual_seconds"] == pytest.approx(sum(found["sample_seconds"]) * 3 / 2)
+    assert found["warm"]["programs"] == found["cold"]["programs"] and found["ratio"] > 0
+    (row,) = scale((4,), 20)
+    assert row["nets"] == 4 and row["memory"] > 2**26
 
 
 @pytest.mark.slow

@@ -225,3 +225,20 @@ def test_retrain_of_a_net_that_is_not_there(arithjax, results):
     status, _, err = arithjax("retrain", results, 99)
     assert (status, err.count("\n")) == (2, 1)
     assert "net=99" in err
+
+
+def test_a_plan_is_shown_and_nothing_trained(arithjax, tmp_path):
+    status, out, _ = arithjax(
+        "run", "--plan", "multiplication", "--trials", 6, "--seeds", 2, "--out", tmp_path / "runs"
+    )
+    assert status == 0 and not (tmp_path / "runs").exists()
+    assert "12 nets" in out and "padding" in out and "Expected" in out
+
+
+def test_a_plan_of_a_search_is_that_of_its_beginning(arithjax, tmp_path):
+    text = (
+        "import arithjax as aj\nstudy = aj.Study('own', lambda trial: aj.Setup(), trials=100, seeds=2, sampler='tpe')"
+    )
+    (tmp_path / "own.py").write_text(text)
+    _, out, _ = arithjax("run", "--plan", tmp_path / "own.py")
+    assert "64 nets" in out and "the first 32 of 100 trials" in out

@@ -14,12 +14,14 @@ import arithjax as aj
 from arithjax import compiler, population
 from arithjax import program as programs
 from arithjax.data import order
+from arithjax.forecast import forecast, plan_text
 from arithjax.operations import OPERATIONS, Operation
 from arithjax.optimization import LOSSES
 from arithjax.plan import (
     Candidates,
     NetId,
     Tile,
+    bytes_of,
     choices_arrays,
     layer_activations,
     named_tile,
@@ -290,6 +292,45 @@ def test_who_trains_long_has_a_program_of_its_own():
     tiles = {tile.nets[0]: tile.program for tile in plan([*short, long], 2)}
     assert tiles[long].network.features == (5, 1) and not tiles[long].network.padded
     assert {program.network.features for one, program in tiles.items() if one is not long} == {(8, 1)}
+
+
+def test_a_plan_that_does_not_fit_is_split(monkeypatch):
+    big = [replace(net(examples=100_000, widths=widths), trial=i) for i in range(200) for widths in [(3,), (100,)]]
+    whole = plan(big, 2)
+    assert {tile.program.nets for tile in whole} == {128, 8}
+    monkeypatch.setattr("arithjax.plan.memory", lambda: 2 * 5e7)  # 2.4 MB of examples a net
+    split = plan(big, 2)
+    assert {tile.program.nets for tile in split} == {16, 8} and len(split) > len(whole)
+    assert all(bytes_of(tile.program, tile.program.nets) <= 5e7 for tile in split)
+    assert {one for tile in split for one in tile.nets} == set(big)
+    monkeypatch.setattr("arithjax.plan.memory", lambda: 2e6)
+    with pytest.raises(aj.ArithjaxError, match=r"examples=100,000 and batch=16 needs 0\.04 GB.* take fewer examples"):
+        plan(big, 2)
+
+
+def test_memory_enough_changes_no_plan(monkeypatch):
+    nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)]
+    here = plan(nets, 2)
+    monkeypatch.setattr("arithjax.plan.memory", lambda: np.inf)
+    assert plan(nets, 2) == here
+
+
+def test_a_forecast_tells_what_a_plan_costs():
+    nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)]
+    tiles = plan(nets, 2)
+    table = forecast(tiles)
+    assert table.nets.sum() == len(nets) and table.runs.sum() == len(tiles)
+    assert table.padding.between(0, 1, inclusive="left").all()
+    assert (table.compile_seconds > 0).all() and (table.train_seconds > 0).all()
+    assert f"{len(table)} programs, {len(tiles)} runs, {len(nets)} nets" in plan_text(tiles, 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "layers"), [(net(), "2-3-1"), (EXACT["units"], "nau,dense,snmu 2-2-3-1")], ids=["mlp", "units"]
+)
+def test_a_forecast_of_an_exact_program_has_no_padding(one, layers):
+    (row,) = forecast(plan([replace(one, seed=seed) for seed in range(16)], 1)).itertuples()
+    assert (row.form, row.layers, row.places, row.padding) == ("lanes", layers, 16, 0)
 
 
 ADDING = {"op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "learning_rate": 0.02, "tests": 1024}

@@ -1,8 +1,8 @@
-"""The speed table: arithjax and its peers, side by side in one run.
+"""Ways of training nets, each as people write it, ready to be measured.
 
-Rates are model-steps per second: one optimiser step of one net. Every way trains the same architecture with Adam on as
-many examples, own ones for each net and reshuffled in each epoch; the nets of a peer share one shuffled order, which
-suits it best. To add a way, write a function `(setup, nets) -> Runner` and a row of `WAYS`:
+Every way trains the same architecture with Adam on as many examples, own ones for each net and reshuffled in each
+epoch; the nets of a peer share one shuffled order, which suits it best. To add a way, write a function
+`(setup, nets) -> Runner` and a row of `WAYS`:
 
     Way("my way", my_way, (64, 1024), needs="my_package")
 """
@@ -10,19 +10,12 @@ suits it best. To add a way, write a function `(setup, nets) -> Runner` and a ro
 from __future__ import annotations
 
 import functools
-import importlib.util
 import itertools
-import json
 import os
-import platform
-import re
-import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from importlib.metadata import distributions
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -30,10 +23,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from rich.console import Console
-from rich.table import Table
 
-from arithjax import __version__, compiler, program
+from arithjax import compiler, program
 from arithjax.data import order
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import count_parameters
@@ -41,13 +32,6 @@ from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_a
 from arithjax.population import cores, crew, orders
 from arithjax.setup import Setup
 
-RAW = {"input_transform": "raw", "target_transform": "raw", "epsilon": 1e-7}
-QUESTION = Setup(
-    widths=(3, 5, 3, 5), activation=("linear", "relu", "relu", "relu"), output_activation="relu", batch=10, **RAW
-)
-SIZES = itertools.product((8, 16, 32, 64, 128, 256), (10, 128))
-WIDE = [Setup(widths=(width, width), activation="relu", batch=batch, epsilon=1e-7) for width, batch in SIZES]
-UNIT = Setup(model="nmu", integers=False, low=1, high=2, batch=128, **RAW)
 SEGMENT = 1000
 """Steps in a call of arithjax: those between two evaluations of the default setup."""
 
@@ -96,73 +80,6 @@ class Way(NamedTuple):
     populations: tuple[int, ...] = (1,)
     needs: str | None = None
     slow: bool = True
-
-
-def bench(
-    quick: bool = False,
-    file: Path | None = None,
-    repetitions: int = 5,
-    setups: Sequence[Setup] | None = None,
-    ways: Sequence[Way] | None = None,
-    seconds: float = 0.4,
-) -> list[dict]:
-    """Measure every way on every net, print the table, write it to `file` as JSON, and return its rows.
-
-    Rates are medians over the repetitions, of about `seconds` each, in which the ways of a net take turns.
-    quick: only the question's net, and no ways that need a package of the `bench` extra.
-    """
-    console = Console()
-    setups = setups or ([QUESTION] if quick else [QUESTION, UNIT, *WIDE])
-    ways = _installed(ways or [way for way in WAYS if not (quick and way.needs)], console)
-    peak, rows = 0.0, []
-    for setup in setups:
-        with console.status(f"measuring {net_name(setup)}, batch {setup.batch}"):
-            peak = max(peak, matmul_peak())  # again and again: on a busy machine a single look is too low
-            asked = [way for way in ways if setup == QUESTION or not way.slow]
-            rows += compare(setup, asked, min(repetitions, 3) if quick else repetitions, seconds, quick)
-    for row in rows:
-        row["peak_share"] = row["gflops"] / peak
-    about = {"device": device_name(), "versions": versions(), "cores": cores(), "peak_gflops": peak}
-    console.print(_table(rows))
-    console.print(f"{about['device']}, {cores()} cores, {peak:,.0f} GFLOP/s in matrix products of 2048 x 2048 float32")
-    console.print(", ".join(f"{name} {number}" for name, number in about["versions"].items()), highlight=False)
-    if file is not None:
-        Path(file).write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
-    return rows
-
-
-def compare(setup: Setup, ways: Sequence[Way], repetitions: int, seconds: float, quick: bool) -> list[dict]:
-    """The rows of one net: every way made ready, then measured in turns."""
-    runners = [_ready(way, setup, seconds, quick) for way in ways]
-    turns = [[runner.rate() for runner in runners] for _ in range(repetitions)]
-    rates = {
-        way.name: statistics.median(measured) for way, measured in zip(ways, zip(*turns, strict=True), strict=True)
-    }
-    return [
-        {
-            "net": net_name(setup),
-            "batch": setup.batch,
-            "way": name,
-            "nets": runner.nets,
-            "rate": rate,
-            "ratio": rates["arithjax"] / rate if "arithjax" in rates else None,
-            "gflops": _flops(setup) * rate / 1e9,
-            "compile_seconds": runner.compile_seconds,
-        }
-        for runner, (name, rate) in zip(runners, rates.items(), strict=True)
-    ]
-
-
-def _ready(way: Way, setup: Setup, seconds: float, quick: bool) -> Runner:
-    """The way with the fastest of its populations, calibrated."""
-    populations = way.populations[len(way.populations) // 2 :][:1] if quick else way.populations
-    best, best_rate = None, 0.0
-    for nets in populations:
-        runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 16 * nets)
-        runner.calibrate(seconds)
-        if (rate := runner.rate()) > best_rate:
-            best, best_rate = runner, rate
-    return best
 
 
 def train_arithjax(setup: Setup, nets: int) -> Runner:
@@ -249,7 +166,7 @@ class OrdinaryNMU(nn.Module):
 def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
     """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that calling costs nothing."""
     longest = setup.examples // setup.batch
-    steps = min(longest, max(1, 10**8 // (nets * _flops(setup)))) if jax.default_backend() == "cpu" else longest
+    steps = min(longest, max(1, 10**8 // (nets * flops(setup)))) if jax.default_backend() == "cpu" else longest
     data = jax.device_put(_examples(setup, nets))
 
     @functools.partial(jax.jit, donate_argnums=0)
@@ -370,16 +287,6 @@ WAYS = (
 )
 
 
-def _installed(ways: Sequence[Way], console: Console) -> list[Way]:
-    """The ways whose packages are there; one line names the others."""
-    absent = [way for way in ways if way.needs and importlib.util.find_spec(way.needs) is None]
-    if absent:
-        packages = " and ".join(dict.fromkeys(way.needs for way in absent))
-        line = f"{packages} not installed: without {', '.join(way.name for way in absent)}"
-        console.print(f"{line}; pip install 'arithjax[bench]' adds them", markup=False, soft_wrap=True)
-    return [way for way in ways if way not in absent]
-
-
 def _layers(setup: Setup) -> list[tuple[int, int, str]]:
     """Inputs, features and activation of every layer."""
     sizes = (2, *setup.widths, 1)
@@ -403,53 +310,6 @@ def _orders(setup: Setup, steps: int) -> Iterator[np.ndarray]:
         yield from (rows[start : start + steps] for start in range(0, batches - steps + 1, steps))
 
 
-def _flops(setup: Setup) -> int:
+def flops(setup: Setup) -> int:
     """Floating-point operations of a model-step: a multiplication and an addition, forward and twice backward."""
     return 6 * setup.batch * count_parameters((2, *setup.widths, 1))
-
-
-def net_name(setup: Setup) -> str:
-    """`question`, a unit's name, or layer sizes such as `2-64-64-1`."""
-    if setup.model != "mlp":
-        return str(setup.model)
-    return "question" if setup == QUESTION else "-".join(map(str, (2, *setup.widths, 1)))
-
-
-def matmul_peak() -> float:
-    """GFLOP/s of a 2048 x 2048 float32 matrix product on the whole device, the best of five."""
-    multiply, a = jax.jit(functools.partial(jnp.matmul, precision="highest")), jnp.ones((2048, 2048))
-    runner = Runner(lambda units: multiply(a, a).block_until_ready())
-    return 2 * 2048**3 / 1e9 / min(runner.seconds() for _ in range(5))
-
-
-def device_name() -> str:
-    """The accelerators, or the processor."""
-    devices, info = jax.local_devices(), Path("/proc/cpuinfo")
-    if devices[0].platform != "cpu":
-        return f"{len(devices)} x {devices[0].device_kind}"
-    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    return model[1] if model else platform.processor() or platform.machine()
-
-
-def versions() -> dict[str, str]:
-    """The versions of all that is measured and installed."""
-    packages = {p.metadata["Name"]: p.version for p in distributions()}
-    names = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn")
-    found = {name: packages[name] for name in names if name in packages}
-    return {"arithjax": __version__, "python": platform.python_version()} | found
-
-
-def _table(rows: list[dict]) -> Table:
-    """A section for each net, a line for each way."""
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("way", no_wrap=True)
-    for name in ("nets", "model-steps/s", "arithjax", "GFLOP/s", "of peak", "compile s"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for (net, batch), section in itertools.groupby(rows, lambda row: (row["net"], row["batch"])):
-        table.add_row(f"{net}, batch {batch}", style="bold")
-        for row in section:
-            ratio = f"x {row['ratio']:,.1f}" if row["ratio"] else ""
-            share, seconds = f"{row['peak_share']:.1%}", f"{row['compile_seconds']:.1f}"
-            rate, gflops = f"{row['rate']:,.0f}", f"{row['gflops']:.2f}"
-            table.add_row(f"  {row['way']}", f"{row['nets']:,}", rate, ratio, gflops, share, seconds)
-    return table

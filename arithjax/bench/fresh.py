@@ -1,0 +1,27 @@
+"""Fresh processes: what is measured from a cold start has a process and a folder of compiled programs of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arithjax.compiler import CACHE
+from arithjax.errors import ArithjaxError
+
+
+def measure(function: Callable, cache: Path | None, *arguments: Any) -> Any:
+    """`function(*arguments)` in a process of its own, as plain data; its programs are kept in `cache`, or nowhere."""
+    module, name = function.__module__, function.__name__
+    call = f"{name}(*json.loads({json.dumps(arguments)!r}))"
+    code = f"import json\nfrom {module} import {name}\nprint(json.dumps({call}))"
+    kept = {CACHE: str(cache)} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | kept, capture_output=True, text=True)
+    if done.returncode:
+        said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise ArithjaxError(f"measuring {name}{arguments} ended with status {done.returncode}: {said}")
+    return json.loads(done.stdout.strip().splitlines()[-1])

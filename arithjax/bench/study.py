@@ -1,0 +1,135 @@
+"""A whole mixed study from a cold start: arithjax beside the usual way, which compiles a program for each setup."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from rich.console import Console
+
+from arithjax import compiler
+from arithjax.bench.fresh import measure
+from arithjax.models.activations import ACTIVATIONS
+from arithjax.operations import OPERATIONS
+from arithjax.optimization import OPTIMIZERS, SCHEDULES, Numbers
+from arithjax.plan import NetId, layer_activations
+from arithjax.population import crew, train_nets
+from arithjax.setup import Setup
+from arithjax.study import asked_nets
+from arithjax.transforms import TRANSFORMS, Fitted
+
+STUDY = "multiplication"
+
+
+def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: int = 16) -> dict:
+    """Wall seconds of a study cold and warm, and of the usual way on a random sample of its setups, scaled to all.
+
+    Each is measured in a process of its own, from planning to the last judgement, without imports. The usual way is one
+    `jit(vmap over seeds)` of a setup's Flax model with optax, compile included.
+    """
+    console, size = Console(), (trials, seeds, steps)
+    chosen = sorted(np.random.default_rng(0).choice(trials, min(sample, trials), replace=False).tolist())
+    with tempfile.TemporaryDirectory(prefix="arithjax-bench-") as folder, console.status("") as status:
+        status.update(f"{trials} setups x {seeds} seeds x {steps} steps from an empty cache")
+        cold = measure(ours, Path(folder), *size)
+        status.update("the same again, with the programs of the first time")
+        warm = measure(ours, Path(folder), *size)
+        status.update(f"{len(chosen)} of the setups, each in a jit(vmap over seeds)")
+        alone = measure(usual, None, *size, chosen)
+    scaled = sum(alone) / len(chosen) * trials
+    for name, run in (("cold", cold), ("warm", warm)):
+        console.print(
+            f"arithjax, {name} cache: {run['seconds']:,.1f} s, {run['programs']} programs; compiling is "
+            f"{run['compile_share']:.0%} of the wall time of {run['workers']} workers"
+        )
+    console.print(
+        f"jit(vmap over seeds) for each setup: {scaled:,.0f} s, from setups {', '.join(map(str, chosen))} "
+        f"({sum(alone):,.1f} s)"
+    )
+    console.print(f"arithjax is {scaled / cold['seconds']:.1f} times faster, compiling included")
+    return {
+        **{"study": STUDY, "trials": trials, "seeds": seeds, "steps": steps, "cold": cold, "warm": warm},
+        **{"sample": chosen, "sample_seconds": alone, "usual_seconds": scaled, "ratio": scaled / cold["seconds"]},
+    }
+
+
+def nets_of(trials: int, seeds: int, steps: int) -> list[NetId]:
+    """The nets of a study with `multiplication`'s own space."""
+    from arithjax.cli import find_study
+
+    return list(itertools.chain(*asked_nets(find_study(STUDY), trials, seeds, steps)))
+
+
+def ours(trials: int, seeds: int, steps: int) -> dict:
+    """The study as arithjax trains it."""
+    nets, workers = nets_of(trials, seeds, steps), crew()[1]
+    started = time.perf_counter()
+    assert sum(len(done.rows) for done in train_nets(nets, 0)) == len(nets)
+    seconds, compiling = time.perf_counter() - started, compiler.statistics.seconds
+    return {
+        "seconds": seconds,
+        "programs": compiler.statistics.programs,
+        "compile_seconds": compiling,
+        "compile_share": compiling / (workers * seconds),
+        "workers": workers,
+    }
+
+
+def usual(trials: int, seeds: int, steps: int, sample: Sequence[int]) -> list[float]:
+    """Seconds of each setup of the sample as an ordinary program trains it."""
+    setups, seconds = {net.trial: net.setup for net in nets_of(trials, seeds, steps)}, []
+    for trial in sample:
+        started = time.perf_counter()
+        np.asarray(one_program(setups[trial], seeds))
+        seconds.append(time.perf_counter() - started)
+    return seconds
+
+
+def one_program(setup: Setup, seeds: int) -> jax.Array:
+    """Relative RMSE `[seeds]` of a setup: data, weights, training and test in one `jit(vmap over seeds)`."""
+    op, names = OPERATIONS[setup.op], layer_activations(setup)
+    sizes = zip((*setup.widths, 1), names, strict=True)
+    model = nn.Sequential([part for features, name in sizes for part in (nn.Dense(features), ACTIVATIONS[name].fn)])
+    optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
+    numbers = Numbers(optimizer.beta1, optimizer.beta2, optimizer.momentum, optimizer.epsilon)
+
+    def rate(count: jax.Array) -> jax.Array:
+        return -setup.learning_rate * schedule.factor(count / setup.steps, schedule.end_factor)
+
+    rule = optax.chain(optimizer.rule(numbers), optax.scale_by_schedule(rate))
+
+    def shown(name: str, data: jax.Array) -> tuple[jax.Array, jax.Array]:
+        fitted = TRANSFORMS[name].fit(TRANSFORMS[name].warp(data))
+        fitted = Fitted(fitted.shift[None], fitted.scale[None])
+        return TRANSFORMS[name].forward(data, fitted), fitted
+
+    def train(seed: jax.Array) -> jax.Array:
+        init_key, data_key, order_key, test_key = jax.random.split(jax.random.key(seed), 4)
+        low, high = (int(end) for end in setup.bounds)
+        examples = jax.random.randint(data_key, (setup.examples, op.arity), low, high + 1).astype(jnp.float32)
+        x, input_fit = shown(setup.input_transform, examples)
+        t, target_fit = shown(setup.target_transform, op(examples))
+        params = model.init(init_key, x[:1])
+
+        def step(carry: tuple, key: jax.Array) -> tuple:
+            params, state = carry
+            rows = jax.random.randint(key, (setup.batch,), 0, setup.examples)
+            gradient = jax.grad(lambda p: jnp.mean((model.apply(p, x[rows])[:, 0] - t[rows]) ** 2))(params)
+            updates, state = rule.update(gradient, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        (params, _), _ = jax.lax.scan(step, (params, rule.init(params)), jax.random.split(order_key, setup.steps))
+        tests = jax.random.randint(test_key, (setup.tests, op.arity), low, high + 1).astype(jnp.float32)
+        answer = model.apply(params, TRANSFORMS[setup.input_transform].forward(tests, input_fit))[:, 0]
+        error = TRANSFORMS[setup.target_transform].inverse(answer, target_fit) - op(tests)
+        return jnp.sqrt(jnp.mean(error**2)) / op(tests).std()
+
+    return jax.jit(jax.vmap(train))(jnp.arange(seeds))
