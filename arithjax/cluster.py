@@ -33,9 +33,9 @@ from arithjax.stopping import Stop
 if TYPE_CHECKING:
     from arithjax.study import Study
 
-JOB_SECONDS = (0.5, 10.0)
+JOB_SECONDS = (0.5, 30.0)
 """Expected seconds of one job: at least, so that sending it (milliseconds) does not count; at most, so that a lost
-worker costs little."""
+worker costs little and yet one scheduler keeps a thousand busy."""
 
 WAIT_SECONDS = 120
 """How long to wait for the scheduler, and for its first worker."""
