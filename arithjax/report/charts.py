@@ -30,7 +30,6 @@ MOST_POINTS = 1000
 SMALLEST, LARGEST = 1e-8, 1e2
 """Relative errors beyond these are shown at the edge."""
 
-_LEGEND = alt.Legend(orient="bottom", title=None, columns=3, symbolOpacity=1)  # a phone is wide enough for three
 _RATES = [
     alt.Tooltip("rate:Q", format=".1%", title="success rate"),
     alt.Tooltip("interval:N", title="95 % interval"),
@@ -46,6 +45,12 @@ _RATES = [
 def nice(name: str) -> str:
     """A column's name for people."""
     return name.replace("_", " ")
+
+
+def _legend(names: list[str]) -> alt.Legend:
+    """A legend below, with as many columns as a phone is wide enough for."""
+    columns = 3 if max(map(len, names)) <= 12 else 1
+    return alt.Legend(orient="bottom", title=None, columns=columns, symbolOpacity=1, labelLimit=300)
 
 
 def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
@@ -122,7 +127,7 @@ def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
                 scale=alt.Scale(domain=[0, 1]),
             ),
             y,
-            alt.Color("grade:N", scale=_grade_scale(), legend=_LEGEND),
+            alt.Color("grade:N", scale=_grade_scale(), legend=_legend(list(GRADE_COLOURS))),
             alt.Order("rank:Q"),
             tooltip=tooltip,
         )
@@ -167,7 +172,7 @@ def parameters(nets: pd.DataFrame, named: list[str]) -> alt.LayerChart:
     )
     x = alt.X("at:Q", title="parameters", scale=_SIZES, axis=_SIZES_AXIS)
     y = alt.Y("error:Q", title="relative RMSE on test points", scale=alt.Scale(type="log"), axis=_DECADES)
-    grade = alt.Color("grade:N", scale=_grade_scale(), legend=_LEGEND)
+    grade = alt.Color("grade:N", scale=_grade_scale(), legend=_legend(list(GRADE_COLOURS)))
     chosen = alt.selection_point(name="grade", fields=["grade"], bind="legend")
     dots = (
         alt.Chart(points, name="nets")
@@ -227,7 +232,7 @@ def _groups(column: str, order: list[str]) -> alt.Color:
         f"{column}:N",
         sort=order,
         scale=alt.Scale(domain=order, range=COLOURS[: len(order)]),
-        legend=_LEGEND,
+        legend=_legend(order),
     )
 
 
