@@ -125,7 +125,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     described = results.description(folder)
     described["importance"] = importance(nets, study)
     nets = results.with_choices(nets)
-    described["answer"] = study.answer(nets) if study.answer else ""
+    described["answer"] = _answer(study, nets)
     Store(folder).write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
     by = list(study.by) or results.varied(nets)[:2]
     click.echo(f"\n{study.about or study.name}\n")
@@ -140,6 +140,18 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
         click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
     page = report_module.write(folder, nets, described, portraits)
     click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
+
+
+def _answer(study: Study, nets: pd.DataFrame) -> str:
+    """What the study's own words make of its table, which may lack what they speak of."""
+    try:
+        return study.answer(nets.copy()) if study.answer else ""
+    except Exception as error:
+        warnings.warn(
+            f"the study's answer could not be given ({type(error).__name__}: {error}); its table is complete.",
+            stacklevel=2,
+        )
+        return ""
 
 
 def _words(nets: pd.DataFrame, by: list[str]) -> str:

@@ -6,7 +6,9 @@ measured (`arithjax.metrics` has the definitions).
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
@@ -186,9 +188,13 @@ def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
 
 
 def where(nets: pd.DataFrame, condition: str, what: str) -> pd.DataFrame:
-    """The nets for which a condition on their columns holds; `what` names the condition if it is none."""
+    """The nets for which a condition on their columns holds, such as `op == 'mul' and not dead`; `what` names the
+    condition if it is none. It may come with a table of somebody else's, so it compares columns and calls nothing."""
     try:
-        chosen = nets.query(condition)
+        tree = ast.parse(re.sub(r"`[\w .:-]+`", "_", condition), mode="eval")
+        if strange := [type(node).__name__ for node in ast.walk(tree) if not isinstance(node, _COMPARING)]:
+            raise ValueError(f"it may only compare columns and values, and has a {strange[0]}")
+        chosen = nets.query(condition, local_dict={}, global_dict={})
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ArithjaxError(
@@ -197,6 +203,10 @@ def where(nets: pd.DataFrame, condition: str, what: str) -> pd.DataFrame:
     if not hasattr(chosen, "columns"):
         raise ArithjaxError(f'{what} {condition!r} is not a condition; give one such as "depth > 1".')
     return chosen
+
+
+_COMPARING = (ast.Expression, ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.BinOp, ast.operator, ast.Compare)
+_COMPARING += (ast.cmpop, ast.Name, ast.expr_context, ast.Constant, ast.List, ast.Tuple)
 
 
 def description(folder: str | Path) -> dict[str, Any]:
@@ -222,6 +232,7 @@ _DESCRIBED = {"name": str, "seed": int, "trials": int, "seeds": int}
 """What every `study.json` says, and of which type."""
 _MAY_SAY = {"told": int, "source": str, "objectives": list, "setup": dict, "space": dict, "versions": dict}
 _MAY_SAY |= {"device": str, "continued": list, "by": list, "about": str, "importance": dict, "answer": str}
+_MAY_SAY |= {"show": dict, "hash": str, "sampler": str, "schema": int}
 
 
 def setup_of(row: pd.Series) -> Setup:

@@ -73,6 +73,10 @@ class Study:
             raise ArithjaxError(
                 f"unknown sampler '{self.sampler}'{nearest(self.sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."
             )
+        if isinstance(self.by, str):
+            object.__setattr__(self, "by", (self.by,))
+        if not isinstance(self.show, dict):
+            raise ArithjaxError(f"show is a {type(self.show).__name__}; it has to map headings to conditions.")
         if isinstance(self.objectives, str):
             object.__setattr__(self, "objectives", (self.objectives,))
         object.__setattr__(self, "objectives", results.check_objectives(self.objectives))

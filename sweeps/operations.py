@@ -38,14 +38,16 @@ def answer(nets):
     )
 
     def best(op, rates, column):
-        of = nets[(nets.op == op) & (nets.net == rates[op].idxmax())]
-        return f"{op}: {rates[op].idxmax()}, {rate_of(of.assign(success=of[column]))}"
+        names = listed(rates[op] == rates[op].max())
+        of = nets[(nets.op == op) & (nets.net == names.split(", ")[0])]
+        return f"{op}: {names}, {rate_of(of.assign(success=of[column]))}"
 
     widest, furthest = most(inside), most(beyond)
     return (
-        f"In most seeds the question's net learns {widest[QUESTION]} of {len(OPERATIONS)} operations, and mended "
-        f"{widest[MENDED]}. The most within the range are learnt by {widest.idxmax()} ({widest.max()}), the most "
-        f"beyond it by {furthest.idxmax()} ({furthest.max()}). No kind of net learns in most seeds: "
+        f"Of {len(OPERATIONS)} operations the question's net learns {widest[QUESTION]} in at least half of its seeds, "
+        f"and mended {widest[MENDED]}. The most within the range, {widest.max()}, are learnt by "
+        f"{listed(widest == widest.max())}; the most beyond it, {furthest.max()}, by "
+        f"{listed(furthest == furthest.max())}. No kind of net learns in half of its seeds: "
         f"{listed(inside.max() < 0.5)}; none goes beyond the range with: {listed(beyond.max() < 0.5)}.\n"
         f"Best within the range: {'; '.join(best(op, inside, 'success') for op in OPERATIONS if inside[op].any())}.\n"
         f"Best beyond it: {'; '.join(best(op, beyond, 'beyond') for op in OPERATIONS if beyond[op].any())}.\n\n"
@@ -55,7 +57,7 @@ def answer(nets):
 
 
 def most(rates):
-    """How many operations each kind of net learns in most seeds."""
+    """How many operations each kind of net learns in at least half of its seeds."""
     return (rates >= 0.5).sum(axis=1)
 
 

@@ -30,7 +30,7 @@ def answer(nets):
         f"{close.sum()} of {len(steps)} steps within ten per cent):\n{ours.round(3).to_string()}\n\n"
         f"Disagreements:\n{disagree.round(3).to_string() if len(disagree) else 'none'}\n\n"
         f"Success over all ranges:\n{rates.round(2).to_string()}\n\n"
-        f"New under this protocol, on products: log-exp layers succeed in {units['log_exp']} of nets, "
+        f"Not among the published cells, on products: log-exp layers succeed in {units['log_exp']} of nets, "
         f"bilinear ones in {units['bilinear']}, quadratic neurons in {units['quadratic']} and square nets in "
         f"{rate_of(square)}, against {units['nmu']} for the NMU. They all represent products, as NAC• does, and come "
         f"close: half of the bilinear nets have a relative error beyond the range below {beyond['bilinear']:.0e}, half "

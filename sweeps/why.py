@@ -119,36 +119,43 @@ def answer(nets):
     exact = {change: share(some.grade == "exact") for change, some in of.items()}
 
     dead, living = of["none"][of["none"].dead], of["none"][~of["none"].dead]
-    curves = diagnose.record([ORIGINAL], seeds=100, seed=study.seed)
-    start = curves[curves.step == 0].set_index("seed")
-    a, b = np.indices((500, 500)).astype(float)
-    slope = np.cov((a + b).ravel(), (a * b).ravel())[0, 1] / np.var(a + b)
-    homogeneous = np.mean((a * b) ** 2) - np.mean(a * b * (a + b)) ** 2 / np.mean((a + b) ** 2)
+    start = diagnose.record([ORIGINAL], seeds=100, seed=study.seed).query("step == 0").set_index("seed")
+    sums, least = (proportional(living, which) for which in (np.add, np.minimum))
+    add = nets[nets.op == "add"].set_index("change")
     return (
         f"Why not? {rates['none']} of the question's nets multiply. {share(of['none'].dead)} end dead: they answer 0 "
         f"to every pair, and lose {start.zero.iloc[0]:.2e}, the 7,000,000,000 of the question. "
-        f"{share(start.gradient_norm[dead.seed] == 0)} of these have a gradient of exactly 0 before the first step, "
-        f"since their output relu is 0 everywhere; without it {share(of['linear output'].dead)} end dead, and still "
-        f"{rates['linear output']} multiply. "
-        f"{share((living.mse / homogeneous - 1).abs() < 0.05)} of the living end within 5 % of a loss of "
-        f"{homogeneous:.2e}, that of the best c (a + b): on numbers up to 499 their biases, which Adam moves by about "
-        f"the rate, 0.001, a step, by 10 in all, stay next to nothing (the best plane alone, with a loss of "
-        f"{start.plane.iloc[0]:.2e}, has an intercept of {np.mean(a * b) - slope * np.mean(a + b):,.0f}), and a relu "
-        f"net without biases doubles its answer when both numbers double. The product becomes four times as large. "
-        f"That is how a sum grows, and why sums work: {rate_of(nets[(nets.op == 'add') & (nets.change == 'none')])} of "
-        f"the same nets add, {rate_of(nets[(nets.op == 'add') & (nets.change == 'linear output')])} without the output "
-        f"relu.\n"
+        f"{share(start.gradient_norm[dead.seed] == 0)} of these have a gradient of exactly 0 before the first step "
+        f"(on 1,024 of their examples), as the output relu is 0 everywhere; without it "
+        f"{share(of['linear output'].dead)} end dead, and still {rates['linear output']} multiply. Of the living "
+        f"{share(sums[1])} end within 5 % of a loss of {sums[0]:.2e}, that of the best c (a + b), and "
+        f"{share(least[1])} of {least[0]:.2e}, that of the best c min(a, b), the least for an answer that doubles when "
+        f"both numbers double. Without biases a relu net is such an answer, and the biases stay small beside numbers "
+        f"up to 499: Adam moves them by about the rate, 0.001, a step, 10 in all. A product becomes four times as "
+        f"large. With ten times the steps, and so biases, {share(of['10x longer'].mse < 0.95 * least[0])} fall below "
+        f"that bound. A sum does double, and {rate_of(add.loc['none'])} of the same nets add, "
+        f"{rate_of(add.loc['linear output'])} without the output relu.\n"
         f"How then? Of {len(singles)} single changes the best is {best} ({rates[best]} multiply), the next "
-        f"{second} ({rates[second]}); the squared layer is the second hidden one, with square "
-        f"in place of relu. A square grows as a product does, and "
-        f"ab = ((a+b)² - (a-b)²) / 4 takes two of them. The same 2-3-5-3-5-1 with {', '.join(added)} (std: "
-        f"standardized; from 0.01 to 0) multiplies: {rates[end]} learn it, and {exact[end]} exactly, all "
-        f"250,000 pairs. With gelu in every layer instead {rates[gelu]} learn it, and in ten times the "
-        f"steps {rates[f'{gelu}, 10x longer']} ({exact[f'{gelu}, 10x longer']} exactly).\n\n"
-        f"Step by step, in the best order:\n{beside(nets, ladder)}\n\n"
+        f"{second} ({rates[second]}); the squared layer is the second hidden one, with square in place of relu. A "
+        f"square grows as a product does, and ab = ((a+b)² - (a-b)²) / 4 takes two of them. Together with "
+        f"{', '.join(name for name in added[:3] if name != best)} it is enough: {rates[joined(way[3])]}. With all of "
+        f"{', '.join(added)} (std: standardized; from 0.01 to 0) {rates[end]} of the 2-3-5-3-5-1 nets learn to "
+        f"multiply, {exact[end]} exactly, all 250,000 pairs, and the same nets learn sums and squares; inputs and "
+        f"targets have to be standardized together, one without the other does harm. With gelu in every hidden layer "
+        f"and all else but the square {rates[gelu]} learn it, and in ten times the steps "
+        f"{rates[f'{gelu}, 10x longer']} ({exact[f'{gelu}, 10x longer']} exactly).\n\n"
+        f"Step by step, in the best of all orders for products:\n{beside(nets, ladder)}\n\n"
         f"One of the six taken away:\n{beside(nets, without)}\n\n"
-        f"Each change alone:\n{beside(nets, {name: name for name in singles})}"
+        f"Each change alone (numbers below 5 or 50 are another question):\n{beside(nets, {n: n for n in singles})}"
     )
+
+
+def proportional(nets, function):
+    """The smallest loss of an answer c function(a, b), and which nets come within 5 % of it."""
+    a, b = np.indices((500, 500)).astype(float)
+    x, t = function(a, b), a * b
+    loss = np.mean(t * t) - np.mean(x * t) ** 2 / np.mean(x * x)
+    return loss, (nets.mse / loss - 1).abs() < 0.05
 
 
 def share(which):

@@ -75,15 +75,31 @@ def _write_vectors(folder: Path, specs: dict[str, dict]) -> None:
 
 def _sections(folder, nets, by, described, portraits):
     """All sections of which the table has something to show."""
+    shown, failures = _shown(nets, described.get("show", {}))
     yield _rates(nets, by)
     yield from _beyond(nets, by)
     yield from _parameters(nets)
     if described.get("importance"):
         figure = Figure("importance", charts.importances(described["importance"]))
         yield Section("What matters", IMPORTANCE, [figure])
-    yield from _curves(folder, nets, by, described.get("show", {}))
+    yield from _curves(folder, nets, by, shown)
     if portraits:
-        yield from _portraits(nets, by, described, portraits)
+        portraits, more = _portraits(nets, by, shown, described.get("seed", 0), portraits)
+        failures += more
+        yield from portraits
+    if failures:
+        yield Section("Nets that cannot be shown", " ".join(failures), [])
+
+
+def _shown(nets: pd.DataFrame, show: dict[str, str]) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The nets that a study shows, by their headings, and what is wrong with conditions that are none."""
+    shown, failures = {}, []
+    for heading, condition in show.items():
+        try:
+            shown[heading] = results.where(nets, condition, "show")
+        except ArithjaxError as error:
+            failures.append(str(error))
+    return shown, failures
 
 
 IMPORTANCE = (
@@ -145,14 +161,13 @@ def _parameters(nets: pd.DataFrame):
     yield Section("Error against parameters", about, figures)
 
 
-def _curves(folder: Path, nets: pd.DataFrame, by: list[str], show: dict[str, str]):
+def _curves(folder: Path, nets: pd.DataFrame, by: list[str], shown: dict[str, pd.DataFrame]):
     curves = results.load_curves(folder)
     if curves is None or curves.empty:
         return
-    if show:
-        order = list(show)
-        shown = {name: _identities(results.where(nets, show[name], "show")) for name in order}
-        group = pd.Series({net: name for name in order for net in shown[name]}, dtype=object)
+    if shown:
+        order = list(shown)
+        group = pd.Series({net: name for name in order for net in _identities(shown[name])}, dtype=object)
     else:
         labels, order = charts.levels(nets, by[0]) if by else (pd.Series("all nets", nets.index), ["all nets"])
         order = [name for name in order if name in set(labels)]
@@ -176,22 +191,21 @@ def _identities(nets: pd.DataFrame) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(nets[list(results.IDENTITY)])
 
 
-def _portraits(nets: pd.DataFrame, by: list[str], described: dict, count: int):
+def _portraits(
+    nets: pd.DataFrame, by: list[str], shown: dict[str, pd.DataFrame], root: int, count: int
+) -> tuple[list[Section], list[str]]:
     from arithjax.report import portraits  # trains nets, so it brings jax
 
-    try:
-        chosen = portraits.choose(nets, by, described.get("show", {}), count)
-        taken, failures = portraits.take(chosen, described.get("seed", 0))
-    except ArithjaxError as error:
-        taken, failures = [], [str(error)]
+    taken, failures = portraits.take(portraits.choose(nets, by, shown, count), root)
+    if failures:
+        failures.append("Give the study with --study, if it brings operations or models of its own.")
+    sections = []
     for i, portrait in enumerate(taken, start=1):
         kinds = {"truth": portraits.against_truth, "diagonal": portraits.diagonal, "surface": portraits.surface}
         drawn = {kind: draw(portrait) for kind, draw in kinds.items()}
         figures = [Figure(f"net-{i}-{kind}", c, kind == "diagonal") for kind, c in drawn.items() if c is not None]
-        yield Section(portrait.reason, _about_net(portrait), figures, "threes")
-    if failures:
-        hint = "Give the study with --study, if it brings operations or models of its own."
-        yield Section("Nets that cannot be shown", " ".join([*failures, hint]), [])
+        sections.append(Section(portrait.reason, _about_net(portrait), figures, "threes"))
+    return sections, failures
 
 
 def _about_net(portrait: Any) -> str:

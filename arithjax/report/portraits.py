@@ -56,14 +56,16 @@ class Portrait:
         return self.truth.columns.get_loc("exact")
 
 
-def choose(nets: pd.DataFrame, by: list[str], show: dict[str, str], count: int) -> list[tuple[str, pd.Series]]:
+def choose(
+    nets: pd.DataFrame, by: list[str], shown: dict[str, pd.DataFrame], count: int
+) -> list[tuple[str, pd.Series]]:
     """Up to `count` nets worth a look, with the reason: what the study asks for, the best, and typical ones.
 
-    show: reasons and conditions, each showing the typical net of those for which it holds. A typical net has the
-    median error. Only nets that train again within seconds are chosen.
+    shown: reasons and nets, of each of which the typical one is chosen: the one with the median error. Only nets that
+    train again within seconds are chosen.
     """
     quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= len(ARGUMENTS))]
-    candidates = [(reason, results.where(quick, condition, "show")) for reason, condition in show.items()]
+    candidates = [(reason, some[some.index.isin(quick.index)]) for reason, some in shown.items()]
     candidates.append(("The best net", quick.sort_values("relative_rmse").head(1)))
     if by:
         labels, _ = charts.levels(quick, by[0])
