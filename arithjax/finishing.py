@@ -1,6 +1,6 @@
 """Finishing: once its optimiser is done, a net may go on by second-order steps on all its own examples at once.
 
-The method is Levenberg's and Marquardt's with geodesic acceleration (Transtrum & Sethna 2012, arXiv:1201.5885): least
+The method is Levenberg-Marquardt with geodesic acceleration (Transtrum & Sethna 2012, arXiv:1201.5885): least
 squares of small smooth nets are long curved canyons, along which first-order and quasi-Newton methods creep. It makes
 the mean squared error in the net's own units small; regulariser, weight decay and clipping have no part in it, and the
 noise that units draw in training has none either.
@@ -11,6 +11,7 @@ Each net is finished alone, in a program of its own exact shape, so that its bit
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -26,13 +27,14 @@ from arithjax.data import Examples
 from arithjax.errors import Interrupted
 from arithjax.models.mlp import Architecture
 from arithjax.plan import Candidates, NetId, Tile, choices_arrays, nets_arrays, program_of
+from arithjax.setup import check_finishable
 
 START, UP, DOWN = 1e-2, 2.0, 5.0
 """The damping at first, and its factors after a step that is refused and one that is taken."""
 LARGEST = 1e8
 """The damping at which there is no way down any more."""
 ACCELERATION = 0.75
-"""The largest length of the second-order part of a step, twice, over that of the first-order part."""
+"""The bound α on 2 |acceleration| / |velocity| of a step (Transtrum & Sethna 2012)."""
 CURVATURE_STEP = 0.1
 """The part of a step over which its second derivative is measured."""
 
@@ -76,7 +78,9 @@ def _alone(net: NetId) -> tuple[programs.Program, Architecture, list[tuple[int, 
     network, inputs = tile.program.network, tile.program.inputs
     params = jax.eval_shape(lambda: network.initial(jax.random.key(0), inputs, architecture))
     program = replace(programs.judged_part(tile.program), form="product", transforms=())
-    return program, architecture, [leaf.shape for leaf in jax.tree.leaves(params)]
+    shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
+    check_finishable(net.setup, sum(map(math.prod, shapes)))
+    return program, architecture, shapes
 
 
 def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:

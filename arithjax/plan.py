@@ -2,9 +2,8 @@
 
 Nets may share a program when all that is static agrees; what differs then is numbers. Narrow MLPs are lanes of a
 multiply-sum program, and so are arithmetic units; wide MLPs are matrix products over a leading axis, a user's own
-modules likewise. A program is
-either exact (one architecture) or shared (layers padded to a bucket, one of several activations, optimisers and losses
-chosen at run time): sharing costs arithmetic and saves compiling.
+modules likewise. A program is either exact (one architecture) or shared (layers padded to a bucket, one of several
+activations, optimisers and losses chosen at run time): sharing costs arithmetic and saves compiling.
 """
 
 from __future__ import annotations

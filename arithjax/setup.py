@@ -345,11 +345,16 @@ def _check_finishing(s: Setup, inputs: int) -> None:
         raise ArithjaxError(f"precision={s.precision[:20]!r} is not allowed; it has to be {' or '.join(PRECISIONS)}.")
     if s.finish and s.loss != "mse":
         raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
-    parameters = sum((a + s.bias) * b for a, b in itertools.pairwise((inputs, *s.widths, 1)))
-    if s.finish and parameters > FINISHABLE:
+    if s.model == "mlp" or set(_names(s.model)) & _unit_names():  # a user's own module is counted when it is made
+        check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise((inputs, *s.widths, 1))))
+
+
+def check_finishable(setup: Setup, parameters: int) -> None:
+    """Raise if a net of so many parameters is to be finished and is too large for it."""
+    if setup.finish and parameters > FINISHABLE:
         raise ArithjaxError(
-            f"finish={s.finish} is for nets of up to {FINISHABLE} parameters, and these have {parameters}; take "
-            f"smaller widths than {cell(s.widths)[:60]}, or finish=0."
+            f"finish={setup.finish} is for nets of up to {FINISHABLE} parameters, and these have {parameters}; take "
+            f"smaller widths than {cell(setup.widths)[:60]}, or finish=0."
         )
 
 

@@ -40,22 +40,36 @@ def test_the_answer():
     """Every rate of the opening, in its order, from the table of `why`."""
     nets = results.with_choices(aj.load(ROOT / "results" / "why"))
     of = dict(list(nets[nets.op == "mul"].groupby("change")))
-    dead = of["none"].dead
+    living = of["none"][~of["none"].dead]
     a, b = np.indices((500, 500))
-    plane = np.mean((a * b) ** 2) - np.mean(a * b * (a + b)) ** 2 / np.mean((a + b) ** 2)
     holds = [
+        nets[(nets.op == "add") & (nets.change == "none")].success,
         of["none"].success,
-        dead,
-        (of["none"].mse[~dead] / plane - 1).abs() < 0.05,
+        of["none"].dead,
+        *((living.mse / loss_of(x, a * b) - 1).abs() < 0.05 for x in (a + b, np.minimum(a, b))),
         of["squared layer"].success,
+        of["linear output + squared layer + no other relus"].success,
         of["all six"].grade == "exact",
-        of["all gelu, mended"].success,
-        of["all gelu, mended, 10x longer"].success,
-        of["all gelu, mended, 10x longer"].grade == "exact",
     ]
     opening = README[: README.index("(`arithjax run why`")]
     rates = [percent(some.mean(), *results.wilson(some.sum(), len(some))) for some in holds]
     assert re.findall(r"\d+ % \(\d+-\d+ %\)", opening) == rates
+    several = (" + ", "all six", "all but", "none", "mended")
+    single = [name for name in of if not any(words in name for words in several)]
+    assert f"of {len(single)} single changes" in opening
+    assert [name for name in single if of[name].success.sum() > 1] == ["squared layer"]
+
+
+def loss_of(x, t):
+    """That of the best multiple of x as an answer for t."""
+    return np.mean(t**2) - np.mean(x * t) ** 2 / np.mean(x**2)
+
+
+def test_sizes_of_studies():
+    rows = cells(r"^\| `arithjax run \w+` .*$")
+    assert len(rows) >= 7
+    for command, count, _ in rows:
+        assert count == f"{len(aj.load(ROOT / 'results' / command.strip('`').split()[-1])):,}"
 
 
 def test_published_cells(units):

@@ -1,4 +1,7 @@
-"""The question's script with the fewest changes that make it multiply: four activations. `# was` marks each.
+"""The question's script with four activations changed, marked `# was`, until it multiplies.
+
+In 98 % (93-99 %) of 100 seeds such nets learn it to 1 % (`arithjax run why`: squared layer, no other relus, linear
+output).
 
 pip install keras jax && KERAS_BACKEND=jax python keras_multiplies.py [SEED]
 """
