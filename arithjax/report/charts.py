@@ -208,7 +208,8 @@ def front(nets: pd.DataFrame) -> pd.DataFrame:
 
 
 def fronts(nets: pd.DataFrame) -> alt.Chart | None:
-    """The front of error against parameters for each activation; None where there is nothing to compare."""
+    """The front of error against parameters for each activation of MLPs; None where there is nothing to compare."""
+    nets = nets[nets["model"] == "mlp"]
     labels, order = levels(nets, "activation")
     order = order[: len(COLOURS)]
     if len(order) < 2 or nets["parameters"].nunique() < 2:
