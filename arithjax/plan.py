@@ -194,13 +194,17 @@ def sharing(pool: Sequence[tuple[Setup, int]]) -> list[Setup]:
         program = program_of(setup, Candidates.of([setup]), padded=False)
         exact[program].append(setup)
         saved[program] += _seconds(padded, setup, nets) - _seconds(program, setup, nets)
-    together = [program for program in exact if saved[program] < compile_seconds(1)]
+    together = [program for program in exact if saved[program] < SURE * compile_seconds(1)]
     shared = [setup for program in together for setup in exact[program]]
     if not shared:
         return []
     branches = sum(len(names) for names in Candidates.of(shared).layers)
-    apart = compile_seconds(1) * len(together) - sum(saved[program] for program in together)
-    return shared if compile_seconds(branches) < apart else []
+    compiling = compile_seconds(1) * len(together) - compile_seconds(branches)
+    return shared if sum(saved[program] for program in together) < SURE * compiling else []
+
+
+SURE = 5
+"""How many times the compiling a program of its own has to save: costs are rough, and together setups fill places."""
 
 
 def _seconds(program: Program, setup: Setup, nets: int) -> float:
@@ -228,7 +232,7 @@ def cost(program: Program, steps: int) -> float:
     weights = count_parameters((program.inputs, *_features(program)))
     flops = (UNIT_FLOPS if program.units else 6) * program.batch * weights
     rate = LANES_FLOPS if program.form == "lanes" else PRODUCT_FLOPS
-    return steps * (STEP_SECONDS + max(program.nets, LANES) * flops / rate)
+    return steps * (STEP_SECONDS + max(program.nets, LANES if program.form == "lanes" else 8) * flops / rate)
 
 
 def seconds(tile: Tile) -> float:
