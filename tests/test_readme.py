@@ -60,6 +60,10 @@ def test_the_answer():
     assert [name for name in single if of[name].success.sum() > 1] == ["squared layer"]
 
 
+def test_the_main_study():
+    assert f"\n> {results.description(ROOT / 'results' / 'multiplication')['answer']}\n" in README
+
+
 def loss_of(x, t):
     """That of the best multiple of x as an answer for t."""
     return np.mean(t**2) - np.mean(x * t) ** 2 / np.mean(x**2)
