@@ -8,7 +8,7 @@ from arithjax import OPERATIONS, Operation, Setup, metrics
 from arithjax.data import Points
 from arithjax.judge import Judge
 from arithjax.metrics import GRADES, YARDSTICKS, Errors
-from arithjax.plan import NetId, choices_arrays, named_tile, nets_arrays
+from arithjax.plan import LANES, NetId, choices_arrays, named_tile, nets_arrays
 from arithjax.program import State
 from arithjax.transforms import Fitted
 
@@ -88,10 +88,10 @@ def product_judge():
         tile = named_tile("lanes", NetId(0, 0, setup))
         first, second = np.array([[1, 1], [1, -1]]), np.array([[0.25], [-0.25]])
         params = {
-            f"Dense_{i}": {"kernel": jnp.asarray(np.repeat(w[:, :, None], 8, 2), jnp.float32)}
+            f"Dense_{i}": {"kernel": jnp.asarray(np.repeat(w[:, :, None], LANES, 2), jnp.float32)}
             for i, w in enumerate((first, second))
         }
-        plain = [Fitted(jnp.zeros(shape), jnp.ones(shape)) for shape in ((2, 8), (8,))]
+        plain = [Fitted(jnp.zeros(shape), jnp.ones(shape)) for shape in ((2, LANES), (LANES,))]
         return Judge(tile, State(params, ()), tuple(plain), choices_arrays(tile), nets_arrays(tile))
 
     return of
@@ -103,7 +103,7 @@ def test_one_wrong_pair_of_all_withholds_the_certificate(product_judge, add, wro
         return a * b + ((a == wrong[0]) & (b == wrong[1]))
 
     add(OPERATIONS, Operation("nearly", "a · b, but once", fn))
-    every = np.ones(8, bool)
+    every = np.ones(LANES, bool)
     assert product_judge("mul").certify(every).all()
     assert not product_judge("nearly").certify(every).any()
     assert not product_judge("mul").certify(~every).any(), "only candidates are certified"

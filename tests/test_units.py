@@ -13,7 +13,7 @@ from arithjax import program as programs
 from arithjax.data import Task
 from arithjax.models import MODELS, UnitModel, layers_of
 from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
-from arithjax.plan import Candidates, NetId, Tile, choices_arrays, named_tile, nets_arrays, program_of
+from arithjax.plan import LANES, Candidates, NetId, Tile, choices_arrays, named_tile, nets_arrays, program_of
 
 UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
 ON = 20.0
@@ -142,15 +142,16 @@ def test_stacks_map_shapes_and_have_finite_gradients(layers):
     @jax.jit
     def judged(x):
         state = programs.initial(program, jnp.uint32(0), choices, nets)
-        random = jnp.int32(0), jax.random.split(jax.random.key(0), 8)
+        random = jnp.int32(0), jax.random.split(jax.random.key(0), LANES)
         arguments = x, x[:, 0] * x[:, 1], random, choices, nets
         gradient = jax.grad(programs._loss_of_batch, argnums=1)(program, state.params, *arguments)
         return gradient, program.network.penalty(state.params), programs.sparsity_error(program, state)
 
-    gradient, penalty, sparsity = judged(jnp.asarray(np.random.default_rng(1).uniform(1, 3, (16, 2, 8)), jnp.float32))
+    x = np.random.default_rng(1).uniform(1, 3, (16, 2, LANES))
+    gradient, penalty, sparsity = judged(jnp.asarray(x, jnp.float32))
     assert [kind for kind, *_ in program.network.layers(gradient)] == [unit.kind for unit in layers_of(layers, 2)]
-    assert all(leaf.shape[-1] == 8 and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert np.broadcast_to(penalty, 8).shape == sparsity.shape == (8,)
+    assert all(leaf.shape[-1] == LANES and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
+    assert np.broadcast_to(penalty, LANES).shape == sparsity.shape == (LANES,)
 
 
 @pytest.mark.parametrize(("inputs", "features"), [(2, 1), (4, 2), (100, 2)])
@@ -205,9 +206,9 @@ def arrays(tile):
 def test_the_best_evaluation_counts_and_not_the_last():
     """A rate so large that the error goes up and down."""
     setup = protocols.single_module("nau", "add", (1, 2), steps=40, evaluate_every=1, tests=64, learning_rate=0.4)
-    ids = tuple(NetId(0, seed, setup) for seed in range(8))
+    ids = tuple(NetId(0, seed, setup) for seed in range(LANES))
     candidates = Candidates.of([setup])
-    whole = population.run_tile(Tile(program_of(setup, candidates, False, 8), candidates, ids), 0).rows
+    whole = population.run_tile(Tile(program_of(setup, candidates, False, LANES), candidates, ids), 0).rows
     early = whole[whole.selected_at < 40]
     assert len(early) > 0
     row = early.iloc[0]
