@@ -74,13 +74,11 @@ def _alone(net: NetId) -> tuple[programs.Program, Architecture, list[tuple[int, 
     """The exact program of one net and of no other, what its network is told, and its parameters' shapes."""
     candidates = Candidates.of([net.setup])
     tile = Tile(program_of(net.setup, candidates, padded=False), candidates, (net,))
-    architecture = programs.architecture_of(choices_arrays(tile), nets_arrays(tile))
-    network, inputs = tile.program.network, tile.program.inputs
-    params = jax.eval_shape(lambda: network.initial(jax.random.key(0), inputs, architecture))
+    given = choices_arrays(tile), nets_arrays(tile)
     program = replace(programs.judged_part(tile.program), form="product", transforms=())
-    shapes = [leaf.shape for leaf in jax.tree.leaves(params)]
+    shapes = programs.shapes(tile.program, *given)
     check_finishable(net.setup, sum(map(math.prod, shapes)))
-    return program, architecture, shapes
+    return program, programs.architecture_of(*given), shapes
 
 
 def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:

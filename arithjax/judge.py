@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import jax
@@ -203,7 +204,5 @@ def _parameters(tile: Tile, net: NetId) -> int:
     """Trainable numbers of a net."""
     if isinstance(tile.program.network, MLP):
         return count_parameters((tile.program.inputs, *net.setup.widths, 1), net.setup.bias)
-    network, inputs = tile.program.network, tile.program.inputs
-    architecture = programs.architecture_of(choices_arrays(tile), nets_arrays(replace(tile, nets=(net,))))
-    params = jax.eval_shape(lambda: network.initial(jax.random.key(0), inputs, architecture))
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
+    shapes = programs.shapes(tile.program, choices_arrays(tile), nets_arrays(replace(tile, nets=(net,))))
+    return sum(map(math.prod, shapes))

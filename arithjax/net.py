@@ -50,11 +50,11 @@ class Net:
             raise ArithjaxError(f"x has shape {x.shape}; {op.name} takes [points, {op.arity}].")
         filled = np.zeros((1 << max(3, (len(x) - 1).bit_length()), op.arity), x.dtype)
         filled[: len(x)] = x
-        with self._tile().program.arithmetic:
-            return self._predict(filled)[: len(x)]
-
-    def _predict(self, x: np.ndarray) -> np.ndarray:
         tile = self._tile()
+        with tile.program.arithmetic:
+            return self._predict(tile, filled)[: len(x)]
+
+    def _predict(self, tile: Tile, x: np.ndarray) -> np.ndarray:
         places = tile.program.nets
         axis = 0 if tile.program.leading else -1
         params = jax.tree.map(lambda p: jnp.stack([jnp.asarray(p)] * places, axis), self.params)

@@ -174,6 +174,13 @@ def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, pur
     return State(params, (jax.tree.map(jnp.zeros_like, params),) * slots)
 
 
+def shapes(program: Program, choices: Choices, nets: Nets) -> list[tuple[int, ...]]:
+    """The shapes of one net's parameters, in the order of their leaves; nothing is drawn."""
+    architecture = architecture_of(choices, nets)
+    params = jax.eval_shape(lambda: program.network.initial(jax.random.key(0), program.inputs, architecture))
+    return [leaf.shape for leaf in jax.tree.leaves(params)]
+
+
 def prepare(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> data.Examples:
     """Every net's own examples, lanes last."""
     return data.prepare(

@@ -1,9 +1,9 @@
 """Published experiments, as functions that return ready setups: `aj.train([protocols.single_module("nmu", "mul",
 (1, 2))], seeds=25)` reproduces a cell of a paper.
 
-Success is an extrapolation error below that of an ε-perfect solution, whose right weights are 1 - ε and all others ε,
-at the evaluation with the smallest interpolation error (Madsen & Johansen 2020). Any field of a setup can be
-given to override the protocol's.
+But for `question`, success is an extrapolation error below that of an ε-perfect solution, whose right weights are 1 - ε
+and all others ε, at the evaluation with the smallest interpolation error (Madsen & Johansen 2020). Any field of a setup
+can be given to override the protocol's.
 """
 
 from __future__ import annotations
@@ -53,6 +53,22 @@ ARITHMETIC_THRESHOLDS = {
 
 PLAIN = {"integers": False, "input_transform": "raw", "target_transform": "raw", "tests": 10_000}
 FRESH = {**PLAIN, "fresh": True, "examples": 128, "batch": 128}
+
+
+def question(op: str = "mul", **changes) -> Setup:
+    """The net of the question that arithjax began with ("Creating a neural network in keras to multiply two input
+    integers", Stack Overflow): 2-3-5-3-5-1 on raw numbers from 0 to 499, ten epochs of batches of 10, Keras's Adam."""
+    fields = {
+        "op": op,
+        "input_transform": "raw",
+        "target_transform": "raw",
+        "widths": (3, 5, 3, 5),
+        "activation": ("linear", "relu", "relu", "relu"),
+        "output_activation": "relu",
+        "epsilon": 1e-7,
+        "batch": 10,
+    }
+    return Setup(**{**fields, **changes})
 
 
 def single_module(

@@ -4,8 +4,7 @@ import pandas as pd
 
 import arithjax as aj
 from arithjax.net import exact_share, net_again
-from arithjax.report import percent
-from arithjax.results import wilson
+from arithjax.report import share
 
 PLAIN = {"learning_rate": 0.02, "schedule": "cosine", "steps": 20_000}
 FINISHED = {"learning_rate": 0.02, "schedule": "cosine", "steps": 1000, "examples": 1000, "precision": "float64"}
@@ -36,8 +35,8 @@ def question(trial):
 
 
 def rate(nets):
-    k, n = (nets.grade == "exact").sum(), len(nets)
-    return f"{k} of {n}, {percent(k / n, *wilson(k, n))}"
+    exact = nets.grade == "exact"
+    return f"{exact.sum()} of {len(exact)}, {share(exact)}"
 
 
 def beyond(row):

@@ -1,22 +1,14 @@
 """The question verbatim: a 2-3-5-3-5-1 net on raw numbers, for six operations."""
 
 import arithjax as aj
+from arithjax import protocols
 from arithjax.net import fresh_pairs, net_again
 from arithjax.results import yardsticks
 
 
 def question(trial):
-    return aj.Setup(
-        op=trial.suggest_categorical("op", ["add", "sub", "mul", "square", "times:7", "plus:7"]),
-        input_transform="raw",
-        target_transform="raw",
-        widths=(3, 5, 3, 5),
-        activation=("linear", "relu", "relu", "relu"),
-        output_activation="relu",
-        epsilon=1e-7,
-        batch=10,
-        tests=4096,
-    )
+    op = trial.suggest_categorical("op", ["add", "sub", "mul", "square", "times:7", "plus:7"])
+    return protocols.question(op, tests=4096)
 
 
 def answer(nets):

@@ -6,21 +6,11 @@ import numpy as np
 import pandas as pd
 
 import arithjax as aj
-from arithjax import diagnose, results
+from arithjax import diagnose, protocols
 from arithjax.optimization import LOSSES
-from arithjax.report import percent, rate_of
+from arithjax.report import rate_of, share
 
-ORIGINAL = aj.Setup(
-    op="mul",
-    input_transform="raw",
-    target_transform="raw",
-    widths=(3, 5, 3, 5),
-    activation=("linear", "relu", "relu", "relu"),
-    output_activation="relu",
-    epsilon=1e-7,
-    batch=10,
-    tests=4096,
-)
+ORIGINAL = protocols.question(tests=4096)
 FIXES = {
     "linear output": {"output_activation": "linear"},
     "std targets": {"target_transform": "standardize"},
@@ -156,11 +146,6 @@ def proportional(nets, function):
     x, t = function(a, b), a * b
     loss = np.mean(t * t) - np.mean(x * t) ** 2 / np.mean(x * x)
     return loss, (nets.mse / loss - 1).abs() < 0.05
-
-
-def share(which):
-    """The share of nets for which something holds, with its interval."""
-    return percent(which.mean(), *results.wilson(which.sum(), len(which)))
 
 
 study = aj.Study(

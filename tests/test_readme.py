@@ -8,7 +8,7 @@ import pytest
 
 import arithjax as aj
 from arithjax import protocols, results
-from arithjax.report import percent
+from arithjax.report import share
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -52,7 +52,7 @@ def test_the_answer():
         of["all six"].grade == "exact",
     ]
     opening = README[: README.index("(`arithjax run why`")]
-    rates = [percent(some.mean(), *results.wilson(some.sum(), len(some))) for some in holds]
+    rates = [share(some) for some in holds]
     assert re.findall(r"\d+ % \(\d+-\d+ %\)", opening) == rates
     several = (" + ", "all six", "all but", "none", "mended")
     single = [name for name in of if not any(words in name for words in several)]

@@ -24,17 +24,17 @@ from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.table import Table
 
-from arithjax import __version__, compiler
+from arithjax import __version__, compiler, protocols
 from arithjax.bench.ways import WAYS, Runner, Way, flops
 from arithjax.errors import ArithjaxError
 from arithjax.population import cores
 from arithjax.setup import Setup
 
-RAW = {"input_transform": "raw", "target_transform": "raw", "epsilon": 1e-7}
-QUESTION = Setup(
-    widths=(3, 5, 3, 5), activation=("linear", "relu", "relu", "relu"), output_activation="relu", batch=10, **RAW
+QUESTION = protocols.question()
+UNIT = Setup(
+    **{"model": "nmu", "integers": False, "low": 1, "high": 2, "batch": 128, "epsilon": 1e-7},
+    **{"input_transform": "raw", "target_transform": "raw"},
 )
-UNIT = Setup(model="nmu", integers=False, low=1, high=2, batch=128, **RAW)
 SIZES = itertools.product((8, 16, 32, 64, 128, 256), (10, 128))
 WIDE = [Setup(widths=(width, width), activation="relu", batch=batch, epsilon=1e-7) for width, batch in SIZES]
 

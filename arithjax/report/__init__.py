@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from arithjax.report.words import default_words, percent, rate_of
+from arithjax.report.words import default_words, percent, rate_of, share
 
-__all__ = ["default_words", "percent", "rate_of", "write"]
+__all__ = ["default_words", "percent", "rate_of", "share", "write"]
 
 
 def write(folder: Path, nets: pd.DataFrame, described: dict[str, Any], portraits: int = 4) -> Path:

@@ -14,12 +14,16 @@ def percent(rate: float, low: float, high: float) -> str:
     return f"{100 * rate:.0f} % ({100 * low:.0f}-{100 * high:.0f} %)"
 
 
+def share(holds: pd.Series) -> str:
+    """The share of nets for which something holds, with its interval, in words."""
+    if holds.empty:
+        return "none (there are no such nets)"
+    return percent(holds.mean(), *results.wilson(holds.sum(), len(holds)))
+
+
 def rate_of(nets: pd.DataFrame) -> str:
     """The success rate of some nets with its interval, in words."""
-    if nets.empty:
-        return "none (there are no such nets)"
-    all_nets = results.summarise(nets).iloc[0]
-    return _rate(all_nets)
+    return share(results.success(nets))
 
 
 def _rate(row: pd.Series) -> str:
