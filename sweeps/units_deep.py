@@ -1,4 +1,5 @@
-"""Which pairs of layers learn arithmetic on sums? The arithmetic dataset with four inputs, and sums of a hundred."""
+"""Which pairs of layers learn arithmetic on sums? The arithmetic dataset: its simple form, products of sums of four and
+ten inputs at the full five million steps, and sums of a hundred."""
 
 import arithjax as aj
 from arithjax import protocols
@@ -6,7 +7,10 @@ from arithjax import protocols
 PAIRS = ["nmu", "snmu", "nau", "nac_add", "nac_mul", "nac_mul_sigmoid", "nalu", "realnpu"]
 OTHERS = ["bilinear", "quadratic", "log_exp", "square", "linear", "relu", "relu6"]
 CELLS = {f"{unit} simple {op}": (unit, op, {"simple": True}) for unit in PAIRS + OTHERS for op in protocols.BINARY}
-CELLS |= {f"nau n=100 {op}": ("nau", op, {"steps": 50_000}) for op in ("add", "sub")}  # solved by step 18,000
+MULTIPLIERS = ["nmu", "nac_mul", "nac_mul_sigmoid"]
+CELLS |= {f"{unit} n={n} mul": (unit, "mul", {"n": n}) for unit in MULTIPLIERS for n in (4, 10)}
+ADDERS = {"nau": 50_000, "nac_add": 500_000}  # solved by 18,000 and by 250,000 as published
+CELLS |= {f"{unit} n=100 {op}": (unit, op, {"steps": ADDERS[unit]}) for unit in ADDERS for op in ("add", "sub")}
 
 
 def question(trial):
@@ -25,6 +29,6 @@ study = aj.Study(
     sampler="grid",
     seeds=16,
     by=("model", "op", "activation"),
-    about="Which pairs of layers learn arithmetic on sums of four inputs, and of a hundred?",
+    about="Which pairs of layers learn arithmetic on sums of four, ten and a hundred inputs?",
     answer=answer,
 )

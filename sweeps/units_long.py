@@ -5,8 +5,6 @@ import arithjax as aj
 from arithjax import protocols
 
 UNITS = ["nmu", "nac_mul_sigmoid", "nac_mul", "nalu", "nac_add", "linear", "relu", "relu6"]
-
-
 CELLS = {f"{unit} n={n} mul": (unit, "mul", n) for unit in UNITS for n in (10, 100)}
 CELLS |= {f"{unit} n=100 {op}": (unit, op, 100) for unit in ("nau", "nac_add", "nalu") for op in ("add", "sub")}
 
