@@ -93,7 +93,7 @@ def record_tile(tile: Tile, root: int) -> pd.DataFrame:
     """Train a tile, and look at it at every recorded step."""
     with tile.program.arithmetic:
         training, frames = Training(tile, root), []
-        for step in recorded_steps(tile.setup.steps):
+        for step in recorded_steps(tile.setup.last_step):
             training.to(step)
             frames.append(training.look())
     return pd.concat(frames, ignore_index=True)
@@ -114,7 +114,7 @@ class Training:
         self.tile, self.program, self.step = tile, tile.program, 0
         self.task = Task.of(tile.setup)
         self.training, self.judged = programs.training_part(self.program), programs.judged_part(self.program)
-        self.longest = int(max(np.diff(recorded_steps(tile.setup.steps))))
+        self.longest = int(max(np.diff(recorded_steps(tile.setup.last_step))))
         self.key, self.choices, self.nets = jnp.uint32(root), choices_arrays(tile), nets_arrays(tile)
         arguments = compiler.quick_options(), self.key, self.choices, self.nets
         self.state = compiler.call(programs.initial, self.training, *arguments)

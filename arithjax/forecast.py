@@ -70,9 +70,9 @@ def _padding(tiles: Sequence[Tile]) -> float:
     done = used = 0
     for tile in tiles:
         inputs, known = tile.program.inputs, tile.program.form != "lifted"
-        done += tile.setup.steps * tile.program.nets * (count_parameters(_sizes(tile)) if known else 1)
+        done += tile.setup.last_step * tile.program.nets * (count_parameters(_sizes(tile)) if known else 1)
         for net in tile.nets:
-            used += net.setup.steps * (count_parameters((inputs, *net.setup.widths, 1)) if known else 1)
+            used += net.setup.last_step * (count_parameters((inputs, *net.setup.widths, 1)) if known else 1)
     return 1 - used / done
 
 

@@ -90,7 +90,7 @@ class Record:
         places = tile.program.nets
         self.solved_at = np.full(places, np.nan)
         self.selected_at = np.zeros(places, int)
-        self.stopped_at = np.full(places, self.setup.steps)
+        self.stopped_at = np.full(places, self.setup.last_step)
         self.best = np.full(places, np.inf)
         self.state = judge.state
         self.history: list[np.ndarray] = []  # interpolation MSE since a net last started
@@ -140,8 +140,8 @@ class Record:
             ended = (grade <= metrics.GRADES.index("dead")) | (grade >= metrics.GRADES.index("learned"))
         else:
             ended = np.isfinite(self.solved_at) | ~np.isfinite(self.history[-1])
-        self.stopped_at = np.where(ended & (self.stopped_at == self.setup.steps), step, self.stopped_at)
-        return self.stopped_at < self.setup.steps
+        self.stopped_at = np.where(ended & (self.stopped_at == self.setup.last_step), step, self.stopped_at)
+        return self.stopped_at < self.setup.last_step
 
     def restarts(self) -> np.ndarray:
         """Which nets start again: after at least five evaluations, the interpolation MSE of the later half is above

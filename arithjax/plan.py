@@ -210,7 +210,7 @@ SURE = 5
 def _seconds(program: Program, setup: Setup, nets: int) -> float:
     """Expected seconds to train so many nets of a setup in a program, on one core."""
     count = places(program, nets, 1)
-    return math.ceil(nets / count) * cost(replace(program, nets=count), setup.steps)
+    return math.ceil(nets / count) * cost(replace(program, nets=count), setup.last_step)
 
 
 def compile_seconds(branches: int) -> float:
@@ -238,8 +238,8 @@ def cost(program: Program, steps: int) -> float:
 def seconds(tile: Tile) -> float:
     """Expected seconds of a tile on one core: its optimiser's steps, and those that finish it."""
     program, finish = tile.program, tile.setup.finish
-    spent = cost(program, tile.setup.steps)
-    if not finish:
+    spent = cost(program, tile.setup.last_step)
+    if not finish or tile.setup.until:
         return spent
     parameters = count_parameters((program.inputs, *tile.setup.widths, 1))
     return spent + len(tile.nets) * finish * program.examples * parameters * (2 * parameters + 60) / PRODUCT_FLOPS * 2

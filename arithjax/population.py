@@ -184,17 +184,17 @@ def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading
         record.see(step, state)
         progress((step - start) * len(tile.nets))
         start = step
-        if setup.restart is not None and step < setup.steps and (again := record.restarts()).any():
+        if setup.restart is not None and step < setup.last_step and (again := record.restarts()).any():
             fresh = compiler.call(programs.initial, training, quick, key, choices, nets, jnp.uint32(1 + step))
             state = state._replace(params=programs.select(program, jnp.asarray(again), fresh.params, state.params))
-        if setup.stop_early and step < setup.steps:
+        if setup.stop_early and step < setup.last_step:
             over = record.over(step)
             # at rate 0 a net stays as it is, whatever its neighbours do
             nets = nets._replace(learning_rate=jnp.where(jnp.asarray(over), 0, nets.learning_rate))
             if over[: len(tile.nets)].all():
-                progress((setup.steps - step) * len(tile.nets))
+                progress((setup.last_step - step) * len(tile.nets))
                 break
-    if setup.finish:
+    if setup.finish and setup.until is None:
         state, taken = finish_tile(tile, state, examples, stop)
         record.finished(taken, state)
     return Trained(tile, record.rows(), record.state, fits)

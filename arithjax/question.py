@@ -43,6 +43,7 @@ def _shortened(question: Callable[[Any], Setup], steps: int, trial: Any) -> Setu
         warmup=min(setup.warmup, steps),
         evaluate_every=None if every is None else min(every, steps),
         finish=min(setup.finish, steps),
+        until=None if setup.until is None else min(setup.until, steps),
     )
 
 
@@ -72,13 +73,17 @@ def resolved(study: Study, steps: int | None, asked: dict[int, Asked]) -> dict[s
     `setup` holds what departs from the defaults, so that a field added later changes no question.
     """
     number, first = next(iter(asked.items()))
+    setup, halving = first.setup, {}
+    if study.halving:  # which stops a setup, whatever it is
+        setup, halving = setup.replace(until=None), {"halving": list(study.halving)}
     return {
+        **halving,
         "name": study.name,
         "seed": study.seed,
         "sampler": study.sampler_name,
         "objectives": list(study.objectives),
         "steps": steps,
-        "setup": departures(first.setup),
+        "setup": departures(setup),
         "space": space_of({number: first}),
     }
 
@@ -114,7 +119,8 @@ def fingerprint(study: Study, steps: int | None, params: dict[str, Any], number:
 
 def refuse_another(folder: Path, before: dict[str, Any], question: dict[str, Any], sampler: Any) -> None:
     """Raise unless a folder's `study.json` asks the same question, naming the fields that differ."""
-    question, before = json.loads(json.dumps(question)), {"objectives": ["error"], **before}
+    question = {"halving": [], **json.loads(json.dumps(question))}
+    before = {"objectives": ["error"], "halving": [], **before}
     differ = []
     for name, value in question.items():
         if name not in before and name in ("setup", "space"):  # an older study.json does not say

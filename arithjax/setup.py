@@ -74,6 +74,9 @@ class Setup:
     loss: str = _field("mse", "the loss, in transformed units")
     batch: int = _field(64, "examples a step")
     steps: int = _field(10_000, "optimiser steps")
+    until: int | None = _field(
+        None, "train only the first so many of the steps, and do not finish (as halving does); default: all"
+    )
     evaluate_every: int | None = _field(None, "steps between evaluations; default: a tenth of the steps")
     stop_early: bool = _field(False, "stop nets that are solved, dead or diverged at an evaluation")
     threshold: float | None = _field(
@@ -113,16 +116,24 @@ class Setup:
         return {k: cell(v) for k, v in asdict(self).items()}
 
     def identity(self) -> str:
-        """A digest of what departs from the defaults, stable across releases that only add fields; hex."""
-        defaults = DEFAULTS | {"widths": DEFAULT_WIDTHS}
+        """A digest of what departs from the defaults, stable across releases that only add fields; hex.
+
+        Where training is cut short does not count: the same net is trained until there.
+        """
+        defaults = DEFAULTS | {"widths": DEFAULT_WIDTHS, "until": self.until}
         departs = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != defaults[f.name]}
         return hashlib.sha256(json.dumps(departs, sort_keys=True).encode()).hexdigest()
 
     @property
     def evaluation_steps(self) -> list[int]:
-        """The steps after which the nets are evaluated; the last is `steps`."""
+        """The steps after which the nets are evaluated, up to the last."""
         every = self.evaluate_every or max(1, self.steps // 10)
-        return [*range(every, self.steps, every), self.steps]
+        return [*range(every, self.last_step, every), self.last_step]
+
+    @property
+    def last_step(self) -> int:
+        """The step that training ends with."""
+        return self.until or self.steps
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -308,6 +319,9 @@ def _check(s: Setup) -> None:
     else:
         _check_number(s, "end_factor", lambda v: 0 <= v <= 1, "at least 0 and at most 1")
     _check_number(s, "warmup", lambda v: 0 <= v <= s.steps, f"between 0 and steps={s.steps}")
+    _check_number(s, "until", lambda v: 1 <= v <= s.steps, f"between 1 and steps={s.steps}")
+    if s.until == s.steps:
+        object.__setattr__(s, "until", None)  # the same question again
     _check_number(s, "evaluate_every", lambda v: 1 <= v <= s.steps, f"between 1 and steps={s.steps}")
     _check_finishing(s, op.arity)
     if s.batch > s.examples and not s.fresh:

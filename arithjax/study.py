@@ -18,7 +18,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from arithjax import diagnose, plan, population, question, results
+from arithjax import diagnose, halving, plan, population, question, results
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.plan import NetId, Tile
 from arithjax.population import check_count, check_seed
@@ -37,6 +37,8 @@ class Study:
     seeds: nets trained from each setup.
     sampler: a name (`tpe`, `nsga2`, `random`, `quasi-random`, `grid`) or any Optuna sampler.
     objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps`.
+    halving: shares of its steps, such as (0.1, 0.3), after each of which the worse half of a batch's setups stops
+        (`arithjax.halving`).
     by: the columns that the summary and the report group by.
     answer: what the finished table says, in words.
     curves: nets of each trial that are also recorded over training (`arithjax.diagnose`); they are trained once more.
@@ -51,6 +53,7 @@ class Study:
     sampler: str | optuna.samplers.BaseSampler = "random"
     seed: int = 0
     objectives: tuple[str, ...] = ("error",)
+    halving: tuple[float, ...] = ()
     by: tuple[str, ...] = ()
     about: str = ""
     answer: Callable[[pd.DataFrame], str] | None = None
@@ -80,6 +83,7 @@ class Study:
         if isinstance(self.objectives, str):
             object.__setattr__(self, "objectives", (self.objectives,))
         object.__setattr__(self, "objectives", results.check_objectives(self.objectives))
+        object.__setattr__(self, "halving", halving.check_shares(self.halving))
 
     @property
     def sampler_name(self) -> str:
@@ -132,11 +136,12 @@ def asked_nets(
     study: Study, trials: int | None = None, seeds: int | None = None, steps: int | None = None
 ) -> Iterator[list[NetId]]:
     """The nets of a run from its beginning, as they are planned together: batch by batch, or only the first batch where
-    the sampler learns from results."""
+    the sampler learns from results; of a study that halves, as if the first half of the setups went on."""
     _check_given(trials=trials, seeds=seeds, steps=steps)
     run = _Run(study, Store(Path()), trials, seeds or study.seeds, steps, Progress())
     for batch in run.search.batches():
-        yield run.nets_of(run.search.ask(batch))
+        for asked in halving.as_if(run.search.ask(batch), run.study.halving):
+            yield run.nets_of(asked)
         if run.search.adaptive:
             return
 
@@ -167,13 +172,13 @@ class _Run:
         self.told = self.seeds
         for batch in self.search.batches():
             stored = _of_trials(self.stored, batch)
-            asked = self._ask(batch, stored)
+            asked = halving.restored(self._ask(batch, stored), stored, self.study.halving)
             if batch.start == 0:
                 self._describe(asked, stored)
             else:
                 question.refuse_others(self.store.folder, asked, stored)
                 self._widen(asked)
-            trained = self._train(asked)
+            trained = self._train(asked, stored)
             if self.search.adaptive and batch.stop < self.search.trials:
                 self._tell(asked, [stored, *trained])
         nets = self.store.finish()
@@ -193,7 +198,7 @@ class _Run:
         together = together[together["seed"] < self.told].sort_values(["trial", "seed"])
         self.search.tell(asked, results.objectives(together, self.study.objectives))
 
-    def _train(self, asked: dict[int, Asked]) -> list[pd.DataFrame]:
+    def _train(self, asked: dict[int, Asked], stored: pd.DataFrame) -> list[pd.DataFrame]:
         """Train what is missing of a batch and write it as it finishes; the new rows.
 
         The plan is that of the whole batch, so that an interrupted batch goes on in the same programs.
@@ -205,13 +210,31 @@ class _Run:
         choices = {number: one.choices for number, one in asked.items()}
         writer = _Writer(self.store)
         try:
-            for rows in self._trained(nets, asked):
+            for rows in self._stages(asked, stored):
                 rows = rows.assign(study=self.study.name, choices=rows["trial"].map(choices))
                 writer.add(rows)
                 self.progress.nets(rows)
         finally:
             writer.write()
         return writer.written
+
+    def _stages(self, asked: dict[int, Asked], stored: pd.DataFrame) -> Iterator[pd.DataFrame]:
+        """Rows of the missing nets; of a study that halves, stage by stage.
+
+        The setups that stop at a stage are written at once, so that an interrupted study finds all of them or none.
+        """
+        for share in self.study.halving:
+            short, count = halving.shortened(asked, share), len(asked) // 2
+            stopped = [number for number, one in asked.items() if one.setup == short[number].setup][:count]
+            if count and not stopped:
+                rows = pd.concat(self._trained(self.nets_of(short), short))
+                stopped = halving.worst(rows[rows["seed"] < self.told], count)
+                yield rows[rows["trial"].isin(stopped)]
+            else:  # they stopped in an earlier run, perhaps with fewer seeds
+                again = {number: asked[number] for number in stopped}
+                yield from self._trained(self.nets_of(again), again)
+            asked = {number: one for number, one in asked.items() if number not in stopped}
+        yield from self._trained(self.nets_of(asked), asked)
 
     def nets_of(self, asked: dict[int, Asked]) -> list[NetId]:
         """Every seed of every trial."""
@@ -222,19 +245,21 @@ class _Run:
         if self.began:
             return
         self.began = True
-        typical = int(np.mean([net.setup.steps for net in nets]))
+        typical = int(np.mean([net.setup.last_step for net in nets]) * halving.work(self.study.halving))
         total = self.search.trials * self.seeds
         there = sum(trial < self.search.trials and seed < self.seeds for trial, seed in self.done)
         self.progress.begin(total, there, (total - there) * typical)
 
     def _trained(self, nets: list[NetId], asked: dict[int, Asked]) -> Iterator[pd.DataFrame]:
-        """Rows of the missing nets, tile by tile, in no particular order."""
+        """Rows of those nets that are missing, tile by tile, in no particular order."""
         devices, workers = population.crew()
         tiles = []
         for tile in plan.plan(nets, self.cluster.workers() if self.cluster else workers):
             left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
             if left:
                 tiles.append(Tile(tile.program, tile.candidates, left))
+        if not tiles:
+            return
         if self.cluster:
             yield from self.cluster.run_tiles(tiles, self.study, self.steps, asked, self.progress.steps)
             return
@@ -282,10 +307,15 @@ class _Run:
     def _continued(self, before: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
         """The description of a study that goes on: what it began with stays, and what is new is added."""
         self.told = before.get("told", before["seeds"])
-        if self.search.adaptive and self.seeds < self.told:
+        if (self.search.adaptive or self.study.halving) and self.seeds < self.told:
             raise ArithjaxError(
                 f"seeds={self.seeds} is fewer than the {self.told} that the search in {self.store.folder} learns from; "
                 f"give --seeds {self.told} or more."
+            )
+        if self.study.halving and content["trials"] != before["trials"]:
+            raise ArithjaxError(
+                f"trials={content['trials']} is another study than that in {self.store.folder}, whose halving compares "
+                f"{before['trials']}; give --trials {before['trials']}, or choose another --out."
             )
         more = {name: max(content[name], before[name]) for name in ("trials", "seeds")}
         here = {name: content[name] for name in ("versions", "device")}

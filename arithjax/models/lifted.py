@@ -43,7 +43,7 @@ class FlaxModel:
 TRAINING = (
     *("learning_rate", "beta1", "beta2", "momentum", "epsilon", "weight_decay", "clip", "schedule", "end_factor"),
     *("optimizer", "loss", "warmup", "evaluate_every", "stop_early", "threshold", "clip_value", "restart"),
-    "finish",
+    *("finish", "until"),
 )
 """Fields of a setup that a module is not built from."""
 
