@@ -34,6 +34,12 @@ from arithjax.transforms import TRANSFORMS
 BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 """Widths that shared programs pad to; beyond, multiples of the last."""
 
+BLOCK = 16
+"""Examples at a time, at most, where a layer's activations for a whole batch are `LARGE`."""
+
+LARGE = 1024
+"""Activations of a layer and a net that lanes better do not hold at once (measured on CPU)."""
+
 LANES = 16
 """Fewest places of a `lanes` program, a vector of the widest processors, where programs of fewer round differently."""
 
@@ -90,12 +96,14 @@ class Tile:
     def name(self) -> str:
         """The program as a table shows it: all that a net's last bits depend on besides its setup and seed.
 
-        `lanes` where they depend on nothing else; `product*8 2-64-64-1` names places and padded sizes.
+        `lanes` where they depend on nothing else; `product*8` names the places, and `product*8 2-64-64-1` also the
+        sizes of a program that several setups share.
         """
         if self.program.form == "lanes":
             return "lanes"
         features = self.program.network.features if isinstance(self.program.network, MLP) else ()
-        sizes = " " + "-".join(map(str, (self.program.inputs, *features))) if features else ""
+        shared = features and not self.program.alone
+        sizes = " " + "-".join(map(str, (self.program.inputs, *features))) if shared else ""
         return f"{self.program.form}*{self.program.nets}{sizes}"
 
 
@@ -109,8 +117,9 @@ def named_tile(name: str, net: NetId) -> Tile:
     if sizes:
         features = tuple(int(size) for size in sizes.split("-")[1:])
         padded = features[:-1] != net.setup.widths
-        program = replace(program, network=program.network.clone(features=features, padded=padded))
-    return Tile(replace(program, nets=int(form.partition("*")[2])), candidates, (net,))
+        program = replace(program, network=program.network.clone(features=features, padded=padded, alone=False))
+    form, _, places = form.partition("*")
+    return Tile(replace(program, form=form, block=net.setup.batch, nets=int(places)), candidates, (net,))
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
@@ -253,6 +262,8 @@ def places(program: Program, nets: int, workers: int) -> int:
         return min(8192, max(32, _power(nets)))
     rows = program.examples * (program.inputs + 1) * 4
     fits = _power((1 << 28) // rows + 1) // 2
+    if program.block < program.batch:  # the sums of a vector stay in registers, and blocks of few lanes in the cache
+        fits = min(fits, LANES * 256 // bucket(max(program.network.features)) ** 2)
     return min(128, max(LANES, fits), max(LANES, _power(math.ceil(nets / workers))))
 
 
@@ -301,7 +312,13 @@ def _features(program: Program) -> tuple[int, ...]:
 
 def _narrow(width: int, batch: int) -> bool:
     """Whether nets of this width train faster as lanes of multiply-sums than as matrix products (measured on CPU)."""
-    return width <= 8 or (width <= 16 and batch <= 32)
+    return width <= 16 or (width <= 32 and batch <= 16)
+
+
+def _block(setup: Setup) -> int:
+    """The largest divisor of the batch up to `BLOCK` where layers are large, else the batch."""
+    large = setup.batch * bucket(max(setup.widths)) >= LARGE
+    return max(size for size in range(1, BLOCK + 1) if setup.batch % size == 0) if large else setup.batch
 
 
 def _power(count: int) -> int:
@@ -320,8 +337,8 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
     activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in candidates.layers)
     if family is MLPModel:
         widths = (bucket(max(setup.widths)),) * len(setup.widths) if padded else setup.widths
-        network: Any = MLP((*widths, 1), activations, setup.bias, padded)
         form = "lanes" if _narrow(bucket(max(setup.widths)), setup.batch) else "product"
+        network: Any = MLP((*widths, 1), activations, setup.bias, padded, alone=form == "product" and not padded)
     elif family is UnitModel:
         kinds = tuple(unit.kind for unit in layers_of(setup.model, len(setup.widths) + 1))
         network, form = Stack(kinds, (*setup.widths, 1), activations, setup.bias), "lanes"
@@ -338,6 +355,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         distribution=DISTRIBUTIONS[setup.distribution],
         examples=setup.examples,
         batch=setup.batch,
+        block=_block(setup) if family is MLPModel and form == "lanes" else setup.batch,
         fresh=setup.fresh,
         optimizers=tuple(OPTIMIZERS[name] for name in candidates.optimizers),
         losses=tuple(LOSSES[name] for name in candidates.losses),

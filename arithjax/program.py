@@ -29,6 +29,7 @@ class Program:
     """Fixed shapes and fixed code.
 
     form: `lanes` (net is the last axis), `product` or `lifted` (net is a leading axis, under `vmap`).
+    block: examples of a batch whose gradients are summed at a time, so that their activations stay in the cache.
     ops: operations for examples drawn at each step. ops, optimizers, losses, transforms: candidates, chosen by an
     index in `Choices`.
     """
@@ -43,6 +44,7 @@ class Program:
     distribution: data.Distribution
     examples: int
     batch: int
+    block: int
     fresh: bool
     optimizers: tuple[Optimizer, ...]
     losses: tuple[Loss, ...]
@@ -66,6 +68,11 @@ class Program:
         return self.form != "lanes"
 
     @property
+    def alone(self) -> bool:
+        """Whether all its nets have one setup and are not lanes: then nothing is chosen behind a branch."""
+        return self.form == "lifted" or getattr(self.network, "alone", False)
+
+    @property
     def units(self) -> bool:
         """Whether the network is made of arithmetic units."""
         return isinstance(self.network, Stack)
@@ -78,7 +85,7 @@ class Program:
 
 _PLAIN = {
     **{"weight_decay": False, "clip": False, "clip_value": False, "penalty": False, "alternate": False},
-    **{"stops": False, "fresh": False, "batch": 0, "ops": (), "optimizers": (), "losses": ()},
+    **{"stops": False, "fresh": False, "batch": 0, "block": 0, "ops": (), "optimizers": (), "losses": ()},
 }
 
 
@@ -222,9 +229,7 @@ def advance(
 
         def one_step(step: jax.Array, state: State) -> State:
             x, t = batch_at(step)
-            gradient = jax.grad(_loss_of_batch, argnums=1)(
-                program, state.params, x, t, (step, noise_keys), choices, nets
-            )
+            gradient = _gradient(program, state.params, x, t, (step, noise_keys), choices, nets)
             gradient = jax.lax.optimization_barrier(gradient)
             return _update(program, state, gradient, step, choices, nets)
 
@@ -364,6 +369,20 @@ def _loss_of_batch(program: Program, params: Any, x: jax.Array, t: jax.Array, ra
     return losses.sum()
 
 
+def _gradient(program: Program, params: Any, x: jax.Array, t: jax.Array, *given: Any) -> Any:
+    """The gradient of every lane's mean loss, block by block."""
+    gradient = jax.grad(_loss_of_batch, argnums=1)
+    if program.block == program.batch:
+        return gradient(program, params, x, t, *given)
+    blocks = jax.tree.map(lambda rows: rows.reshape(-1, program.block, *rows.shape[1:]), (x, t))
+
+    def add(total: Any, block: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, gradient(program, params, *block, *given)), None
+
+    total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), blocks)
+    return jax.tree.map(lambda g: g / (program.batch // program.block), total)
+
+
 def _noise(program: Program, step: jax.Array, keys: jax.Array) -> Callable:
     """Uniform numbers `[*shape, lanes]` for a layer at this step."""
     layers = len(program.network.features)
@@ -399,7 +418,7 @@ def _update(program: Program, state: State, gradient: Any, step: jax.Array, choi
 
     branches = [functools.partial(follow, optimizer) for optimizer in program.optimizers]
     # unclipped lanes round alike without a branch (tested), and are faster so
-    switch = choose if program.leading or program.clip else jax.lax.switch
+    switch = choose if not program.alone and (program.leading or program.clip) else jax.lax.switch
     direction, moments = switch(choices.optimizer, branches, gradient, state.params, state.moments)
     rate = lane(nets.learning_rate) * rate_factor(step, choices)
 

@@ -53,6 +53,9 @@ LAYERED = {
 EXACT = LAYERED | {
     "gelu": net(),
     "squared": net(activation=("linear", "square", "linear", "linear"), widths=(3, 5, 3, 5), batch=10),
+    "blocks": net(widths=(16, 12), batch=96, examples=192, optimizer="sgd"),
+    "half a block": net(widths=(7,), batch=136, examples=140, activation="relu"),
+    "wide": net(widths=(20,), batch=16),
     "clipped": net(clip=0.05, optimizer="sgd", learning_rate=0.5),
     "fresh": net(
         fresh=True, weight_decay=0.1, integers=False, input_transform="symlog", target_transform="log1p", bias=False
@@ -250,9 +253,10 @@ MIXED = [
     net(0),
     net(1, learning_rate=0.01),
     net(0, activation="tanh", widths=(2,), optimizer="sgd", loss="huber"),
-    net(0, widths=(20,)),
-    net(1, widths=(20,)),
-    net(0, widths=(24,), activation="relu", optimizer="sgd", loss="huber"),
+    net(0, widths=(40,)),
+    net(1, widths=(40,)),
+    net(0, widths=(48,), activation="relu", optimizer="sgd", loss="huber"),
+    net(0, widths=(80,)),
 ]
 
 

@@ -106,12 +106,17 @@ class Dense(nn.Module):
 
 
 class MLP(nn.Module):
-    """Dense layers of `features` (the last one is the output), each followed by one of its candidate activations."""
+    """Dense layers of `features` (the last one is the output), each followed by one of its candidate activations.
+
+    padded: to common widths. alone: matrix products of one architecture, with one candidate for everything and no
+    branches between them.
+    """
 
     features: tuple[int, ...]
     activations: tuple[tuple[Activation, ...], ...]
     use_bias: bool = True
     padded: bool = False
+    alone: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, architecture: Architecture) -> jax.Array:
@@ -119,7 +124,10 @@ class MLP(nn.Module):
         widths = architecture.widths
         for i, features in enumerate(self.features):
             z = Dense(features, self.use_bias)(x, widths[i], widths[i + 1], architecture.scaling)
-            x = activate(self.activations[i], architecture.activation[i], z)
+            if self.alone:
+                x = self.activations[i][0].fn(z)
+            else:
+                x = activate(self.activations[i], architecture.activation[i], z)
             if self.padded and i + 1 < len(self.features):  # after the activation, since cos(0) is not 0
                 x = x * (jnp.arange(features)[:, None] < widths[i + 1][None, :])[None]
         return x[:, 0]
