@@ -108,7 +108,7 @@ def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int |
 
     workers, batches = crew()[1], list(asked_nets(study, trials, seeds, steps))
     click.echo(plan_text([tile for nets in batches for tile in plan(nets, workers)], workers))
-    first, total = batches[-1][-1].trial + 1, trials or study.trials
+    first, total = 1 + max(nets[-1].trial for nets in batches), trials or study.trials
     if study.sampler != "grid" and first < total:
         click.echo(f"These are the first {first} of {total} trials: what is asked next depends on results.")
 
@@ -127,7 +127,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     nets = results.with_choices(nets)
     described["answer"] = _answer(study, nets)
     Store(folder).write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
-    by = list(study.by) or results.varied(nets)[:2]
+    by = list(study.by) or results.default_by(nets)
     click.echo(f"\n{study.about or study.name}\n")
     click.echo(rate_table(nets, by))
     if nets["trial"].nunique() > 12:
@@ -183,9 +183,9 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
     from arithjax import results
 
     try:
-        return list(results.description(folder).get("by") or results.varied(nets)[:2])
+        return list(results.description(folder).get("by") or results.default_by(nets))
     except ArithjaxError:
-        return results.varied(nets)[:2]
+        return results.default_by(nets)
 
 
 @arithjax.command()

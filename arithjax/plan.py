@@ -316,8 +316,8 @@ def _narrow(width: int, batch: int) -> bool:
 
 
 def _block(setup: Setup) -> int:
-    """The largest divisor of the batch up to `BLOCK` where layers are large, else the batch."""
-    large = setup.batch * bucket(max(setup.widths)) >= LARGE
+    """The largest divisor of the batch up to `BLOCK` where layers are large, else, and on accelerators, the batch."""
+    large = jax.default_backend() == "cpu" and setup.batch * bucket(max(setup.widths)) >= LARGE
     return max(size for size in range(1, BLOCK + 1) if setup.batch % size == 0) if large else setup.batch
 
 

@@ -310,6 +310,11 @@ def varied(nets: pd.DataFrame) -> list[str]:
     return [name for name in Setup.field_names() if name in nets and nets[name].nunique(dropna=False) > 1]
 
 
+def default_by(nets: pd.DataFrame) -> list[str]:
+    """What a table is grouped by where nobody says: the first two fields that vary and are no outcome."""
+    return [name for name in varied(nets) if name != "until"][:2]
+
+
 def setups_table(nets: pd.DataFrame) -> pd.DataFrame:
     """A row a setup, the most successful first: the fields that vary, and `summarise`'s columns."""
     fields_varied = varied(nets)

@@ -53,7 +53,7 @@ class Section:
 def write(folder: Path, nets: pd.DataFrame, described: dict[str, Any], portraits: int) -> Path:
     """Write `report.html` and its figures; the path of the page."""
     nets = results.with_choices(nets).rename(columns=lambda name: re.sub(r"\W", "_", name))  # Vega reads dots as paths
-    by = [name for name in described.get("by") or results.varied(nets)[:2] if name in nets]
+    by = [name for name in described.get("by") or results.default_by(nets) if name in nets]
     with alt.data_transformers.disable_max_rows():
         sections = list(_sections(folder, nets, by, described, portraits)) if len(nets) else []
         specs = [figure.chart.to_dict() for section in sections for figure in section.figures]

@@ -41,6 +41,8 @@ def default_words(nets: pd.DataFrame, by: list[str]) -> str:
     if by and len(groups) > 1:
         (best, most), (worst, least) = ((_label(groups.index[i]), _rate(groups.iloc[i])) for i in (0, -1))
         words += f" Best: {best} with {most}; worst: {worst} with {least}."
+    if stopped := nets["until"].count():
+        words += f" {stopped:,} of them stopped before their last step and count as they were there."
     return words
 
 
