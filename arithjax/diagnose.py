@@ -12,6 +12,7 @@ losses `zero mean plane` of the trivial answers.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -32,6 +33,8 @@ from arithjax.store import Store
 from arithjax.transforms import Transform
 
 PER_DECADE = 6
+WRITTEN = 5.0
+"""Seconds after which what is recorded is written."""
 SEEN = 1024
 """Points looked at together; gradients are taken on so many of a net's own examples, units seen on so many points."""
 
@@ -72,21 +75,32 @@ def _in_order(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 def record_study(store: Store, nets: pd.DataFrame, seeds: int, root: int) -> None:
     """Record the first `seeds` nets of every trial of a study's table, into `curves.parquet` beside it.
 
-    What is there already is kept, and what is recorded is written a tile at a time, so that the same call goes on where
-    an earlier one was stopped.
+    What is there already is kept, and what is recorded is written every few seconds, so that the same call goes on
+    where an earlier one was stopped.
     """
     before = results.load_curves(store.folder)
     frames = [] if before is None else [before]
     there = set() if before is None else set(zip(before["trial"], before["seed"], strict=True))
     wanted = [row for _, row in nets[nets["seed"] < seeds].iterrows() if (row["trial"], row["seed"]) not in there]
     missing = [NetId(int(row["trial"]), int(row["seed"]), results.setup_of(row)) for row in wanted]
+    written = time.monotonic()
 
     def keep(curves: pd.DataFrame) -> None:
+        nonlocal written
         frames.append(curves)
-        store.write(results.CURVES, _in_order(frames).to_parquet(index=False, compression="zstd"))
+        if time.monotonic() - written > WRITTEN:
+            write()
+            written = time.monotonic()
+
+    def write() -> None:
+        if frames:
+            store.write(results.CURVES, _in_order(frames).to_parquet(index=False, compression="zstd"))
 
     if missing:
-        record_nets(missing, root, keep)
+        try:
+            record_nets(missing, root, keep)
+        finally:
+            write()
 
 
 def record_tile(tile: Tile, root: int) -> pd.DataFrame:

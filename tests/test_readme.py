@@ -1,5 +1,6 @@
 """The README's numbers are those of the committed tables."""
 
+import json
 import re
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import protocols, results
+from arithjax import cli, protocols, results
 from arithjax.report import share
 
 ROOT = Path(__file__).parents[1]
@@ -61,7 +62,62 @@ def test_the_answer():
 
 
 def test_the_main_study():
-    assert f"\n> {results.description(ROOT / 'results' / 'multiplication')['answer']}\n" in README
+    """At its default size, which the larger published one begins with."""
+    nets = aj.load(ROOT / "results" / "multiplication")
+    study = cli.find_study("multiplication")
+    assert f"\n> {study.answer(nets[nets.trial < study.trials])}\n" in README
+
+
+def row_of(study):
+    (row,) = (row[-1] for row in cells(rf"^\| `arithjax run {study}` .*$"))
+    return row
+
+
+def test_what_operations_says():
+    nets = results.with_choices(aj.load(ROOT / "results" / "operations"))
+    nets["beyond"] = nets.success & nets.extrapolation_solved.astype(bool)
+    inside, beyond = (nets.groupby(["net", "op"])[name].mean().unstack() for name in ("success", "beyond"))
+    learnt, kept = (inside >= 0.5).sum(axis=1), (beyond >= 0.5).sum(axis=1)
+    mended, relu, tanh = "the question's, mended", "relu 16-16", "tanh 16-16"
+    assert (beyond.loc[mended] >= 0.9).sum() == learnt[mended] == 6
+    assert set(learnt.index[learnt == learnt.max()]) == {relu, tanh} and learnt.max() == 10
+    assert list(beyond.columns[beyond.loc[relu] >= 0.5]) == ["min"] and kept[tanh] == 0
+    divides = nets[(nets.op == "div") & (nets.net == "nru")]
+    assert list(beyond.index[beyond["div"] >= 0.5]) == ["nru"] and not inside["mod"].any()
+    row = row_of("operations")
+    assert f"of {inside.shape[1]} operations mended nets of the question learn 6 in nearly every seed" in row
+    assert (
+        f"most within it ({learnt.max()})" in row and f"only the NRU divides beyond it, {share(divides.beyond)}" in row
+    )
+
+
+def test_what_exact_says():
+    nets = results.with_choices(aj.load(ROOT / "results" / "exact"))
+    exact = (nets.grade == "exact").groupby(nets.cell).mean()
+    units = {"nmu", "snmu", "nac_mul_sigmoid", "inalu", "log_exp", "bilinear", "quadratic"}
+    assert units == set(exact.index[exact == 1]) & set(nets.model)
+    four, sixteen = (nets[nets.cell.str.startswith(f"gelu 2-{width}-1")] for width in (4, 16))
+    assert set(four.parameters) == {17} and not (sixteen.grade == "exact").any()
+    assert f"second-order steps, {share(four.grade == 'exact')} of nets of four gelu units (17 param" in row_of("exact")
+    assert not (nets[nets.activation == "relu"].grade == "exact").any()
+
+
+def test_speed():
+    measured = json.loads((ROOT / "results" / "bench" / "cpu.json").read_text())["rows"]
+    of_question = {row["way"]: row for row in measured if row["net"] == "question"}
+    rows = cells(r"^\| [^|]+ \| [\d,]+ \| [\d,.]+x \| [\d.]+ s \|$")
+    assert {name for name, *_ in rows} == set(of_question)
+    for name, rate, ratio, seconds in rows:
+        row = of_question[name]
+        shown = f"{row['rate']:,.0f}", f"{row['ratio']:,.1f}x", f"{row['compile_seconds']:.1f} s"
+        assert (rate, ratio, seconds) == shown
+    of = {(row["net"], str(row["batch"]), row["way"]): row for row in measured}
+    rows = cells(r"^\| [\w-]+ \| \d+ \| [\d,]+ \| [\d,]+ \| [\d.]+x \|$")
+    assert len(rows) == len({(net, batch) for net, batch, _ in of}) - 1
+    for net, batch, ours, theirs, ratio in rows:
+        other = of[net, batch, "jit(vmap)"]
+        assert (ours, theirs) == (f"{of[net, batch, 'arithjax']['rate']:,.0f}", f"{other['rate']:,.0f}")
+        assert ratio == f"{other['ratio']:.1f}x"
 
 
 def loss_of(x, t):
