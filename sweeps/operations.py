@@ -8,7 +8,7 @@ SCALED = {"input_transform": "scale", "target_transform": "scale"}
 LOGS = {"input_transform": "symlog", "target_transform": "symlog"}
 SMALL = {"widths": (16, 16), "learning_rate": 0.01}
 NETS = {
-    "the question's": {
+    "the question's": {  # with the epsilon that all nets have here
         **RAW,
         **{"widths": (3, 5, 3, 5), "activation": ("linear", "relu", "relu", "relu"), "output_activation": "relu"},
         **{"learning_rate": 1e-3, "schedule": "constant", "batch": 10, "steps": 10_000},
