@@ -193,23 +193,46 @@ PUBLISHED: dict[tuple[str, str, tuple[float, float]], tuple[float, float | None]
 }
 """Published success rate and mean step of the single-module task, 25 seeds (Mistry et al. 2022)."""
 
+PUBLISHED_SUMS: dict[tuple[str, str, int], tuple[float, float | None]] = {
+    ("nau", "add", 100): (1.0, 18_000),
+    ("nac_add", "add", 100): (1.0, 250_000),
+    ("nalu", "add", 100): (0.14, None),
+    ("nmu", "mul", 100): (0.98, 1_430_000),
+    ("nac_mul_sigmoid", "mul", 100): (1.0, 2_550_000),
+    ("nac_mul", "mul", 100): (0.31, None),
+    **{(unit, "mul", 100): (0.0, None) for unit in ("nalu", "nac_add", "linear", "relu", "relu6")},
+}
+"""Published success rate and step of the arithmetic dataset by its number of inputs, 100 seeds (Madsen & Johansen
+2020)."""
+
+
+WHICH = ("model", "activation", "op", "low", "high")
+"""The columns that tell published cells apart."""
+
 
 def compare(nets: pd.DataFrame) -> pd.DataFrame:
-    """Our single-module cells beside the published ones.
+    """Our cells of the single-module task and of the arithmetic dataset beside the published ones.
 
     Columns: `rate` with its Wilson 95 % interval `low high`, the `published` rate, and whether it lies `inside`; the
     mean step `solved_at` of the solved nets, the `published_at` step and their `ratio`.
     """
+    cells = {
+        (*key[:2], f"U[{key[2][0]:g}, {key[2][1]:g})"): (single_module(*key), said) for key, said in PUBLISHED.items()
+    }
+    cells |= {
+        (unit, op, f"n={n}"): (arithmetic_dataset(unit, op, n=n), said)
+        for (unit, op, n), said in PUBLISHED_SUMS.items()
+    }
     rows = []
-    for (unit, op, interval), (rate, step) in PUBLISHED.items():
-        who = (nets.model == "mlp") & (nets.activation == unit) if unit in ACTIVATIONS else nets.model == unit
-        cell = nets[who & (nets.op == op) & (nets.low == interval[0]) & (nets.high == interval[1])]
+    for (unit, op, task), (setup, (rate, step)) in cells.items():
+        fields = setup.row()
+        cell = nets[(nets[list(WHICH)] == [fields[name] for name in WHICH]).all(axis=1)]
         if cell.empty:
             continue
         low, high = results.wilson(cell.success.sum(), len(cell))
         rows.append(
             {
-                **{"unit": unit, "op": op, "range": f"U[{interval[0]:g}, {interval[1]:g})", "nets": len(cell)},
+                **{"unit": unit, "op": op, "range": task, "nets": len(cell)},
                 **{"rate": cell.success.mean(), "low": low, "high": high, "published": rate},
                 **{"inside": bool(low <= rate <= high + 1e-9), "solved_at": cell.solved_at.mean()},
                 **{"published_at": step, "ratio": cell.solved_at.mean() / step if step else math.nan},

@@ -20,7 +20,11 @@ def question(trial):
 
 def answer(nets):
     table = aj.summarise(nets, ["cell"])[["nets", "rate", "rate_low", "rate_high", "solved_at"]]
-    return table.join(nets.groupby("cell").sparsity_error.median()).round(3).to_string()
+    table = table.join(nets.groupby("cell").sparsity_error.median())
+    return (
+        f"Beside the published cells:\n{protocols.compare(nets).round(3).to_string()}\n\n"
+        f"Every cell; medians of the step and of the sparsity error:\n{table.round(3).to_string()}"
+    )
 
 
 study = aj.Study(
