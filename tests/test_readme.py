@@ -142,6 +142,23 @@ def test_published_cells(units):
         assert (step, published_step) == (f"{cell.solved_at:,.0f}", f"{cell.published_at:,.0f}")
 
 
+def test_what_units_deep_says():
+    nets = results.with_choices(aj.load(ROOT / "results" / "units_deep"))
+    text = " ".join(README.split())
+
+    def rate(cell):
+        cell = nets[nets.cell == cell]
+        low, high = results.wilson(cell.success.sum(), len(cell))
+        return f"{cell.success.mean():.2f} ({low:.2f}-{high:.2f})"
+
+    steps = nets.groupby("cell").solved_at.mean()
+    of = {unit: f"{unit} n=100 add" for unit in ("nau", "nac_add")}
+    assert f"NAU in {rate(of['nau'])} of them, at step {steps[of['nau']]:,.0f} on average" in text
+    assert f"NAC+ in {rate(of['nac_add'])}, at {steps[of['nac_add']]:,.0f} (250,000)" in text
+    products = {"NMU": "nmu", "NAC•σ": "nac_mul_sigmoid", "NAC•": "nac_mul"}
+    assert ", ".join(f"{name} {rate(f'{unit} n=10 mul')}" for name, unit in products.items()) in text
+
+
 def test_rates_over_all_ranges(units):
     rates = units.groupby(["model", "activation", "op"]).success.mean()
     rows = [row for row in cells(r"^\| .*$") if row[0] in LABELS]
