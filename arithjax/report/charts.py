@@ -5,6 +5,8 @@ Colours can be told apart by the colour-blind (Okabe & Ito 2008; cividis and vir
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import numpy as np
 import pandas as pd
@@ -211,30 +213,37 @@ def fronts(nets: pd.DataFrame) -> alt.Chart | None:
     """The front of error against parameters for each activation of MLPs; None where there is nothing to compare."""
     nets = nets[nets["model"] == "mlp"]
     labels, order = levels(nets, "activation")
-    order = order[: len(COLOURS)]
+    order = order[: 2 * len(COLOURS)]
     if len(order) < 2 or nets["parameters"].nunique() < 2:
         return None
     lines = pd.concat(front(nets[labels == name]).assign(activation=name) for name in order)
-    chart = (
-        alt.Chart(lines)
-        .mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40))
-        .encode(
-            alt.X("parameters:Q", scale=_SIZES, axis=_SIZES_AXIS),
-            alt.Y("error:Q", title="smallest relative RMSE", scale=alt.Scale(type="log"), axis=_DECADES),
-            _groups("activation", order),
-            tooltip=["activation:N", "parameters:Q", "error:Q"],
-        )
+    base = alt.Chart(lines).encode(
+        alt.X("parameters:Q", scale=_SIZES, axis=_SIZES_AXIS),
+        alt.Y("error:Q", title="smallest relative RMSE", scale=alt.Scale(type="log"), axis=_DECADES),
+        _groups("activation", order),
+        tooltip=["activation:N", "parameters:Q", "error:Q"],
     )
-    return _sized(alt.layer(_learned_rule(), chart), 320)
+    line = base.mark_line(interpolate="step-after").encode(
+        alt.StrokeDash("activation:N", scale=_twice(order, [1, 0], [5, 3]), legend=None)
+    )
+    ends = base.mark_point(filled=True, size=55, opacity=1).encode(
+        alt.Shape("activation:N", sort=order, scale=_twice(order, "circle", "diamond"), legend=_legend(order))
+    )
+    return _sized(alt.layer(_learned_rule(), line, ends), 320)
 
 
 def _groups(column: str, order: list[str]) -> alt.Color:
     return alt.Color(
         f"{column}:N",
         sort=order,
-        scale=alt.Scale(domain=order, range=COLOURS[: len(order)]),
+        scale=alt.Scale(domain=order, range=(2 * COLOURS)[: len(order)]),
         legend=_legend(order),
     )
+
+
+def _twice(order: list[str], first: Any, second: Any) -> alt.Scale:
+    """What tells the groups of a colour apart where there are more groups than colours."""
+    return alt.Scale(domain=order, range=[first if i < len(COLOURS) else second for i in range(len(order))])
 
 
 def importances(importance: dict[str, float]) -> alt.Chart:

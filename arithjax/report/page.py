@@ -211,7 +211,8 @@ def _portraits(
 def _about_net(portrait: Any) -> str:
     setup, row = portrait.net.setup, portrait.net.row
     sizes = "-".join(map(str, (portrait.arity, *setup.widths, 1))) if setup.model == "mlp" else ""
-    activation = setup.activation if isinstance(setup.activation, str) else ", ".join(setup.activation)
+    names = (setup.activation,) if isinstance(setup.activation, str) else setup.activation
+    activation = ", ".join(names) if setup.widths else ""
     said = [
         f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
         " ".join(part for part in (cell(setup.model), sizes, activation) if part),
