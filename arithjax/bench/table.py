@@ -14,6 +14,7 @@ import json
 import platform
 import re
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from importlib.metadata import distributions
 from pathlib import Path
@@ -134,10 +135,16 @@ def installed(ways: Sequence[Way], console: Console) -> list[Way]:
     """The ways whose packages are there; one line names the others."""
     absent = [way for way in ways if way.needs and importlib.util.find_spec(way.needs) is None]
     if absent:
-        packages = " and ".join(dict.fromkeys(way.needs for way in absent))
+        packages = " and ".join(dict.fromkeys(_named(way) for way in absent))
         line = f"{packages} not installed: without {', '.join(way.name for way in absent)}"
         console.print(f"{line}; pip install 'arithjax[bench]' adds them", markup=False, soft_wrap=True)
     return [way for way in ways if way not in absent]
+
+
+def _named(way: Way) -> str:
+    """The package a way needs, and the Python where this one is too old."""
+    old = sys.version_info < way.python
+    return f"{way.needs} (from Python {'.'.join(map(str, way.python))} on)" if old else way.needs
 
 
 def net_name(setup: Setup) -> str:
@@ -166,7 +173,7 @@ def device_name() -> str:
 def versions() -> dict[str, str]:
     """The versions of all that is measured and installed."""
     packages = {p.metadata["Name"]: p.version for p in distributions()}
-    names = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn")
+    names = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn", "turbanet")
     found = {name: packages[name] for name in names if name in packages}
     return {"arithjax": __version__, "python": platform.python_version()} | found
 

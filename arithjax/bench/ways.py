@@ -71,7 +71,7 @@ class Way(NamedTuple):
 
     prepare: what makes the runner; what compiles does so in the runner's first unit.
     populations: numbers of nets to try; the fastest is reported, and a quick table takes the middle one.
-    needs: the package of the `bench` extra that it imports.
+    needs: the package of the `bench` extra that it imports. python: the oldest Python that has this package.
     slow: measured on the question only.
     """
 
@@ -79,6 +79,7 @@ class Way(NamedTuple):
     prepare: Callable[[Setup, int], Runner]
     populations: tuple[int, ...] = (1,)
     needs: str | None = None
+    python: tuple[int, int] = (3, 11)
     slow: bool = True
 
 
@@ -138,8 +139,7 @@ def jit_loop(setup: Setup, nets: int) -> Runner:
 
 def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
     """The state of an ordinary Flax net, and `step(state, x [batch, 2], t [batch]) -> state`."""
-    layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in _layers(setup)]
-    model = OrdinaryNMU() if setup.model == "nmu" else nn.Sequential(list(itertools.chain(*layers)))
+    model = OrdinaryNMU() if setup.model == "nmu" else _flax_mlp(setup)
     optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
     params = model.init(jax.random.key(0), jnp.zeros((1, 2)))
 
@@ -151,6 +151,11 @@ def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
         return (jax.tree.map(lambda w: jnp.clip(w, 0, 1), params) if setup.model == "nmu" else params), moments
 
     return (params, optimizer.init(params)), step
+
+
+def _flax_mlp(setup: Setup) -> nn.Module:
+    layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in _layers(setup)]
+    return nn.Sequential(list(itertools.chain(*layers)))
 
 
 class OrdinaryNMU(nn.Module):
@@ -187,6 +192,16 @@ def _looped(train: Callable, state: Any, setup: Setup, nets: int, steps: int) ->
         jax.block_until_ready(state)
 
     return Runner(run, nets, steps)
+
+
+def turbanet_swarm(setup: Setup, nets: int) -> Runner:
+    """A swarm of TurbaNet, which vmaps a Flax train state, a step at a time."""
+    from turbanet import TurbaTrainState, mse
+
+    optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
+    swarm = TurbaTrainState.swarm(_flax_mlp(setup), optimizer, nets, jnp.zeros((1, 2)))
+    x, t = jax.device_put(_examples(setup, nets))
+    return _looped(lambda swarm, rows: swarm.train(x[:, rows[0]], t[:, rows[0], None], mse)[0], swarm, setup, nets, 1)
 
 
 def torch_eager(setup: Setup, nets: int) -> Runner:
@@ -280,6 +295,7 @@ WAYS = (
     Way("jit(vmap)", jit_vmap, (64, 256, 1024), slow=False),
     Way("jit(scan)", jit_scan),
     Way("jit loop", jit_loop),
+    Way("TurbaNet", turbanet_swarm, (64, 1024), needs="turbanet", python=(3, 12)),
     Way("torch.func.vmap", torch_vmap, (64, 1024), needs="torch"),
     Way("PyTorch eager", torch_eager, needs="torch"),
     Way("Keras fit", keras_fit, needs="keras"),
