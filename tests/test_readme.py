@@ -66,6 +66,8 @@ def test_the_main_study():
     nets = aj.load(ROOT / "results" / "multiplication")
     study = cli.find_study("multiplication")
     assert f"\n> {study.answer(nets[nets.trial < study.trials])}\n" in README
+    rates = re.findall(r"\d+ % \(\d+-\d+ %\)", study.answer(nets))
+    assert f"{rates[0]} of all nets, {rates[-1]} of those with the square activation" in row_of("multiplication")
 
 
 def row_of(study):
