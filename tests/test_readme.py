@@ -136,7 +136,7 @@ def test_sizes_of_studies():
 
 def test_published_cells(units):
     ours = protocols.compare(units).set_index(["unit", "op", "range"])
-    rows = cells(r"^\| (?:nmu|nau) \| .*$")
+    rows = cells(r"^\| (?:nmu|nau) \| (?:mul|add) \| .*$")
     assert len(rows) == 9
     for unit, op, interval, rate, published, step, published_step in rows:
         cell = ours.loc[unit, op, interval]
