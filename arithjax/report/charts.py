@@ -26,6 +26,8 @@ GREY = "#8a8a8a"
 LEVELS = 12
 """Numbers with more different values than this are shown in bins."""
 MOST_GROUPS = 120
+ACROSS = 110
+"""Letters that fit side by side above a heat map."""
 LABEL = 230
 """Longer names, in pixels, are cut."""
 MOST_POINTS = 1000
@@ -89,8 +91,10 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
     table, (rows, columns) = _rates(nets, [down, across])
     brightest = max(0.2, float(table["rate"].max()))
     gaps = alt.Scale(paddingInner=0.03, paddingOuter=0)
+    crowded = len(columns) * max(len(str(column)) for column in columns) > ACROSS
+    top = alt.Axis(orient="top", labelAngle=30 if crowded else 0, labelAlign="right" if crowded else "center")
     base = alt.Chart(table).encode(
-        alt.X(f"{across}:O", sort=columns, title=nice(across), scale=gaps, axis=alt.Axis(labelAngle=0, orient="top")),
+        alt.X(f"{across}:O", sort=columns, title=nice(across), scale=gaps, axis=top),
         alt.Y(f"{down}:O", sort=rows, title=nice(down), scale=gaps, axis=alt.Axis(labelLimit=LABEL)),
         tooltip=[f"{down}:N", f"{across}:N", *_RATES],
     )
