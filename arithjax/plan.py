@@ -101,10 +101,10 @@ class Tile:
         """
         if self.program.form == "lanes":
             return "lanes"
-        features = self.program.network.features if isinstance(self.program.network, MLP) else ()
-        shared = features and not self.program.alone
-        sizes = " " + "-".join(map(str, (self.program.inputs, *features))) if shared else ""
-        return f"{self.program.form}*{self.program.nets}{sizes}"
+        if self.program.alone:
+            return f"{self.program.form}*{self.program.nets}"
+        sizes = "-".join(map(str, (self.program.inputs, *self.program.network.features)))
+        return f"{self.program.form}*{self.program.nets} {sizes}"
 
 
 def named_tile(name: str, net: NetId) -> Tile:
@@ -316,9 +316,11 @@ def _narrow(width: int, batch: int) -> bool:
 
 
 def _block(setup: Setup) -> int:
-    """The largest divisor of the batch up to `BLOCK` where layers are large, else, and on accelerators, the batch."""
-    large = jax.default_backend() == "cpu" and setup.batch * bucket(max(setup.widths)) >= LARGE
-    return max(size for size in range(1, BLOCK + 1) if setup.batch % size == 0) if large else setup.batch
+    """The largest divisor of the batch near `BLOCK` where layers are large; else, or if it has none, and on
+    accelerators the batch."""
+    if jax.default_backend() != "cpu" or setup.batch * bucket(max(setup.widths)) < LARGE:
+        return setup.batch
+    return max((size for size in range(BLOCK // 4, BLOCK + 1) if setup.batch % size == 0), default=setup.batch)
 
 
 def _power(count: int) -> int:

@@ -33,8 +33,14 @@ from arithjax.setup import Setup
 
 QUESTION = protocols.question()
 UNIT = Setup(
-    **{"model": "nmu", "integers": False, "low": 1, "high": 2, "batch": 128, "epsilon": 1e-7},
-    **{"input_transform": "raw", "target_transform": "raw"},
+    model="nmu",
+    low=1,
+    high=2,
+    integers=False,
+    input_transform="raw",
+    target_transform="raw",
+    batch=128,
+    epsilon=1e-7,
 )
 SIZES = itertools.product((8, 16, 32, 64, 128, 256), (10, 128))
 WIDE = [Setup(widths=(width, width), activation="relu", batch=batch, epsilon=1e-7) for width, batch in SIZES]
