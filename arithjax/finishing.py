@@ -35,6 +35,9 @@ LARGEST = 1e8
 """The damping at which there is no way down any more."""
 ACCELERATION = 0.75
 """The bound α on 2 |acceleration| / |velocity| of a step (Transtrum & Sethna 2012)."""
+SUMMED, FACTORED = 128, 64
+"""Examples summed, and columns factored, at once: XLA and LAPACK split larger products and factorisations among
+threads, and bits would depend on the number of cores."""
 CURVATURE_STEP = 0.1
 """The part of a step over which its second derivative is measured."""
 
@@ -63,7 +66,7 @@ def finish_tile(
             program, architecture, shapes = _alone(net)
             held = [leaf[own][_corner(shape)] for leaf, shape in zip(leaves, shapes, strict=True)]
             start = structure.unflatten([leaf.astype(float) for leaf in held])
-            limit, options = jnp.int32(net.setup.finish), compiler.product_options()
+            limit, options = jnp.int32(net.setup.finish), compiler.lanes_options()
             end, taken[place] = compiler.call(finish, program, options, start, x, t, limit, architecture)
         for old, new in zip(held, jax.tree.leaves(end), strict=True):
             old[...] = new  # a view of the tile's parameters
@@ -105,8 +108,8 @@ def finish(
     def step(search: Search) -> Search:
         place = search.place
         now, slopes = jax.vmap(jax.value_and_grad(error), (None, 0, 0))(place, x, t)
-        matrix = slopes.T @ slopes
-        factor = jnp.linalg.cholesky(matrix + search.damping * jnp.diag(jnp.diag(matrix) + 1e-30))
+        matrix = _gram(slopes)
+        factor = _cholesky(matrix + search.damping * jnp.diag(jnp.diag(matrix) + 1e-30))
 
         def solve(b: jax.Array) -> jax.Array:
             return jax.scipy.linalg.cho_solve((factor, True), b)
@@ -133,3 +136,26 @@ def finish(
     begin = Search(start, (errors(start, x, t) ** 2).sum(), jnp.asarray(START, start.dtype), jnp.int32(0))
     end = jax.lax.while_loop(going, step, begin)
     return restore(end.place), end.steps
+
+
+def _gram(slopes: jax.Array) -> jax.Array:
+    """`slopes.T @ slopes` for `slopes [examples, parameters]`, block by block."""
+    examples, parameters = slopes.shape
+    filled = jnp.pad(slopes, ((0, -examples % SUMMED), (0, 0)))
+
+    def add(total: jax.Array, block: jax.Array) -> tuple[jax.Array, None]:
+        return total + block.T @ block, None
+
+    zero = jnp.zeros((parameters, parameters), slopes.dtype)
+    return jax.lax.scan(add, zero, filled.reshape(-1, SUMMED, parameters))[0]
+
+
+def _cholesky(matrix: jax.Array) -> jax.Array:
+    """The lower triangular factor of a symmetric `matrix`, block of columns by block of columns."""
+    if len(matrix) <= FACTORED:
+        return jnp.linalg.cholesky(matrix)
+    corner, below, rest = matrix[:FACTORED, :FACTORED], matrix[FACTORED:, :FACTORED], matrix[FACTORED:, FACTORED:]
+    corner = jnp.linalg.cholesky(corner)
+    below = jax.scipy.linalg.solve_triangular(corner, below.T, lower=True).T
+    rest = _cholesky(rest - below @ below.T)
+    return jnp.block([[corner, jnp.zeros_like(below.T)], [below, rest]])

@@ -35,10 +35,14 @@ BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 """Widths that shared programs pad to; beyond, multiples of the last."""
 
 BLOCK = 16
-"""Examples at a time, at most, where a layer's activations for a whole batch are `LARGE`."""
+"""Examples that lanes take at a time, at most, where a layer's activations for a whole batch are `LARGE`."""
 
 LARGE = 1024
 """Activations of a layer and a net that lanes better do not hold at once (measured on CPU)."""
+
+SUMMED, SUMMED_NUMBERS = 256, 1 << 15
+"""Examples, and numbers of a layer, that a matrix product sums over at once: of more, XLA's CPU backend splits the sum
+among threads, and a net's last bits would depend on the number of cores."""
 
 LANES = 16
 """Fewest places of a `lanes` program, a vector of the widest processors, where programs of fewer round differently."""
@@ -119,7 +123,8 @@ def named_tile(name: str, net: NetId) -> Tile:
         padded = features[:-1] != net.setup.widths
         program = replace(program, network=program.network.clone(features=features, padded=padded, alone=False))
     form, _, places = form.partition("*")
-    return Tile(replace(program, form=form, block=net.setup.batch, nets=int(places)), candidates, (net,))
+    block = _block(net.setup, form)
+    return Tile(replace(program, form=form, block=block, nets=int(places)), candidates, (net,))
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
@@ -315,12 +320,17 @@ def _narrow(width: int, batch: int) -> bool:
     return width <= 16 or (width <= 32 and batch <= 16)
 
 
-def _block(setup: Setup) -> int:
-    """The largest divisor of the batch near `BLOCK` where layers are large; else, or if it has none, and on
-    accelerators the batch."""
-    if jax.default_backend() != "cpu" or setup.batch * bucket(max(setup.widths)) < LARGE:
+def _block(setup: Setup, form: str) -> int:
+    """How many examples of a batch a program takes at a time: a divisor of the batch near the most it should, or the
+    whole batch where that is less, on accelerators, and where there is no such divisor."""
+    width = bucket(max(setup.widths)) if setup.widths and form != "lifted" else 1
+    if form == "lanes":
+        most = BLOCK if setup.batch * width >= LARGE else setup.batch
+    else:
+        most = min(SUMMED, SUMMED_NUMBERS // width)
+    if jax.default_backend() != "cpu" or setup.batch <= most:
         return setup.batch
-    return max((size for size in range(BLOCK // 4, BLOCK + 1) if setup.batch % size == 0), default=setup.batch)
+    return max((size for size in range(max(1, most // 4), most + 1) if setup.batch % size == 0), default=setup.batch)
 
 
 def _power(count: int) -> int:
@@ -357,7 +367,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         distribution=DISTRIBUTIONS[setup.distribution],
         examples=setup.examples,
         batch=setup.batch,
-        block=_block(setup) if family is MLPModel and form == "lanes" else setup.batch,
+        block=setup.batch if family is UnitModel else _block(setup, form),
         fresh=setup.fresh,
         optimizers=tuple(OPTIMIZERS[name] for name in candidates.optimizers),
         losses=tuple(LOSSES[name] for name in candidates.losses),

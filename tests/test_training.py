@@ -1,5 +1,8 @@
 """Training: a net's numbers are its own to the last bit, optimisers follow optax, and nets learn what they should."""
 
+import os
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -404,3 +407,31 @@ def test_mistakes_are_told_before_anything_compiles(arguments, message):
     with pytest.raises(aj.ArithjaxError, match=message):
         aj.train(**arguments)
     assert compiler.statistics.programs == before
+
+
+CORES = """
+import arithjax as aj
+few = {"low": 0, "high": 40, "examples": 8192, "tests": 64}
+wide = aj.Setup(widths=(64, 64), batch=512, steps=40, **few)
+finished = aj.Setup(widths=(8,), activation="tanh", batch=32, steps=50, finish=200, **few)
+print(aj.train([wide, finished], seeds=2).drop(columns="program").map(repr).to_csv(), end="")
+"""
+
+
+@pytest.fixture(scope="module")
+def cores():
+    """Rows of a wide net at a large batch and of a finished one, with as many threads as one core and as 16 bring."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CORES],
+            env=os.environ | {"NPROC": count, "OPENBLAS_NUM_THREADS": count},
+            stdout=subprocess.PIPE,
+        )
+        for count in ("1", "16")
+    ]
+    return [process.communicate()[0] for process in processes]
+
+
+def test_the_number_of_cores_changes_nothing(cores):
+    one, many = cores
+    assert one == many and one.count(b"\n") == 5
