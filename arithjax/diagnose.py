@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics, population, results
+from arithjax import compiler, metrics, population, results, stages
 from arithjax import program as programs
 from arithjax.data import Task
 from arithjax.models import MLP
@@ -131,7 +131,7 @@ class Training:
         self.longest = int(max(np.diff(recorded_steps(tile.setup.last_step))))
         self.key, self.choices, self.nets = jnp.uint32(root), choices_arrays(tile), nets_arrays(tile)
         arguments = compiler.quick_options(), self.key, self.choices, self.nets
-        self.state = compiler.call(programs.initial, self.training, *arguments)
+        self.state = stages.initial(self.program, self.key, self.choices, self.nets)
         self.examples = compiler.call(programs.prepare, programs.data_part(self.program), *arguments)
 
     def to(self, step: int) -> None:
@@ -150,7 +150,7 @@ class Training:
         points, fits = self.task.interpolation_points, (self.examples.input_fit, self.examples.target_fit)
         quick, who = compiler.quick_options(), (self.choices, self.nets)
         blocks = np.resize(points.x, (-(-len(points.x) // SEEN), SEEN, points.x.shape[1]))
-        answers = [compiler.call(programs.answer, self.judged, quick, self.state, fits, x, *who) for x in blocks]
+        answers = [stages.answer(self.program, self.state, fits, x, *who) for x in blocks]
         few = jax.tree.map(lambda a: a[:SEEN], (self.examples.x, self.examples.t))
         norms = compiler.call(gradient_norms, self.training, quick, self.state, *few, *who)
         dead = compiler.call(dead_units, self.judged, quick, self.state, fits[0], blocks[0], *who)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics
+from arithjax import compiler, metrics, stages
 from arithjax import program as programs
 from arithjax.data import Points, Task, evaluate
 from arithjax.models import MLP
@@ -43,7 +43,7 @@ class Judge:
     def on(self, points: Points) -> metrics.Errors:
         """Errors on points."""
         blocks = metrics.blocks(points.x, points.t, points.std)
-        return metrics.combine(self._sums(blocks), len(points.x), points.std)
+        return metrics.combine(self._errors(blocks), len(points.x), points.std)
 
     def certify(self, candidates: np.ndarray) -> np.ndarray:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
@@ -55,7 +55,7 @@ class Judge:
             if not certified.any():
                 break
             block = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], blocks)
-            certified &= np.asarray(self._sums(block).right)[0] == block.weight.sum()
+            certified &= np.asarray(self._errors(block).right)[0] == block.weight.sum()
         return certified
 
     def sparsity_error(self) -> np.ndarray:
@@ -64,9 +64,8 @@ class Judge:
             return np.full(self.program.nets, np.nan)
         return np.asarray(compiler.call(programs.sparsity_error, self.program, compiler.quick_options(), self.state))
 
-    def _sums(self, blocks: metrics.Block) -> metrics.Sums:
-        options, state = compiler.quick_options(), self.state
-        return compiler.call(programs.judge, self.program, options, state, self.fits, blocks, self.choices, self.nets)
+    def _errors(self, blocks: metrics.Block) -> metrics.Sums:
+        return stages.errors(self.program, self.state, self.fits, blocks, self.choices, self.nets)
 
 
 def _pad(layer: dict, inputs: int, features: int) -> dict:

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics, population, program, results
+from arithjax import metrics, population, program, results, stages
 from arithjax.data import Task, evaluate
 from arithjax.errors import ArithjaxError
 from arithjax.operations import OPERATIONS
@@ -59,12 +59,8 @@ class Net:
         axis = 0 if tile.program.leading else -1
         params = jax.tree.map(lambda p: jnp.stack([jnp.asarray(p)] * places, axis), self.params)
         fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * places, -1), self.fits)
-        judged = program.judged_part(tile.program)
-        state = program.State(params, ())
-        options = compiler.quick_options()
-        answers = compiler.call(
-            program.answer, judged, options, state, fits, x, choices_arrays(tile), nets_arrays(tile)
-        )
+        choices, nets = choices_arrays(tile), nets_arrays(tile)
+        answers = stages.answer(tile.program, program.State(params, ()), fits, x, choices, nets)
         return np.asarray(answers)[:, 0]
 
     def inside(self, x: Any) -> np.ndarray:

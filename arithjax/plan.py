@@ -48,6 +48,10 @@ LANES = 16
 """Fewest places of a `lanes` program, a vector of the widest processors, where programs of fewer round differently."""
 
 
+LANE_BYTES = 512
+"""Most bytes of a number of all lanes: 128 lanes, or 64 in double precision, which round differently beyond."""
+
+
 @dataclass(frozen=True)
 class NetId:
     """One net: a setup and a seed, with the trial it belongs to."""
@@ -100,31 +104,26 @@ class Tile:
     def name(self) -> str:
         """The program as a table shows it: all that a net's last bits depend on besides its setup and seed.
 
-        `lanes` where they depend on nothing else; `product*8` names the places, and `product*8 2-64-64-1` also the
-        sizes of a program that several setups share.
+        `lanes` or, of matrix products, `product*8` with the places, and then the sizes of a program that several setups
+        share, as in `product*8 2-64-64-1`: a padded layer may round differently from one of its true width.
         """
-        if self.program.form == "lanes":
-            return "lanes"
-        if self.program.alone:
-            return f"{self.program.form}*{self.program.nets}"
-        sizes = "-".join(map(str, (self.program.inputs, *self.program.network.features)))
-        return f"{self.program.form}*{self.program.nets} {sizes}"
+        program = self.program
+        name = program.form if program.form == "lanes" else f"{program.form}*{program.nets}"
+        shared = isinstance(program.network, MLP) and (program.network.padded if name == "lanes" else not program.alone)
+        return f"{name} {'-'.join(map(str, (program.inputs, *program.network.features)))}" if shared else name
 
 
 def named_tile(name: str, net: NetId) -> Tile:
     """The tile that trains one net again to the same bits, from the program's name in its row."""
-    form, _, sizes = name.partition(" ")
+    name, _, sizes = name.partition(" ")
+    form, _, places = name.partition("*")
     candidates = Candidates.of([net.setup])
     program = program_of(net.setup, candidates, padded=False)
-    if form == "lanes":
-        return Tile(replace(program, nets=LANES), candidates, (net,))
     if sizes:
         features = tuple(int(size) for size in sizes.split("-")[1:])
-        padded = features[:-1] != net.setup.widths
-        program = replace(program, network=program.network.clone(features=features, padded=padded, alone=False))
-    form, _, places = form.partition("*")
-    block = _block(net.setup, form)
-    return Tile(replace(program, form=form, block=block, nets=int(places)), candidates, (net,))
+        program = replace(program, network=program.network.clone(features=features, padded=True, alone=False))
+    block = _block(net.setup, form) if form == "product" else program.block
+    return Tile(replace(program, form=form, block=block, nets=int(places or LANES)), candidates, (net,))
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
@@ -269,7 +268,8 @@ def places(program: Program, nets: int, workers: int) -> int:
     fits = _power((1 << 28) // rows + 1) // 2
     if program.block < program.batch:  # the sums of a vector stay in registers, and blocks of few lanes in the cache
         fits = min(fits, LANES * 256 // bucket(max(program.network.features)) ** 2)
-    return min(128, max(LANES, fits), max(LANES, _power(math.ceil(nets / workers))))
+    most = LANE_BYTES // (8 if program.precision == "float64" else 4)
+    return min(most, max(LANES, fits), max(LANES, _power(math.ceil(nets / workers))))
 
 
 def fitting(program: Program, count: int, share: float) -> int:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler
+from arithjax import compiler, stages
 from arithjax import program as programs
 from arithjax.data import order
 from arithjax.errors import ArithjaxError, Interrupted
@@ -170,7 +170,7 @@ def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading
     key, quick = jnp.uint32(root), compiler.quick_options()
     options = compiler.product_options() if program.leading else compiler.lanes_options()
     training = programs.training_part(program)
-    state = compiler.call(programs.initial, training, quick, key, choices, nets)
+    state = stages.initial(program, key, choices, nets)
     examples = compiler.call(programs.prepare, programs.data_part(program), quick, key, choices, nets)
     fits = examples.input_fit, examples.target_fit
     record = Record(tile, Judge(tile, state, fits, choices, nets))
@@ -185,7 +185,7 @@ def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading
         progress((step - start) * len(tile.nets))
         start = step
         if setup.restart is not None and step < setup.last_step and (again := record.restarts()).any():
-            fresh = compiler.call(programs.initial, training, quick, key, choices, nets, jnp.uint32(1 + step))
+            fresh = stages.initial(program, key, choices, nets, 1 + step)
             state = state._replace(params=programs.select(program, jnp.asarray(again), fresh.params, state.params))
         if setup.stop_early and step < setup.last_step:
             over = record.over(step)

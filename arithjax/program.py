@@ -106,6 +106,16 @@ def judged_part(program: Program) -> Program:
     return replace(program, op=None, integers=True, distribution=None, examples=0, **_PLAIN)
 
 
+def shared_part(program: Program) -> Program:
+    """The program without its network: what transforms and errors depend on."""
+    return replace(judged_part(program), network=None, form="lanes")
+
+
+def drawing_part(program: Program) -> Program:
+    """The program without what its first parameters do not depend on."""
+    return replace(judged_part(program), distribution=None, transforms=())
+
+
 class Choices(NamedTuple):
     """Scalars that all nets of a program share."""
 
@@ -162,23 +172,21 @@ def keys_of(identity: jax.Array, root: jax.Array, purpose: int | jax.Array) -> j
     return jax.vmap(of_net)(identity)
 
 
-def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, purpose: jax.Array | int = 0) -> State:
-    """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
+def draw(program: Program, root: jax.Array, identity: jax.Array, given: Architecture, purpose: jax.Array) -> Any:
+    """Parameters of every net, each drawn from its own key for this purpose."""
 
     def of_net(key: jax.Array, widths: jax.Array) -> Any:
-        architecture = Architecture(widths[:, None], choices.activation, choices.scaling)
-        return program.network.initial(key, program.inputs, architecture)
+        return program.network.initial(key, program.inputs, given._replace(widths=widths[:, None]))
 
-    keys = keys_of(nets.identity, root, purpose)
+    keys = keys_of(identity, root, purpose)
     if program.leading:
-        params = jax.vmap(of_net, in_axes=(0, 1))(keys, nets.widths)
+        params = jax.vmap(of_net, in_axes=(0, 1))(keys, given.widths)
     else:
-        params = jax.vmap(of_net, in_axes=(0, 1), out_axes=-1)(keys, nets.widths)
+        params = jax.vmap(of_net, in_axes=(0, 1), out_axes=-1)(keys, given.widths)
         params = jax.tree.map(lambda p: jnp.squeeze(p, -2), params)  # the one lane each was drawn in
     if program.precision == "float64":  # whatever a user's own module draws
         params = jax.tree.map(lambda p: p.astype(float), params)
-    slots = max(_slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
-    return State(params, (jax.tree.map(jnp.zeros_like, params),) * slots)
+    return params
 
 
 def shapes(program: Program, choices: Choices, nets: Nets) -> list[tuple[int, ...]]:
@@ -240,41 +248,49 @@ def advance(
     return over_nets(program, of_nets)(state, examples, keys, nets)
 
 
-def judge(
-    program: Program,
-    state: State,
-    fits: tuple[Fitted, Fitted],
-    blocks: metrics.Block,
-    choices: Choices,
-    nets: Nets,
-) -> metrics.Sums:
-    """Errors of every net on blocks of points, in original units: arrays `[blocks, nets]`."""
+def show(program: Program, x: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
+    """Arguments `x [blocks, points, arity]`, in original units, as every net is shown them:
+    `[blocks, points, arity, nets]`."""
 
-    def of_block(points: metrics.Block) -> metrics.Sums:
-        def of_nets(state: State, fits: tuple[Fitted, Fitted], nets: Nets) -> metrics.Sums:
-            return metrics.sums(_answer(program, state.params, fits, points.x, choices, nets), points)
+    def of_block(x: jax.Array) -> jax.Array:
+        lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, program.nets))
+        return _switch(program.transforms, transform, Transform.forward, lanes, _row(fit))
 
-        return jax.tree.map(jnp.ravel, over_nets(program, of_nets)(state, fits, nets))
+    return jax.lax.map(of_block, x)
 
-    return jax.lax.map(of_block, blocks)
+
+def predict(program: Program, state: State, shown: jax.Array, choices: Choices, nets: Nets) -> jax.Array:
+    """Predictions `[blocks, points, nets]` of every net for what it is shown, `[blocks, points, arity, nets]`."""
+
+    def of_nets(state: State, shown: tuple[jax.Array], nets: Nets) -> jax.Array:
+        return program.network.predict(state.params, *shown, architecture_of(choices, nets))
+
+    def of_block(shown: jax.Array) -> jax.Array:
+        predictions = over_nets(program, of_nets)(state, (shown,), nets)
+        return predictions[:, :, 0].T if program.leading else predictions
+
+    return jax.lax.map(of_block, shown)
+
+
+def original(program: Program, y: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
+    """Predictions `y [blocks, points, nets]` in original units."""
+    return jax.lax.map(lambda y: _switch(program.transforms, transform, Transform.inverse, y, _row(fit)), y)
+
+
+def judge(program: Program, y: jax.Array, fit: Fitted, blocks: metrics.Block, transform: jax.Array) -> metrics.Sums:
+    """Errors of predictions `y [blocks, points, nets]`, in original units: arrays `[blocks, nets]`."""
+
+    def of_block(block: tuple[jax.Array, metrics.Block]) -> metrics.Sums:
+        y, points = block
+        return metrics.sums(_switch(program.transforms, transform, Transform.inverse, y, _row(fit)), points)
+
+    return jax.lax.map(of_block, (y, blocks))
 
 
 def sparsity_error(program: Program, state: State) -> jax.Array:
     """The sparsity error of every net of units, `[nets]`; NaN where no weight has to be discrete."""
     found = program.network.sparsity_error(state.params)
     return jnp.full(program.nets, jnp.nan) if found is None else found
-
-
-def answer(
-    program: Program, state: State, fits: tuple[Fitted, Fitted], x: jax.Array, choices: Choices, nets: Nets
-) -> jax.Array:
-    """Predictions of every net for arguments `x [points, arity]`, in original units: `[points, nets]`."""
-
-    def of_nets(state: State, fits: tuple[Fitted, Fitted], nets: Nets) -> jax.Array:
-        return _answer(program, state.params, fits, x, choices, nets)
-
-    predictions = over_nets(program, of_nets)(state, fits, nets)
-    return predictions[:, :, 0].T if program.leading else predictions
 
 
 def select(program: Program, chosen: jax.Array, new: Any, old: Any) -> Any:
@@ -311,17 +327,6 @@ def over_nets(program: Program, function: Callable) -> Callable:
         return jax.vmap(function)(state, *mapped)
 
     return leading
-
-
-def _answer(program, params, fits, x, choices: Choices, nets: Nets) -> jax.Array:
-    """`x [points, arity]` in original units -> predictions `[points, lanes]` in original units."""
-    input_fit, target_fit = fits
-    lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, nets.learning_rate.shape[0]))
-    shown = _switch(program.transforms, choices.input_transform, Transform.forward, lanes, _row(input_fit))
-    shown = jax.lax.optimization_barrier(shown)
-    y = program.network.predict(params, shown, architecture_of(choices, nets))
-    y = jax.lax.optimization_barrier(y)
-    return _switch(program.transforms, choices.target_transform, Transform.inverse, y, _row(target_fit))
 
 
 def _fresh_batch(program: Program, keys: jax.Array, step: jax.Array, examples: data.Examples, choices: Choices):
@@ -465,7 +470,7 @@ def _clip(gradient: Any, limit: jax.Array, leading: bool) -> Any:
     return jax.tree.map(lambda g: g * factor, gradient)
 
 
-def _slots(optimizer: Optimizer, numbers: Numbers, params: Any) -> int:
+def slots(optimizer: Optimizer, numbers: Numbers, params: Any) -> int:
     """How many trees of the parameters' shape an optimiser keeps."""
     state = jax.eval_shape(optimizer.rule(numbers).init, params)
     kept = sum(not jnp.issubdtype(leaf.dtype, jnp.integer) for leaf in jax.tree.leaves(state))

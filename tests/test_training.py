@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import compiler, population
+from arithjax import compiler, population, stages
 from arithjax import program as programs
 from arithjax.data import order
 from arithjax.forecast import forecast, plan_text
@@ -70,6 +70,7 @@ EXACT = LAYERED | {
     ),
     "finished": net(finish=9, activation="tanh", target_transform="log1p"),
     "double": net(precision="float64", fresh=True, integers=False, optimizer="sgd", loss="mae", distribution="normal"),
+    "double adam": net(precision="float64", activation="tanh", widths=(4,), batch=64, examples=256, learning_rate=0.03),
     "double finished": net(precision="float64", finish=9, learning_rate=0.02),
     "units finished": net(model=("nau", "nmu"), widths=(2,), finish=9, input_transform="raw", target_transform="raw"),
 }
@@ -147,9 +148,11 @@ def test_neighbours_diverge(shared):
     assert np.isinf(wild.mse[wild.diverged]).any() or wild.mse[wild.diverged].isna().any()
 
 
-@pytest.mark.parametrize(("place", "places"), [(7, 16), (20, 32), (100, 128)])
-def test_a_net_is_its_own_in_every_lane(exact, place, places):
-    one = EXACT["gelu"]
+@pytest.mark.parametrize(
+    ("name", "place", "places"), [("gelu", 7, 16), ("gelu", 20, 32), ("gelu", 100, 128), ("double adam", 50, 64)]
+)
+def test_a_net_is_its_own_in_every_lane(exact, name, place, places):
+    one = EXACT[name]
     trained = population.run_tile(beside(one, place, places), ROOT)
     assert rows(trained, one) == rows(exact[one], one)
 
@@ -226,9 +229,8 @@ def test_training_follows_optax(exact, name):
     one = EXACT[name]
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
     arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
-    quick, training = compiler.quick_options(), programs.training_part(tile.program)
-    start = compiler.call(programs.initial, training, quick, *arrays).params
-    data = compiler.call(programs.prepare, programs.data_part(tile.program), quick, *arrays)
+    start = stages.initial(tile.program, *arrays).params
+    data = compiler.call(programs.prepare, programs.data_part(tile.program), compiler.quick_options(), *arrays)
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
     def loss(params, x, t):

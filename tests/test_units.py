@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import population, protocols
+from arithjax import population, protocols, stages
 from arithjax import program as programs
 from arithjax.data import Task
 from arithjax.models import MODELS, UnitModel, layers_of
@@ -139,9 +139,10 @@ def test_stacks_map_shapes_and_have_finite_gradients(layers):
     program, choices, nets = tile.program, choices_arrays(tile), nets_arrays(tile)
     assert isinstance(program.network, Stack)
 
+    state = stages.initial(program, jnp.uint32(0), choices, nets)
+
     @jax.jit
     def judged(x):
-        state = programs.initial(program, jnp.uint32(0), choices, nets)
         random = jnp.int32(0), jax.random.split(jax.random.key(0), LANES)
         arguments = x, x[:, 0] * x[:, 1], random, choices, nets
         gradient = jax.grad(programs._loss_of_batch, argnums=1)(program, state.params, *arguments)
@@ -189,9 +190,7 @@ def test_gates_and_weights_take_turns():
     for steps in (8, 10):
         short = setup.replace(steps=steps, evaluate_every=8)
         turns[steps] = population.run_tile(named_tile("lanes", NetId(0, 0, short)), 0)
-    start = programs.initial(
-        programs.training_part(turns[8].tile.program), jnp.uint32(0), *arrays(turns[8].tile)
-    ).params["INALU_0"]
+    start = stages.initial(turns[8].tile.program, jnp.uint32(0), *arrays(turns[8].tile)).params["INALU_0"]
     after8, after10 = (turns[steps].state.params["INALU_0"] for steps in (8, 10))
     np.testing.assert_array_equal(after8["G"], start["G"])
     assert not np.array_equal(after8["W_hat_mul"], start["W_hat_mul"])

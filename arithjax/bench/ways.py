@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from arithjax import compiler, program
+from arithjax import compiler, program, stages
 from arithjax.data import order
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import count_parameters
@@ -99,7 +99,7 @@ def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
     options = compiler.product_options() if form.leading else compiler.lanes_options()
     with jax.default_device(device):
         given = root, choices_arrays(tile), nets_arrays(tile)
-        state = compiler.call(program.initial, form, compiler.quick_options(), *given)
+        state = stages.initial(form, *given)
         examples = compiler.call(program.prepare, form, compiler.quick_options(), *given)
 
     def advance(steps: int) -> None:

@@ -1,0 +1,84 @@
+"""The stages that many nets share as compiled programs of their own: what does not depend on a network's shape, the
+drawing of weights, the transforms and the errors, compiles once for all architectures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax import compiler, metrics
+from arithjax import program as programs
+from arithjax.models import MLP
+from arithjax.models.activations import ACTIVATIONS
+from arithjax.models.mlp import Architecture
+from arithjax.program import Choices, Nets, Program, State
+from arithjax.transforms import Fitted
+
+
+def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, purpose: int = 0) -> State:
+    """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
+    drawing, given = programs.drawing_part(program), programs.architecture_of(choices, nets)
+    if isinstance(program.network, MLP):
+        drawing = replace(drawing, network=_common(program.network), form="lanes")
+        given = _filled(given, len(drawing.network.features))
+    rest = compiler.quick_options(), root, nets.identity, given, jnp.uint32(purpose)
+    params = compiler.call(programs.draw, drawing, *rest)
+    if isinstance(program.network, MLP):
+        params = _cut(params, program)
+    slots = max(programs.slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
+    return State(params, (jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, p.dtype)), params),) * slots)
+
+
+def _common(network: MLP) -> MLP:
+    """A network at least as wide and deep, one for many: the parameters drawn for it hold those of this one."""
+    width = next((size for size in (16, 64, 256) if max(network.features) <= size), max(network.features))
+    depth = -(-len(network.features) // 5) * 5
+    return MLP((width,) * depth, ((ACTIVATIONS["linear"],),) * depth, network.use_bias, alone=True)
+
+
+def _filled(given: Architecture, depth: int) -> Architecture:
+    """What a network of `depth` layers is told of nets that have fewer; what it draws beyond theirs is not used."""
+    widths = np.asarray(given.widths)
+    filled = np.ones((depth + 1, widths.shape[1]), widths.dtype)
+    filled[: len(widths)] = widths
+    return Architecture(jnp.asarray(filled), jnp.zeros(depth, jnp.int32), given.scaling)
+
+
+def _cut(params: dict, program: Program) -> dict:
+    """The parameters of a program's own network out of those drawn, `[in, out, nets]`, in its form."""
+    sizes, cut = (program.inputs, *program.network.features), {}
+    for i in range(len(sizes) - 1):
+        layer = {}
+        for name, drawn in params[f"Dense_{i}"].items():
+            own = np.asarray(drawn)[: sizes[i], : sizes[i + 1]]
+            layer[name] = jnp.asarray(np.moveaxis(own, -1, 0)[..., None] if program.leading else own)
+        cut[f"Dense_{i}"] = layer
+    return cut
+
+
+def answer(program: Program, state: State, fits: tuple[Fitted, Fitted], x: Any, choices: Choices, nets: Nets) -> Any:
+    """Predictions of every net for arguments `x [points, arity]`, in original units: `[points, nets]`."""
+    y = _predicted(program, state, fits, x[None], choices, nets)
+    shared, quick = programs.shared_part(program), compiler.quick_options()
+    return compiler.call(programs.original, shared, quick, y, fits[1], choices.target_transform)[0]
+
+
+def errors(
+    program: Program, state: State, fits: tuple[Fitted, Fitted], blocks: metrics.Block, choices: Choices, nets: Nets
+) -> metrics.Sums:
+    """Errors of every net on blocks of points, in original units: arrays `[blocks, nets]`."""
+    shared, quick = programs.shared_part(program), compiler.quick_options()
+    y = _predicted(program, state, fits, blocks.x, choices, nets)
+    return compiler.call(programs.judge, shared, quick, y, fits[1], blocks, choices.target_transform)
+
+
+def _predicted(program: Program, state: State, fits: tuple, x: Any, choices: Choices, nets: Nets) -> jax.Array:
+    """Predictions `[blocks, points, nets]` as the nets are shown results."""
+    shared, quick = programs.shared_part(program), compiler.quick_options()
+    shown = compiler.call(programs.show, shared, quick, x, fits[0], choices.input_transform)
+    state = State(state.params, ())
+    return compiler.call(programs.predict, programs.judged_part(program), quick, state, shown, choices, nets)
