@@ -18,6 +18,9 @@ from arithjax.models.mlp import Architecture
 from arithjax.program import Choices, Nets, Program, State
 from arithjax.transforms import Fitted
 
+WIDTHS, DEPTH = (16, 64, 256), 5
+"""The sizes that MLPs are drawn at: every layer of one of these widths, and a multiple of so many layers."""
+
 
 def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, purpose: int = 0) -> State:
     """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
@@ -35,8 +38,8 @@ def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, pur
 
 def _common(network: MLP) -> MLP:
     """A network at least as wide and deep, one for many: the parameters drawn for it hold those of this one."""
-    width = next((size for size in (16, 64, 256) if max(network.features) <= size), max(network.features))
-    depth = -(-len(network.features) // 5) * 5
+    width = next((size for size in WIDTHS if max(network.features) <= size), max(network.features))
+    depth = -(-len(network.features) // DEPTH) * DEPTH
     return MLP((width,) * depth, ((ACTIVATIONS["linear"],),) * depth, network.use_bias, alone=True)
 
 
