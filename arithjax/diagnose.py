@@ -130,19 +130,15 @@ class Training:
         self.training, self.judged = programs.training_part(self.program), programs.judged_part(self.program)
         self.longest = int(max(np.diff(recorded_steps(tile.setup.last_step))))
         self.key, self.choices, self.nets = jnp.uint32(root), choices_arrays(tile), nets_arrays(tile)
-        arguments = compiler.quick_options(), self.key, self.choices, self.nets
         self.state = stages.initial(self.program, self.key, self.choices, self.nets)
-        self.examples = compiler.call(programs.prepare, programs.data_part(self.program), *arguments)
+        self.examples = stages.prepare(self.program, self.key, self.choices, self.nets)
 
     def to(self, step: int) -> None:
         """Train on until `step` steps are done."""
         if step == self.step:
             return
-        options = compiler.product_options() if self.program.leading else compiler.lanes_options()
-        span = jnp.int32(self.step), jnp.int32(step)
-        epochs = population.orders(self.program, self.step, self.longest)
-        rest = self.examples, epochs, span, self.key, self.choices, self.nets
-        self.state = compiler.call(programs.advance, self.training, options, self.state, *rest)
+        rest = self.examples, (self.step, step), self.longest, self.key, self.choices, self.nets
+        self.state = stages.advance(self.program, self.state, *rest)
         self.step = step
 
     def look(self) -> pd.DataFrame:

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, stages
 from arithjax import program as programs
-from arithjax.data import order
+from arithjax import stages
 from arithjax.errors import ArithjaxError, Interrupted
 from arithjax.finishing import finish_tile
 from arithjax.judge import Judge, Record
@@ -167,11 +166,9 @@ def run_tile(
 def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading.Event | None) -> Trained:
     program, setup = tile.program, tile.setup
     choices, nets = choices_arrays(tile), nets_arrays(tile)
-    key, quick = jnp.uint32(root), compiler.quick_options()
-    options = compiler.product_options() if program.leading else compiler.lanes_options()
-    training = programs.training_part(program)
+    key = jnp.uint32(root)
     state = stages.initial(program, key, choices, nets)
-    examples = compiler.call(programs.prepare, programs.data_part(program), quick, key, choices, nets)
+    examples = stages.prepare(program, key, choices, nets)
     fits = examples.input_fit, examples.target_fit
     record = Record(tile, Judge(tile, state, fits, choices, nets))
 
@@ -179,8 +176,7 @@ def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading
     for step in setup.evaluation_steps:
         if stop is not None and stop.is_set():
             raise Interrupted
-        span, epochs = (jnp.int32(start), jnp.int32(step)), orders(program, start, longest)
-        state = compiler.call(programs.advance, training, options, state, examples, epochs, span, key, choices, nets)
+        state = stages.advance(program, state, examples, (start, step), longest, key, choices, nets)
         record.see(step, state)
         progress((step - start) * len(tile.nets))
         start = step
@@ -198,12 +194,3 @@ def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading
         state, taken = finish_tile(tile, state, examples, stop)
         record.finished(taken, state)
     return Trained(tile, record.rows(), record.state, fits)
-
-
-def orders(program: programs.Program, start: int, longest: int) -> jax.Array:
-    """The orders `[epochs, examples]` of the epochs from that of step `start`, as many as a segment of `longest` steps
-    may need."""
-    if program.fresh:
-        return jnp.zeros((1, 1), jnp.int32)
-    first, epochs = start // program.batches, -(-longest // program.batches) + 1
-    return jnp.asarray(np.stack([order(program.examples, first + i) for i in range(epochs)]))

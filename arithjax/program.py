@@ -274,7 +274,7 @@ def predict(program: Program, state: State, shown: jax.Array, choices: Choices, 
 
 def original(program: Program, y: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
     """Predictions `y [blocks, points, nets]` in original units."""
-    return jax.lax.map(lambda y: _switch(program.transforms, transform, Transform.inverse, y, _row(fit)), y)
+    return jax.lax.map(functools.partial(_inverse, program, fit, transform), y)
 
 
 def judge(program: Program, y: jax.Array, fit: Fitted, blocks: metrics.Block, transform: jax.Array) -> metrics.Sums:
@@ -282,7 +282,7 @@ def judge(program: Program, y: jax.Array, fit: Fitted, blocks: metrics.Block, tr
 
     def of_block(block: tuple[jax.Array, metrics.Block]) -> metrics.Sums:
         y, points = block
-        return metrics.sums(_switch(program.transforms, transform, Transform.inverse, y, _row(fit)), points)
+        return metrics.sums(_inverse(program, fit, transform, y), points)
 
     return jax.lax.map(of_block, (y, blocks))
 
@@ -339,6 +339,11 @@ def _fresh_batch(program: Program, keys: jax.Array, step: jax.Array, examples: d
         show(choices.input_transform, Transform.forward, x, _row(examples.input_fit)),
         show(choices.target_transform, Transform.forward, t, _row(examples.target_fit)),
     )
+
+
+def _inverse(program: Program, fit: Fitted, transform: jax.Array, y: jax.Array) -> jax.Array:
+    """Predictions `y [points, nets]` in original units."""
+    return _switch(program.transforms, transform, Transform.inverse, y, _row(fit))
 
 
 def _row(fitted: Fitted) -> Fitted:

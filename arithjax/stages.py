@@ -1,4 +1,4 @@
-"""The stages that many nets share as compiled programs of their own: what does not depend on a network's shape, the
+"""The stages of a tile's life, each a compiled program of its own: what does not depend on a network's shape, the
 drawing of weights, the transforms and the errors, compiles once for all architectures."""
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 
 from arithjax import compiler, metrics
 from arithjax import program as programs
+from arithjax.data import Examples, order
 from arithjax.models import MLP
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import Architecture
@@ -24,16 +25,18 @@ WIDTHS, DEPTH = (16, 64, 256), 5
 
 def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, purpose: int = 0) -> State:
     """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
-    drawing, given = programs.drawing_part(program), programs.architecture_of(choices, nets)
-    if isinstance(program.network, MLP):
-        drawing = replace(drawing, network=_common(program.network), form="lanes")
-        given = _filled(given, len(drawing.network.features))
-    rest = compiler.quick_options(), root, nets.identity, given, jnp.uint32(purpose)
-    params = compiler.call(programs.draw, drawing, *rest)
-    if isinstance(program.network, MLP):
-        params = _cut(params, program)
+    params = _drawn(program, root, programs.architecture_of(choices, nets), nets, jnp.uint32(purpose))
     slots = max(programs.slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
     return State(params, (jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, p.dtype)), params),) * slots)
+
+
+def _drawn(program: Program, root: jax.Array, given: Architecture, nets: Nets, purpose: jax.Array) -> Any:
+    drawing, quick = programs.drawing_part(program), compiler.quick_options()
+    if not isinstance(program.network, MLP):
+        return compiler.call(programs.draw, drawing, quick, root, nets.identity, given, purpose)
+    drawing = replace(drawing, network=_common(program.network), form="lanes")
+    given = _filled(given, len(drawing.network.features))
+    return _cut(compiler.call(programs.draw, drawing, quick, root, nets.identity, given, purpose), program)
 
 
 def _common(network: MLP) -> MLP:
@@ -61,6 +64,37 @@ def _cut(params: dict, program: Program) -> dict:
             layer[name] = jnp.asarray(np.moveaxis(own, -1, 0)[..., None] if program.leading else own)
         cut[f"Dense_{i}"] = layer
     return cut
+
+
+def prepare(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> Examples:
+    """Every net's own examples, lanes last."""
+    return compiler.call(programs.prepare, programs.data_part(program), compiler.quick_options(), root, choices, nets)
+
+
+def advance(
+    program: Program,
+    state: State,
+    examples: Examples,
+    span: tuple[int, int],
+    longest: int,
+    root: jax.Array,
+    choices: Choices,
+    nets: Nets,
+) -> State:
+    """Every net trained through the steps `start <= step < stop` of `span`, a segment of at most `longest` steps."""
+    options = compiler.product_options() if program.leading else compiler.lanes_options()
+    steps, epochs = tuple(map(jnp.int32, span)), _orders(program, span[0], longest)
+    rest = examples, epochs, steps, root, choices, nets
+    return compiler.call(programs.advance, programs.training_part(program), options, state, *rest)
+
+
+def _orders(program: Program, start: int, longest: int) -> jax.Array:
+    """The orders `[epochs, examples]` of the epochs from that of step `start`, as many as a segment of `longest` steps
+    may need."""
+    if program.fresh:
+        return jnp.zeros((1, 1), jnp.int32)
+    first, epochs = start // program.batches, -(-longest // program.batches) + 1
+    return jnp.asarray(np.stack([order(program.examples, first + i) for i in range(epochs)]))
 
 
 def answer(program: Program, state: State, fits: tuple[Fitted, Fitted], x: Any, choices: Choices, nets: Nets) -> Any:

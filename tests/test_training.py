@@ -15,7 +15,6 @@ import pytest
 
 import arithjax as aj
 from arithjax import compiler, population, stages
-from arithjax import program as programs
 from arithjax.data import order
 from arithjax.forecast import forecast, plan_text
 from arithjax.operations import OPERATIONS, Operation
@@ -233,7 +232,7 @@ def test_training_follows_optax(exact, name):
     tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
     arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
     start = stages.initial(tile.program, *arrays).params
-    data = compiler.call(programs.prepare, programs.data_part(tile.program), compiler.quick_options(), *arrays)
+    data = stages.prepare(tile.program, *arrays)
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
     def loss(params, x, t):

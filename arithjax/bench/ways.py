@@ -24,12 +24,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from arithjax import compiler, program, stages
+from arithjax import stages
 from arithjax.data import order
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import count_parameters
 from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_arrays, plan
-from arithjax.population import cores, crew, orders
+from arithjax.population import cores, crew
 from arithjax.setup import Setup
 
 SEGMENT = 1000
@@ -95,12 +95,11 @@ def train_arithjax(setup: Setup, nets: int) -> Runner:
 
 def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
     """What trains a tile for some more steps, a segment at a time."""
-    form, root, step = tile.program, jnp.uint32(0), 0
-    options = compiler.product_options() if form.leading else compiler.lanes_options()
+    program, step = tile.program, 0
     with jax.default_device(device):
-        given = root, choices_arrays(tile), nets_arrays(tile)
-        state = stages.initial(form, *given)
-        examples = compiler.call(program.prepare, form, compiler.quick_options(), *given)
+        given = jnp.uint32(0), choices_arrays(tile), nets_arrays(tile)
+        state = stages.initial(program, *given)
+        examples = stages.prepare(program, *given)
 
     def advance(steps: int) -> None:
         nonlocal state, step
@@ -108,8 +107,7 @@ def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
         with jax.default_device(device):
             while step < end:
                 stop = min(step + SEGMENT, end)
-                span, epochs = (jnp.int32(step), jnp.int32(stop)), orders(form, step, SEGMENT)
-                state = compiler.call(program.advance, form, options, state, examples, epochs, span, *given)
+                state = stages.advance(program, state, examples, (step, stop), SEGMENT, *given)
                 step = stop
             jax.block_until_ready(state)
 
