@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import cli, protocols, results
+from arithjax import cli, protocols, results, search
 from arithjax.report import share
 
 ROOT = Path(__file__).parents[1]
@@ -122,6 +122,24 @@ def test_speed():
         assert ratio == f"{other['ratio']:.1f}x"
 
 
+def test_whole_studies():
+    measured, text = json.loads((ROOT / "results" / "bench" / "cpu-study.json").read_text()), " ".join(README.split())
+    study, scale = measured["study"], {row["nets"]: row for row in measured["scale"]}
+    cold, warm = study["cold"], study["warm"]
+    assert f"{study['trials']} setups of `multiplication` with {study['seeds']} seeds each" in text
+    assert f": {cold['seconds']:.0f} s from an empty cache, {study['ratio']:.1f} times faster" in text
+    assert f"({study['usual_seconds']:.0f} s, scaled from {len(study['sample'])} of them)" in text
+    assert (
+        f"and {warm['seconds']:.0f} s once its programs are kept, {warm['compile_share']:.0%}".replace("%", " %")
+        in text
+    )
+    few, many = scale[1_000], scale[100_000]
+    assert (
+        f"{1e3 * few['seconds_a_net']:.2f} ms a net, one of 100,000 nets {1e3 * many['seconds_a_net']:.2f} ms" in text
+    )
+    assert f" and {many['memory'] / 2**30:.2f} GiB." in text
+
+
 def loss_of(x, t):
     """That of the best multiple of x as an answer for t."""
     return np.mean(t**2) - np.mean(x * t) ** 2 / np.mean(x**2)
@@ -159,6 +177,15 @@ def test_what_units_deep_says():
     assert f"NAC+ in {rate(of['nac_add'])}, at {steps[of['nac_add']]:,.0f} (250,000)" in text
     products = {"NMU": "nmu", "NAC•σ": "nac_mul_sigmoid", "NAC•": "nac_mul"}
     assert ", ".join(f"{name} {rate(f'{unit} n=10 mul')}" for name, unit in products.items()) in text
+
+
+def test_what_decides_for_products():
+    nets = aj.load(ROOT / "results" / "learning_rate")
+    of = search.importance(nets, cli.find_study("learning_rate"))
+    rate, optimizer, unit = (f"{of[name]:.0%}".replace("%", " %") for name in ("learning_rate", "optimizer", "unit"))
+    text = " ".join(README.split())
+    assert f"the rate carries {rate} of the importance for being among the best tenth" in text
+    assert f"interpolation error), the optimiser {optimizer} and the unit {unit}." in text
 
 
 def test_rates_over_all_ranges(units):
