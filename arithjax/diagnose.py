@@ -24,10 +24,11 @@ import pandas as pd
 
 from arithjax import compiler, metrics, population, results, stages
 from arithjax import program as programs
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Task
 from arithjax.models import MLP
 from arithjax.models.mlp import Architecture, activate
-from arithjax.plan import NetId, Tile, choices_arrays, named_tile, nets_arrays, plan
+from arithjax.plan import NetId, Tile, named_tile, plan
 from arithjax.setup import Setup
 from arithjax.store import Store
 from arithjax.transforms import Transform

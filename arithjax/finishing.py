@@ -23,10 +23,11 @@ from jax.flatten_util import ravel_pytree
 
 from arithjax import compiler
 from arithjax import program as programs
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Examples
 from arithjax.errors import Interrupted
 from arithjax.models.mlp import Architecture
-from arithjax.plan import Candidates, NetId, Tile, choices_arrays, nets_arrays, program_of
+from arithjax.plan import Candidates, NetId, Tile, program_of
 from arithjax.setup import check_finishable
 
 START, UP, DOWN = 1e-2, 2.0, 5.0

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
+from arithjax.arrays import layer_activations
 from arithjax.data import Task, evaluate
 from arithjax.models import MLP
-from arithjax.plan import layer_activations
 from arithjax.setup import Setup
 from arithjax.transforms import TRANSFORMS, identity
 

@@ -12,10 +12,11 @@ import pandas as pd
 
 from arithjax import compiler, metrics, stages
 from arithjax import program as programs
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Points, Task, evaluate
 from arithjax.models import MLP
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, bucket, choices_arrays, nets_arrays
+from arithjax.plan import NetId, Tile, bucket
 from arithjax.results import SUCCESS
 
 

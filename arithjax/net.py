@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from arithjax import metrics, population, program, results, stages
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Task, evaluate
 from arithjax.errors import ArithjaxError
 from arithjax.operations import OPERATIONS
-from arithjax.plan import NetId, Tile, choices_arrays, named_tile, nets_arrays
+from arithjax.plan import NetId, Tile, named_tile
 from arithjax.setup import Setup, make
 from arithjax.transforms import Fitted
 

@@ -16,18 +16,16 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from arithjax.data import DISTRIBUTIONS, Range, Task
+from arithjax.arrays import choices_of, decay_of, layer_activations
+from arithjax.data import DISTRIBUTIONS
 from arithjax.errors import ArithjaxError
 from arithjax.models import MLP, MODELS, FlaxModel, MLPModel, Stack, UnitModel, layers_of
 from arithjax.models.activations import ACTIVATIONS
-from arithjax.models.initializers import INITIALIZERS
 from arithjax.models.mlp import count_parameters
 from arithjax.operations import OPERATIONS
-from arithjax.optimization import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES, Numbers
-from arithjax.program import Choices, Nets, Program
+from arithjax.optimization import LOSSES, OPTIMIZERS
+from arithjax.program import Program
 from arithjax.setup import Setup
 from arithjax.transforms import TRANSFORMS
 
@@ -46,7 +44,6 @@ among threads, and a net's last bits would depend on the number of cores."""
 
 LANES = 16
 """Fewest places of a `lanes` program, a vector of the widest processors, where programs of fewer round differently."""
-
 
 LANE_BYTES = 512
 """Most bytes of a number of all lanes: 128 lanes, or 64 in double precision, which round differently beyond."""
@@ -122,8 +119,8 @@ def named_tile(name: str, net: NetId) -> Tile:
     if sizes:
         features = tuple(int(size) for size in sizes.split("-")[1:])
         program = replace(program, network=program.network.clone(features=features, padded=True, alone=False))
-    block = _block(net.setup, form) if form == "product" else program.block
-    return Tile(replace(program, form=form, block=block, nets=int(places or LANES)), candidates, (net,))
+    program = replace(program, form=form, block=_block(net.setup, form), nets=int(places or LANES))
+    return Tile(program, candidates, (net,))
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
@@ -322,7 +319,9 @@ def _narrow(width: int, batch: int) -> bool:
 
 def _block(setup: Setup, form: str) -> int:
     """How many examples of a batch a program takes at a time: a divisor of the batch near the most it should, or the
-    whole batch where that is less, on accelerators, and where there is no such divisor."""
+    whole batch for units, where that is less, on accelerators, and where there is no such divisor."""
+    if _family(setup) is UnitModel:
+        return setup.batch
     width = bucket(max(setup.widths)) if setup.widths and form != "lifted" else 1
     if form == "lanes":
         most = BLOCK if setup.batch * width >= LARGE else setup.batch
@@ -367,7 +366,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         distribution=DISTRIBUTIONS[setup.distribution],
         examples=setup.examples,
         batch=setup.batch,
-        block=setup.batch if family is UnitModel else _block(setup, form),
+        block=_block(setup, form),
         fresh=setup.fresh,
         optimizers=tuple(OPTIMIZERS[name] for name in candidates.optimizers),
         losses=tuple(LOSSES[name] for name in candidates.losses),
@@ -379,88 +378,4 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         alternate=setup.alternate,
         stops=setup.stop_early,
         precision=setup.precision,
-    )
-
-
-def layer_activations(setup: Setup) -> tuple[str, ...]:
-    """The activation of every layer, the output last."""
-    hidden = setup.activation
-    return (*((hidden,) * len(setup.widths) if isinstance(hidden, str) else hidden), setup.output_activation)
-
-
-def decay_of(setup: Setup) -> float:
-    """The weight decay of a setup: its own, or its optimiser's."""
-    return _default(setup.weight_decay, OPTIMIZERS[setup.optimizer].weight_decay)
-
-
-def choices_of(setup: Setup, candidates: Candidates) -> tuple:
-    """What nets of one tile agree in: `Choices` as plain numbers, by name, and all else that decides their course."""
-    optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
-    choices = {
-        "op": candidates.ops.index(setup.op) if setup.fresh else 0,
-        "optimizer": candidates.optimizers.index(setup.optimizer),
-        "loss": candidates.losses.index(setup.loss),
-        "input_transform": list(TRANSFORMS).index(setup.input_transform),
-        "target_transform": list(TRANSFORMS).index(setup.target_transform),
-        "interval": setup.bounds,
-        "numbers": Numbers(*(_default(getattr(setup, n), getattr(optimizer, n)) for n in Numbers._fields)),
-        "schedule": list(SCHEDULES).index(setup.schedule),
-        "end_factor": _default(setup.end_factor, schedule.end_factor),
-        "warmup": setup.warmup,
-        "steps": setup.steps,
-        "activation": _activation_indices(setup, candidates),
-        "scaling": INITIALIZERS[setup.initializer],
-        "regularizer_ramp": list(RAMPS).index(setup.regularizer_ramp),
-        "regularizer_start": setup.regularizer_start,
-        "regularizer_end": setup.regularizer_end,
-    }
-    course = tuple(setup.evaluation_steps), setup.stop_early, setup.restart, setup.threshold, setup.finish
-    return tuple(choices.items()), Task.of(setup), course
-
-
-def _activation_indices(setup: Setup, candidates: Candidates) -> tuple[int, ...]:
-    return tuple(names.index(name) for names, name in zip(candidates.layers, layer_activations(setup), strict=True))
-
-
-def _default(value: float | None, default: float) -> float:
-    return default if value is None else value
-
-
-def choices_arrays(tile: Tile) -> Choices:
-    """The choices of a tile as arrays: whole numbers int32, others in its precision."""
-    choices = dict(choices_of(tile.setup, tile.candidates)[0])
-
-    def integer(name: str) -> jax.Array:
-        return jnp.asarray(choices[name], jnp.int32)
-
-    return Choices(
-        interval=Range(*(jnp.asarray(v, float) for v in choices["interval"])),
-        numbers=Numbers(*(jnp.asarray(v, float) for v in choices["numbers"])),
-        end_factor=jnp.asarray(choices["end_factor"], float),
-        scaling=choices["scaling"].scaling(),
-        **{name: integer(name) for name in Choices._fields if name not in _NOT_INTEGER},
-    )
-
-
-_NOT_INTEGER = ("interval", "numbers", "end_factor", "scaling")
-
-
-def nets_arrays(tile: Tile) -> Nets:
-    """The arrays over a tile's places; places beyond the last net repeat it."""
-    filled = [*tile.nets, *[tile.nets[-1]] * (tile.program.nets - len(tile.nets))]
-    digests = {setup: setup.identity() for setup in {net.setup for net in tile.nets}}
-    words = [(int(digests[i.setup][:8], 16), int(digests[i.setup][8:16], 16), i.seed) for i in filled]
-    setups = [net.setup for net in filled]
-
-    def row(values):
-        return jnp.asarray(np.array(values), float)
-
-    return Nets(
-        identity=jnp.asarray(np.array(words, np.uint32)),
-        widths=jnp.asarray(np.array([(tile.program.inputs, *s.widths, 1) for s in setups], np.int32).T),
-        learning_rate=row([s.learning_rate for s in setups]),
-        weight_decay=row([decay_of(s) for s in setups]),
-        clip=row([s.clip or np.inf for s in setups]),
-        clip_value=row([s.clip_value or np.inf for s in setups]),
-        regularizer=row([s.regularizer for s in setups]),
     )

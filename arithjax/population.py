@@ -17,10 +17,11 @@ import pandas as pd
 
 from arithjax import program as programs
 from arithjax import stages
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.errors import ArithjaxError, Interrupted
 from arithjax.finishing import finish_tile
 from arithjax.judge import Judge, Record
-from arithjax.plan import NetId, Tile, choices_arrays, nets_arrays, plan
+from arithjax.plan import NetId, Tile, plan
 from arithjax.results import in_order
 from arithjax.setup import Setup
 

@@ -27,6 +27,7 @@ def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, pur
     """Parameters of every net, each drawn from its own key for this purpose, and an optimiser at rest."""
     params = _drawn(program, root, programs.architecture_of(choices, nets), nets, jnp.uint32(purpose))
     slots = max(programs.slots(optimizer, choices.numbers, params) for optimizer in program.optimizers)
+    # numpy's zeros, since jax would compile a program for each shape
     return State(params, (jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, p.dtype)), params),) * slots)
 
 

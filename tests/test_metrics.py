@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from arithjax import OPERATIONS, Operation, Setup, metrics
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Points
 from arithjax.judge import Judge
 from arithjax.metrics import GRADES, YARDSTICKS, Errors
-from arithjax.plan import LANES, NetId, choices_arrays, named_tile, nets_arrays
+from arithjax.plan import LANES, NetId, named_tile
 from arithjax.program import State
 from arithjax.transforms import Fitted
 

@@ -129,15 +129,11 @@ def test_whole_studies():
     assert f"{study['trials']} setups of `multiplication` with {study['seeds']} seeds each" in text
     assert f": {cold['seconds']:.0f} s from an empty cache, {study['ratio']:.1f} times faster" in text
     assert f"({study['usual_seconds']:.0f} s, scaled from {len(study['sample'])} of them)" in text
-    assert (
-        f"and {warm['seconds']:.0f} s once its programs are kept, {warm['compile_share']:.0%}".replace("%", " %")
-        in text
-    )
-    few, many = scale[1_000], scale[100_000]
-    assert (
-        f"{1e3 * few['seconds_a_net']:.2f} ms a net, one of 100,000 nets {1e3 * many['seconds_a_net']:.2f} ms" in text
-    )
-    assert f" and {many['memory'] / 2**30:.2f} GiB." in text
+    compiling = f"{100 * warm['compile_share']:.0f} % of that compiling"
+    assert f"and {warm['seconds']:.0f} s once its programs are kept, {compiling}" in text
+    few, many = (f"{1e3 * scale[nets]['seconds_a_net']:.2f} ms" for nets in (1_000, 100_000))
+    assert f"1,000 nets of the question takes {few} a net, one of 100,000 nets {many} and" in text
+    assert f" and {scale[100_000]['memory'] / 2**30:.2f} GiB." in text
 
 
 def loss_of(x, t):

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arithjax import ArithjaxError, Setup
-from arithjax.plan import NetId, choices_arrays, named_tile, nets_arrays
+from arithjax.arrays import choices_arrays, nets_arrays
+from arithjax.plan import NetId, named_tile
 from arithjax.setup import DEFAULTS, make
 
 BAD = [  # (the parameter named, what was asked)

@@ -15,22 +15,12 @@ import pytest
 
 import arithjax as aj
 from arithjax import compiler, population, stages
+from arithjax.arrays import choices_arrays, layer_activations, nets_arrays
 from arithjax.data import order
 from arithjax.forecast import forecast, plan_text
 from arithjax.operations import OPERATIONS, Operation
 from arithjax.optimization import LOSSES
-from arithjax.plan import (
-    Candidates,
-    NetId,
-    Tile,
-    bytes_of,
-    choices_arrays,
-    layer_activations,
-    named_tile,
-    nets_arrays,
-    plan,
-    program_of,
-)
+from arithjax.plan import Candidates, NetId, Tile, bytes_of, named_tile, plan, program_of
 
 ROOT = 7
 TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}

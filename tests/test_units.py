@@ -10,10 +10,11 @@ import pytest
 import arithjax as aj
 from arithjax import population, protocols, stages
 from arithjax import program as programs
+from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Task
 from arithjax.models import MODELS, UnitModel, layers_of
 from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
-from arithjax.plan import LANES, Candidates, NetId, Tile, choices_arrays, named_tile, nets_arrays, program_of
+from arithjax.plan import LANES, Candidates, NetId, Tile, named_tile, program_of
 
 UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
 ON = 20.0

@@ -16,11 +16,12 @@ import optax
 from rich.console import Console
 
 from arithjax import compiler
+from arithjax.arrays import layer_activations
 from arithjax.bench.fresh import measure
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.operations import OPERATIONS
 from arithjax.optimization import OPTIMIZERS, SCHEDULES, Numbers
-from arithjax.plan import NetId, layer_activations
+from arithjax.plan import NetId
 from arithjax.population import crew, train_nets
 from arithjax.setup import Setup
 from arithjax.study import asked_nets

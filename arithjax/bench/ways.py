@@ -25,10 +25,11 @@ import numpy as np
 import optax
 
 from arithjax import stages
+from arithjax.arrays import choices_arrays, layer_activations, nets_arrays
 from arithjax.data import order
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, choices_arrays, layer_activations, nets_arrays, plan
+from arithjax.plan import NetId, Tile, plan
 from arithjax.population import cores, crew
 from arithjax.setup import Setup
 
