@@ -11,7 +11,7 @@ import numpy as np
 from arithjax.data import Range, Task
 from arithjax.models.initializers import INITIALIZERS
 from arithjax.optimization import OPTIMIZERS, RAMPS, SCHEDULES, Numbers
-from arithjax.program import Choices, Nets
+from arithjax.program import Choices, Nets, Pace
 from arithjax.setup import Setup
 from arithjax.transforms import TRANSFORMS
 
@@ -41,10 +41,12 @@ def choices_of(setup: Setup, candidates: Candidates) -> tuple:
         "target_transform": list(TRANSFORMS).index(setup.target_transform),
         "interval": setup.bounds,
         "numbers": Numbers(*(_default(getattr(setup, n), getattr(optimizer, n)) for n in Numbers._fields)),
-        "schedule": list(SCHEDULES).index(setup.schedule),
-        "end_factor": _default(setup.end_factor, schedule.end_factor),
-        "warmup": setup.warmup,
-        "steps": setup.steps,
+        "pace": (
+            list(SCHEDULES).index(setup.schedule),
+            _default(setup.end_factor, schedule.end_factor),
+            setup.warmup,
+            setup.steps,
+        ),
         "activation": _activation_indices(setup, candidates),
         "scaling": INITIALIZERS[setup.initializer],
         "regularizer_ramp": list(RAMPS).index(setup.regularizer_ramp),
@@ -67,19 +69,21 @@ def choices_arrays(tile: Tile) -> Choices:
     """The choices of a tile as arrays: whole numbers int32, others in its precision."""
     choices = dict(choices_of(tile.setup, tile.candidates)[0])
 
+    schedule, end_factor, warmup, steps = choices["pace"]
+
     def integer(name: str) -> jax.Array:
         return jnp.asarray(choices[name], jnp.int32)
 
     return Choices(
         interval=Range(*(jnp.asarray(v, float) for v in choices["interval"])),
         numbers=Numbers(*(jnp.asarray(v, float) for v in choices["numbers"])),
-        end_factor=jnp.asarray(choices["end_factor"], float),
+        pace=Pace(jnp.int32(schedule), jnp.asarray(end_factor, float), jnp.int32(warmup), jnp.int32(steps)),
         scaling=choices["scaling"].scaling(),
         **{name: integer(name) for name in Choices._fields if name not in _NOT_INTEGER},
     )
 
 
-_NOT_INTEGER = ("interval", "numbers", "end_factor", "scaling")
+_NOT_INTEGER = ("interval", "numbers", "pace", "scaling")
 
 
 def nets_arrays(tile: Tile) -> Nets:

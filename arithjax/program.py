@@ -20,7 +20,7 @@ from arithjax.models.initializers import Scaling
 from arithjax.models.mlp import Architecture, choose
 from arithjax.models.units import Stack
 from arithjax.operations import Operation
-from arithjax.optimization import RAMPS, SCHEDULES, Loss, Numbers, Optimizer, Schedule
+from arithjax.optimization import RAMPS, Loss, Numbers, Optimizer, Schedule
 from arithjax.transforms import Fitted, Transform
 
 
@@ -116,6 +116,15 @@ def drawing_part(program: Program) -> Program:
     return replace(judged_part(program), distribution=None, transforms=())
 
 
+class Pace(NamedTuple):
+    """How the learning rate changes: a schedule's index and the factor it ends at, steps of warm-up, and of all."""
+
+    schedule: jax.Array
+    end_factor: jax.Array
+    warmup: jax.Array
+    steps: jax.Array
+
+
 class Choices(NamedTuple):
     """Scalars that all nets of a program share."""
 
@@ -126,10 +135,7 @@ class Choices(NamedTuple):
     target_transform: jax.Array
     interval: data.Range
     numbers: Numbers
-    schedule: jax.Array
-    end_factor: jax.Array
-    warmup: jax.Array
-    steps: jax.Array
+    pace: Pace
     activation: jax.Array  # [layers]
     scaling: Scaling
     regularizer_ramp: jax.Array
@@ -152,6 +158,16 @@ class Nets(NamedTuple):
     clip: jax.Array
     clip_value: jax.Array
     regularizer: jax.Array
+
+
+class Segment(NamedTuple):
+    """Some of a training's steps: the first, how many there are, and for each step of the longest segment the examples
+    of its batch, `rows [steps, batch]`, and the factor on the learning rate, `rates [steps]`."""
+
+    start: jax.Array
+    count: jax.Array
+    rows: jax.Array
+    rates: jax.Array
 
 
 class State(NamedTuple):
@@ -214,35 +230,27 @@ def advance(
     program: Program,
     state: State,
     examples: data.Examples,
-    orders: jax.Array,
-    span: tuple[jax.Array, jax.Array],
+    segment: Segment,
     root: jax.Array,
     choices: Choices,
     nets: Nets,
 ) -> State:
-    """Train every net through the steps `start <= step < stop` of `span`.
-
-    `orders [epochs, examples]` holds the orders of the epochs from that of `start` on.
-    """
-    start, stop = span
-    first_epoch = start // program.batches
+    """Train every net through the steps of a segment."""
 
     def of_nets(state: State, examples: data.Examples, keys: jax.Array, nets: Nets) -> State:
-        def batch_at(step: jax.Array) -> tuple[jax.Array, jax.Array]:
+        def one_step(i: jax.Array, state: State) -> State:
+            step = segment.start + i
+            rows, rate = (jax.lax.dynamic_index_in_dim(of, i, keepdims=False) for of in (segment.rows, segment.rates))
             if program.fresh:
-                return _fresh_batch(program, keys, step, examples, choices)
-            epoch, position = step // program.batches - first_epoch, step % program.batches
-            rows = jax.lax.dynamic_slice(orders, (epoch, position * program.batch), (1, program.batch))[0]
-            return examples.x[rows], examples.t[rows]
-
-        def one_step(step: jax.Array, state: State) -> State:
-            x, t = batch_at(step)
+                x, t = _fresh_batch(program, keys, step, examples, choices)
+            else:
+                x, t = examples.x[rows], examples.t[rows]
             gradient = _gradient(program, state.params, x, t, (step, noise_keys), choices, nets)
             gradient = jax.lax.optimization_barrier(gradient)
-            return _update(program, state, gradient, step, choices, nets)
+            return _update(program, state, gradient, step, rate, choices, nets)
 
         noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
-        return jax.lax.fori_loop(start, stop, one_step, state)
+        return jax.lax.fori_loop(0, segment.count, one_step, state)
 
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(nets.identity, root, 1), 1)
     return over_nets(program, of_nets)(state, examples, keys, nets)
@@ -406,8 +414,10 @@ def _ramp(step: jax.Array, choices: Choices) -> jax.Array:
     return _switch(tuple(RAMPS.values()), choices.regularizer_ramp, lambda ramp, p: ramp.factor(p), progress)
 
 
-def _update(program: Program, state: State, gradient: Any, step: jax.Array, choices: Choices, nets: Nets) -> State:
-    """One step of the chosen optimiser on every net."""
+def _update(
+    program: Program, state: State, gradient: Any, step: jax.Array, factor: jax.Array, choices: Choices, nets: Nets
+) -> State:
+    """One step of the chosen optimiser on every net, `factor` of its learning rate wide."""
 
     def lane(value: jax.Array) -> jax.Array:  # against parameters `[in, out, lanes]`, or any shape of a single net
         return value[0] if program.leading else value[None, None, :]
@@ -430,7 +440,7 @@ def _update(program: Program, state: State, gradient: Any, step: jax.Array, choi
     # unclipped lanes round alike without a branch (tested), and are faster so
     switch = choose if not program.alone and (program.leading or program.clip) else jax.lax.switch
     direction, moments = switch(choices.optimizer, branches, gradient, state.params, state.moments)
-    rate = lane(nets.learning_rate) * rate_factor(step, choices)
+    rate = lane(nets.learning_rate) * factor
 
     def move(p: jax.Array, d: jax.Array) -> jax.Array:
         # a stopped net has rate 0 and stays as it is, even where its direction is not finite
@@ -452,18 +462,18 @@ def _alternated(state: State, moved: State, step: jax.Array) -> State:
     return jax.tree_util.tree_map_with_path(chosen, state, moved)
 
 
-def rate_factor(step: jax.Array, choices: Choices) -> jax.Array:
-    """The factor on the learning rate at a step: linear warm-up, then the schedule over the remaining steps."""
-    warmup, steps = choices.warmup.astype(float), choices.steps.astype(float)
-    now = jnp.asarray(step, float)
-    progress = jnp.clip((now - warmup) / jnp.maximum(steps - warmup, 1), 0, 1)
-    schedules = tuple(SCHEDULES.values())
-    factor = _switch(schedules, choices.schedule, _factor, progress, choices.end_factor)
-    return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
+def rates(schedules: tuple[Schedule, ...], steps: jax.Array, pace: Pace) -> jax.Array:
+    """The factors on the learning rate at `steps [steps]`: linear warm-up, then the schedule over the rest."""
+    warmup, total = pace.warmup.astype(float), pace.steps.astype(float)
 
+    def at(step: jax.Array) -> jax.Array:
+        now = step.astype(float)
+        progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
+        branches = [schedule.factor for schedule in schedules]
+        factor = jax.lax.switch(pace.schedule, branches, progress, pace.end_factor)
+        return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
 
-def _factor(schedule: Schedule, progress: jax.Array, end: jax.Array) -> jax.Array:
-    return schedule.factor(progress, end)
+    return jax.lax.map(at, steps)
 
 
 def _clip(gradient: Any, limit: jax.Array, leading: bool) -> Any:

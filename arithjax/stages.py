@@ -16,7 +16,8 @@ from arithjax.data import Examples, order
 from arithjax.models import MLP
 from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import Architecture
-from arithjax.program import Choices, Nets, Program, State
+from arithjax.optimization import SCHEDULES
+from arithjax.program import Choices, Nets, Program, Segment, State
 from arithjax.transforms import Fitted
 
 WIDTHS, DEPTH = (16, 64, 256), 5
@@ -84,18 +85,29 @@ def advance(
 ) -> State:
     """Every net trained through the steps `start <= step < stop` of `span`, a segment of at most `longest` steps."""
     options = compiler.product_options() if program.leading else compiler.lanes_options()
-    steps, epochs = tuple(map(jnp.int32, span)), _orders(program, span[0], longest)
-    rest = examples, epochs, steps, root, choices, nets
-    return compiler.call(programs.advance, programs.training_part(program), options, state, *rest)
+    segment = _segment(program, span, longest, choices)
+    return compiler.call(
+        programs.advance, programs.training_part(program), options, state, examples, segment, root, choices, nets
+    )
 
 
-def _orders(program: Program, start: int, longest: int) -> jax.Array:
-    """The orders `[epochs, examples]` of the epochs from that of step `start`, as many as a segment of `longest` steps
-    may need."""
+def _segment(program: Program, span: tuple[int, int], longest: int, choices: Choices) -> Segment:
+    """The steps `start <= step < stop` of `span`, with room for `longest`."""
+    start, stop = span
+    steps = np.arange(start, start + longest, dtype=np.int32)
+    schedules, options = tuple(SCHEDULES.values()), compiler.lanes_options()
+    rates = compiler.call(programs.rates, schedules, options, jnp.asarray(steps), choices.pace)
+    return Segment(jnp.int32(start), jnp.int32(stop - start), jnp.asarray(_rows(program, steps)), rates)
+
+
+def _rows(program: Program, steps: np.ndarray) -> np.ndarray:
+    """The examples of each step's batch, `[steps, batch]`; of none where they are drawn anew."""
     if program.fresh:
-        return jnp.zeros((1, 1), jnp.int32)
-    first, epochs = start // program.batches, -(-longest // program.batches) + 1
-    return jnp.asarray(np.stack([order(program.examples, first + i) for i in range(epochs)]))
+        return np.zeros((len(steps), 0), np.int32)
+    used = program.batches * program.batch
+    epochs = range(steps[0] // program.batches, steps[-1] // program.batches + 1)
+    batches = np.concatenate([order(program.examples, epoch)[:used].reshape(-1, program.batch) for epoch in epochs])
+    return batches[steps - epochs[0] * program.batches]
 
 
 def answer(program: Program, state: State, fits: tuple[Fitted, Fitted], x: Any, choices: Choices, nets: Nets) -> Any:
