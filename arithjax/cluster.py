@@ -24,7 +24,6 @@ import pyarrow as pa
 
 from arithjax import plan, population, question, results
 from arithjax.errors import ArithjaxError
-from arithjax.models import MLP
 from arithjax.plan import Candidates, NetId, Tile
 from arithjax.search import Asked
 from arithjax.setup import Setup
@@ -212,7 +211,7 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
         "tiles": [
             {
                 "places": tile.program.nets,
-                "padded": isinstance(tile.program.network, MLP) and tile.program.network.padded,
+                "width": tile.width,
                 "candidates": tuple(tile.candidates),
                 "name": tile.name,
                 "nets": [(net.trial, net.seed, setups[net.setup]) for net in tile.nets],
@@ -229,7 +228,7 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
     for one in job["tiles"]:
         nets = tuple(NetId(trial, seed, setups[place]) for trial, seed, place in one["nets"])
         candidates = Candidates(*one["candidates"])
-        program = plan.program_of(nets[0].setup, candidates, one["padded"], one["places"])
+        program = plan.program_of(nets[0].setup, candidates, one["width"], one["places"])
         tile = Tile(program, candidates, nets)
         if tile.name != one["name"]:
             raise ArithjaxError(f"a worker would train in {tile.name}, and not in {one['name']}; update its arithjax.")

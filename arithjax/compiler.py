@@ -105,7 +105,7 @@ def use_cache() -> None:
 def call(function: Callable, program: Any, options: dict[str, str], *arguments: Any) -> Any:
     """`function(program, *arguments)`, compiled for `program` and the shapes of the arguments, at most once."""
     leaves, structure = jax.tree.flatten(arguments)
-    key = (function, program, tuple(options), structure, tuple((jax.typeof(leaf), _device(leaf)) for leaf in leaves))
+    key = (function, program, tuple(options), structure, *map(_kind, leaves))
     with _lock:
         future = _compiled.get(key)
         mine = future is None
@@ -120,8 +120,9 @@ def call(function: Callable, program: Any, options: dict[str, str], *arguments: 
     return future.result()(*arguments)
 
 
-def _device(leaf: Any) -> Any:
-    return leaf.device if isinstance(leaf, jax.Array) else None
+def _kind(leaf: Any) -> tuple:
+    """What a program is compiled for of an argument, an array."""
+    return (leaf.aval, leaf.sharding) if isinstance(leaf, jax.Array) else (leaf.shape, leaf.dtype)
 
 
 def _compile(function: Callable, options: dict[str, str], arguments: tuple) -> Callable:

@@ -77,7 +77,7 @@ def finish_tile(
 def _alone(net: NetId) -> tuple[programs.Program, Architecture, list[tuple[int, ...]]]:
     """The exact program of one net and of no other, what its network is told, and its parameters' shapes."""
     candidates = Candidates.of([net.setup])
-    tile = Tile(program_of(net.setup, candidates, padded=False), candidates, (net,))
+    tile = Tile(program_of(net.setup, candidates), candidates, (net,))
     given = choices_arrays(tile), nets_arrays(tile)
     program = replace(programs.judged_part(tile.program), form="product", transforms=())
     shapes = programs.shapes(tile.program, *given)

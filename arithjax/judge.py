@@ -16,7 +16,7 @@ from arithjax.arrays import choices_arrays, nets_arrays
 from arithjax.data import Points, Task, evaluate
 from arithjax.models import MLP
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, bucket
+from arithjax.plan import NetId, Tile, judged_width
 from arithjax.results import SUCCESS
 
 
@@ -27,9 +27,10 @@ class Judge:
         self.program, self.task = programs.judged_part(tile.program), Task.of(tile.setup)
         self.fits, self.choices, self.nets = fits, choices, nets
         self.widened = tile.program.form == "lanes" and isinstance(self.program.network, MLP)
-        if self.widened:  # to the widths of its bucket, so that a net is judged alike wherever it was trained
-            features = (*[bucket(max(tile.setup.widths))] * len(tile.setup.widths), 1)
+        if self.widened:  # to a width of its own, so that a net is judged alike wherever it was trained
+            features = (*[judged_width(tile.setup)] * len(tile.setup.widths), 1)
             self.program = replace(self.program, network=self.program.network.clone(features=features, padded=True))
+        self.known: dict[int, tuple[Points, metrics.Block, jax.Array]] = {}
         self.see(state)
 
     def see(self, state: programs.State) -> None:
@@ -38,13 +39,16 @@ class Judge:
         if self.widened:
             sizes = (self.program.inputs, *self.program.network.features)
             names = [f"Dense_{i}" for i in range(len(sizes) - 1)]
-            params = {name: _pad(params[name], *sizes[i : i + 2]) for i, name in enumerate(names)}
+            params = {name: _resized(params[name], *sizes[i : i + 2]) for i, name in enumerate(names)}
         self.state = programs.State(params, ())
 
     def on(self, points: Points) -> metrics.Errors:
         """Errors on points."""
-        blocks = metrics.blocks(points.x, points.t, points.std)
-        return metrics.combine(self._errors(blocks), len(points.x), points.std)
+        if id(points) not in self.known:
+            blocks = jax.tree.map(jnp.asarray, metrics.blocks(points.x, points.t, points.std))
+            self.known[id(points)] = points, blocks, self._shown(blocks)
+        _, blocks, shown = self.known[id(points)]
+        return metrics.combine(self._errors(blocks, shown), len(points.x), points.std)
 
     def certify(self, candidates: np.ndarray) -> np.ndarray:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
@@ -56,7 +60,7 @@ class Judge:
             if not certified.any():
                 break
             block = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], blocks)
-            certified &= np.asarray(self._errors(block).right)[0] == block.weight.sum()
+            certified &= np.asarray(self._errors(block, self._shown(block)).right)[0] == block.weight.sum()
         return certified
 
     def sparsity_error(self) -> np.ndarray:
@@ -65,17 +69,23 @@ class Judge:
             return np.full(self.program.nets, np.nan)
         return np.asarray(compiler.call(programs.sparsity_error, self.program, compiler.quick_options(), self.state))
 
-    def _errors(self, blocks: metrics.Block) -> metrics.Sums:
-        return stages.errors(self.program, self.state, self.fits, blocks, self.choices, self.nets)
+    def _shown(self, blocks: metrics.Block) -> jax.Array:
+        return stages.shown(self.program, blocks.x, self.fits, self.choices)
+
+    def _errors(self, blocks: metrics.Block, shown: jax.Array) -> metrics.Sums:
+        return stages.errors(self.program, self.state, self.fits, blocks, shown, self.choices, self.nets)
 
 
-def _pad(layer: dict, inputs: int, features: int) -> dict:
-    """A dense layer's `kernel [in, out, lanes]` and `bias [1, out, lanes]` filled up with zeros."""
-    sizes = {"kernel": (inputs, features), "bias": (1, features)}
-    return {
-        name: jnp.pad(p, [*((0, size - have) for size, have in zip(sizes[name], p.shape[:2], strict=True)), (0, 0)])
-        for name, p in layer.items()
-    }
+def _resized(layer: dict, inputs: int, features: int) -> dict:
+    """A dense layer's `kernel [in, out, lanes]` and `bias [1, out, lanes]` filled up with zeros, or without what lies
+    beyond."""
+    sizes, resized = {"kernel": (inputs, features), "bias": (1, features)}, {}
+    for name, p in layer.items():
+        own = np.asarray(p)[: sizes[name][0], : sizes[name][1]]
+        filled = np.zeros((*sizes[name], own.shape[-1]), own.dtype)
+        filled[: own.shape[0], : own.shape[1]] = own
+        resized[name] = jnp.asarray(filled)
+    return resized
 
 
 class Record:

@@ -8,6 +8,7 @@ activations, optimisers and losses chosen at run time): sharing costs arithmetic
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections import Counter, defaultdict
@@ -98,6 +99,12 @@ class Tile:
         return self.nets[0].setup
 
     @property
+    def width(self) -> int | None:
+        """What the hidden layers of its program are padded to, if they are."""
+        network = self.program.network
+        return network.features[0] if isinstance(network, MLP) and network.padded else None
+
+    @property
     def name(self) -> str:
         """The program as a table shows it: all that a net's last bits depend on besides its setup and seed.
 
@@ -114,13 +121,9 @@ def named_tile(name: str, net: NetId) -> Tile:
     """The tile that trains one net again to the same bits, from the program's name in its row."""
     name, _, sizes = name.partition(" ")
     form, _, places = name.partition("*")
-    candidates = Candidates.of([net.setup])
-    program = program_of(net.setup, candidates, padded=False)
-    if sizes:
-        features = tuple(int(size) for size in sizes.split("-")[1:])
-        program = replace(program, network=program.network.clone(features=features, padded=True, alone=False))
-    program = replace(program, form=form, block=_block(net.setup, form), nets=int(places or LANES))
-    return Tile(program, candidates, (net,))
+    candidates, width = Candidates.of([net.setup]), int(sizes.split("-")[1]) if sizes else None
+    program = program_of(net.setup, candidates, width, int(places or LANES))
+    return Tile(replace(program, form=form, block=_block(net.setup, form, width)), candidates, (net,))
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
@@ -133,13 +136,12 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
     for pool in pools.values():
         setups = {id(net.setup): net.setup for net in pool}
         sizes = Counter(id(net.setup) for net in pool)
-        shared = sharing([(setup, sizes[number]) for number, setup in setups.items()])
-        padded = {id(setup) for setup in shared}
-        common = Candidates.of(shared or setups.values())
+        widths = sharing([(setup, sizes[number]) for number, setup in setups.items()])
+        common = _common(setups, widths)
         groups: dict[tuple, list[NetId]] = defaultdict(list)
         group_of = _once(
-            lambda setup, common=common, padded=padded, groups=groups: groups[
-                _group(setup, common, id(setup) in padded)
+            lambda setup, common=common, widths=widths, groups=groups: groups[
+                _group(setup, common, widths.get(id(setup)))
             ]
         )
         for net in pool:
@@ -148,7 +150,7 @@ def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
         for (program, *_), members in groups.items():
             largest[program] = max(largest[program], len(members))
         sharers = workers if len(groups) < workers else 1  # who has a tile of his own needs no share of another's
-        for (program, candidates, _), members in groups.items():
+        for (program, candidates, *_), members in groups.items():
             count = fitting(program, places(program, largest[program], sharers), share)
             for start in range(0, len(members), count):
                 tiles.append(Tile(replace(program, nets=count), candidates, tuple(members[start : start + count])))
@@ -167,10 +169,20 @@ def _once(function: Callable[[Setup], Any]) -> Callable[[Setup], Any]:
     return of
 
 
-def _group(setup: Setup, common: Candidates, padded: bool) -> tuple:
-    """What setups agree in that may share a tile: program, candidates and choices."""
-    candidates = common if padded else Candidates.of([setup])._replace(ops=common.ops)
-    return program_of(setup, candidates, padded), candidates, choices_of(setup, candidates)
+def _common(setups: dict[int, Setup], widths: dict[int, int]) -> dict[int | None, Candidates]:
+    """The candidates of the setups padded to each width, and at None those of all that are not padded; operations are
+    everywhere those of all."""
+    sharers: dict[int | None, list[Setup]] = defaultdict(list)
+    for number, setup in setups.items():
+        sharers[widths.get(number)].append(setup)
+    ops = Candidates.of(setups.values()).ops
+    return {width: Candidates.of(members)._replace(ops=ops) for width, members in sharers.items()}
+
+
+def _group(setup: Setup, common: dict[int | None, Candidates], width: int | None) -> tuple:
+    """What setups agree in that may share a tile: program, candidates and choices, and how they are judged."""
+    candidates = common[width] if width else Candidates.of([setup])._replace(ops=common[None].ops)
+    return program_of(setup, candidates, width), candidates, choices_of(setup, candidates), judged_width(setup)
 
 
 def _pool(setup: Setup) -> Any:
@@ -178,9 +190,14 @@ def _pool(setup: Setup) -> Any:
     if _family(setup) is FlaxModel:
         return setup
     if _family(setup) is UnitModel:
-        exact = program_of(setup, Candidates.of([setup])._replace(ops=()), padded=False)
+        exact = program_of(setup, Candidates.of([setup])._replace(ops=()))
         return replace(exact, op=None) if setup.fresh else exact
-    return program_of(setup, Candidates(((),) * (len(setup.widths) + 1), (), ()), padded=True)
+    return _blank(setup, 1)
+
+
+def _blank(setup: Setup, width: int) -> Program:
+    """The program of a setup padded to `width`, without what it chooses from."""
+    return program_of(setup, Candidates(((),) * (len(setup.widths) + 1), (), ()), width)
 
 
 def _family(setup: Setup) -> type:
@@ -188,29 +205,61 @@ def _family(setup: Setup) -> type:
     return type(MODELS[setup.model]) if isinstance(setup.model, str) else UnitModel
 
 
-def sharing(pool: Sequence[tuple[Setup, int]]) -> list[Setup]:
-    """Which setups of a pool, given with their numbers of nets, had better share one padded program.
+def sharing(pool: Sequence[tuple[Setup, int]]) -> dict[int, int]:
+    """The width that setups of a pool, given with their numbers of nets, had better be padded to, by the setup's `id`;
+    the others have programs of their own.
 
-    A program of its own saves arithmetic and costs compiling: whoever trains long enough has one, and so have all if
-    the others are too few.
+    A program saves arithmetic and costs compiling. Setups of one bucket share one, but for those that train long; what
+    then is still too little for a program of its own joins the next wider one.
     """
-    setups = [setup for setup, _ in pool]
-    if _family(setups[0]) is not MLPModel or len(setups) == 1:
-        return []
-    padded = program_of(setups[0], Candidates.of(setups), padded=True)
-    exact: dict[Program, list[Setup]] = defaultdict(list)  # by what is compiled
-    saved: dict[Program, float] = defaultdict(float)
+    if _family(pool[0][0]) is not MLPModel:
+        return {}
+    any_setup = pool[0][0]
+    buckets: dict[int, list[tuple[Setup, int]]] = defaultdict(list)
     for setup, nets in pool:
-        program = program_of(setup, Candidates.of([setup]), padded=False)
-        exact[program].append(setup)
+        buckets[bucket(max(setup.widths))].append((setup, nets))
+    together, alone = {}, []
+    for width, members in sorted(buckets.items()):
+        shared, exact = _parted(_blank(any_setup, width), members)
+        alone.extend((width, program, of_it) for program, of_it in exact.items())
+        if shared:
+            together[width] = shared
+    for width, program, members in alone:
+        wider = next((other for other in together if other > width), None)
+        if wider and _joins(program, members, _blank(any_setup, wider), together[wider]):
+            together[wider] += members
+    for width, wider in itertools.pairwise(list(together)):
+        if _joins(_blank(any_setup, width), together[width], _blank(any_setup, wider), together[wider]):
+            together[wider] += together.pop(width)
+    return {id(setup): width for width, members in together.items() for setup, _ in members}
+
+
+def _parted(padded: Program, members: Sequence[tuple[Setup, int]]) -> tuple[list, dict[Program, list]]:
+    """Of the setups of a bucket those that share its padded program, and the others by their own."""
+    exact: dict[Program, list[tuple[Setup, int]]] = defaultdict(list)  # by what is compiled
+    saved: dict[Program, float] = defaultdict(float)
+    for setup, nets in members:
+        program = program_of(setup, Candidates.of([setup]))
+        exact[program].append((setup, nets))
         saved[program] += _seconds(padded, setup, nets) - _seconds(program, setup, nets)
-    together = [program for program in exact if saved[program] < SURE * compile_seconds(1)]
-    shared = [setup for program in together for setup in exact[program]]
-    if not shared:
-        return []
-    branches = sum(len(names) for names in Candidates.of(shared).layers)
-    compiling = compile_seconds(1) * len(together) - compile_seconds(branches)
-    return shared if sum(saved[program] for program in together) < SURE * compiling else []
+    long = {program: exact[program] for program in exact if saved[program] >= SURE * compile_seconds(1)}
+    short = [program for program in exact if program not in long]
+    shared = [member for program in short for member in exact[program]]
+    compiling = compile_seconds(1) * len(short) - _compiling(shared)
+    if len(members) == 1 or sum(saved[program] for program in short) >= SURE * compiling:
+        return [], exact
+    return shared, long
+
+
+def _joins(own: Program, members: list, wider: Program, others: list) -> bool:
+    """Whether the setups of a program had better join the wider one of others."""
+    lost = sum(_seconds(wider, setup, nets) - _seconds(own, setup, nets) for setup, nets in members)
+    return lost < _compiling(members) + _compiling(others) - _compiling(members + others)
+
+
+def _compiling(members: Sequence[tuple[Setup, int]]) -> float:
+    """Expected seconds to compile one program for all these setups."""
+    return compile_seconds(sum(map(len, Candidates.of(setup for setup, _ in members).layers)))
 
 
 SURE = 5
@@ -317,12 +366,12 @@ def _narrow(width: int, batch: int) -> bool:
     return width <= 16 or (width <= 32 and batch <= 16)
 
 
-def _block(setup: Setup, form: str) -> int:
+def _block(setup: Setup, form: str, width: int | None) -> int:
     """How many examples of a batch a program takes at a time: a divisor of the batch near the most it should, or the
     whole batch for units, where that is less, on accelerators, and where there is no such divisor."""
     if _family(setup) is UnitModel:
         return setup.batch
-    width = bucket(max(setup.widths)) if setup.widths and form != "lifted" else 1
+    width = bucket(width or max(setup.widths)) if setup.widths and form != "lifted" else 1
     if form == "lanes":
         most = BLOCK if setup.batch * width >= LARGE else setup.batch
     else:
@@ -342,14 +391,20 @@ def bucket(width: int) -> int:
     return next((b for b in BUCKETS if width <= b), math.ceil(width / BUCKETS[-1]) * BUCKETS[-1])
 
 
-def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1) -> Program:
-    """The program of a setup, with `nets` places; `padded` ones have the widths of the setup's bucket."""
+def judged_width(setup: Setup) -> int | None:
+    """The width that the hidden layers of a dense net are padded to when it is judged, wherever it was trained."""
+    return bucket(max(setup.widths)) if _family(setup) is MLPModel else None
+
+
+def program_of(setup: Setup, candidates: Candidates, width: int | None = None, nets: int = 1) -> Program:
+    """The program of a setup, with `nets` places, and all hidden layers padded to `width`, if there is one."""
     op, family = OPERATIONS[setup.op], _family(setup)
     activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in candidates.layers)
     if family is MLPModel:
-        widths = (bucket(max(setup.widths)),) * len(setup.widths) if padded else setup.widths
+        widths = (width,) * len(setup.widths) if width else setup.widths
         form = "lanes" if _narrow(bucket(max(setup.widths)), setup.batch) else "product"
-        network: Any = MLP((*widths, 1), activations, setup.bias, padded, alone=form == "product" and not padded)
+        alone = form == "product" and not width
+        network: Any = MLP((*widths, 1), activations, setup.bias, bool(width), alone)
     elif family is UnitModel:
         kinds = tuple(unit.kind for unit in layers_of(setup.model, len(setup.widths) + 1))
         network, form = Stack(kinds, (*setup.widths, 1), activations, setup.bias), "lanes"
@@ -366,7 +421,7 @@ def program_of(setup: Setup, candidates: Candidates, padded: bool, nets: int = 1
         distribution=DISTRIBUTIONS[setup.distribution],
         examples=setup.examples,
         batch=setup.batch,
-        block=_block(setup, form),
+        block=_block(setup, form, width),
         fresh=setup.fresh,
         optimizers=tuple(OPTIMIZERS[name] for name in candidates.optimizers),
         losses=tuple(LOSSES[name] for name in candidates.losses),

@@ -110,25 +110,36 @@ def _rows(program: Program, steps: np.ndarray) -> np.ndarray:
     return batches[steps - epochs[0] * program.batches]
 
 
+def shown(program: Program, x: Any, fits: tuple[Fitted, Fitted], choices: Choices) -> jax.Array:
+    """Arguments `x [blocks, points, arity]` as every net is shown them: `[blocks, points, arity, nets]`."""
+    shared, quick = programs.shared_part(program), compiler.quick_options()
+    return compiler.call(programs.show, shared, quick, x, fits[0], choices.input_transform)
+
+
 def answer(program: Program, state: State, fits: tuple[Fitted, Fitted], x: Any, choices: Choices, nets: Nets) -> Any:
     """Predictions of every net for arguments `x [points, arity]`, in original units: `[points, nets]`."""
-    y = _predicted(program, state, fits, x[None], choices, nets)
+    y = _predicted(program, state, shown(program, x[None], fits, choices), choices, nets)
     shared, quick = programs.shared_part(program), compiler.quick_options()
     return compiler.call(programs.original, shared, quick, y, fits[1], choices.target_transform)[0]
 
 
 def errors(
-    program: Program, state: State, fits: tuple[Fitted, Fitted], blocks: metrics.Block, choices: Choices, nets: Nets
+    program: Program,
+    state: State,
+    fits: tuple[Fitted, Fitted],
+    blocks: metrics.Block,
+    shown: jax.Array,
+    choices: Choices,
+    nets: Nets,
 ) -> metrics.Sums:
-    """Errors of every net on blocks of points, in original units: arrays `[blocks, nets]`."""
+    """Errors of every net on blocks of points, whose arguments it is `shown`, in original units: arrays
+    `[blocks, nets]`."""
     shared, quick = programs.shared_part(program), compiler.quick_options()
-    y = _predicted(program, state, fits, blocks.x, choices, nets)
+    y = _predicted(program, state, shown, choices, nets)
     return compiler.call(programs.judge, shared, quick, y, fits[1], blocks, choices.target_transform)
 
 
-def _predicted(program: Program, state: State, fits: tuple, x: Any, choices: Choices, nets: Nets) -> jax.Array:
+def _predicted(program: Program, state: State, shown: jax.Array, choices: Choices, nets: Nets) -> jax.Array:
     """Predictions `[blocks, points, nets]` as the nets are shown results."""
-    shared, quick = programs.shared_part(program), compiler.quick_options()
-    shown = compiler.call(programs.show, shared, quick, x, fits[0], choices.input_transform)
-    state = State(state.params, ())
-    return compiler.call(programs.predict, programs.judged_part(program), quick, state, shown, choices, nets)
+    judged, quick = programs.judged_part(program), compiler.quick_options()
+    return compiler.call(programs.predict, judged, quick, State(state.params, ()), shown, choices, nets)

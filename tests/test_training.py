@@ -20,7 +20,7 @@ from arithjax.data import order
 from arithjax.forecast import forecast, plan_text
 from arithjax.operations import OPERATIONS, Operation
 from arithjax.optimization import LOSSES
-from arithjax.plan import Candidates, NetId, Tile, bytes_of, named_tile, plan, program_of
+from arithjax.plan import Candidates, NetId, Tile, bytes_of, judged_width, named_tile, plan, program_of
 
 ROOT = 7
 TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}
@@ -88,7 +88,7 @@ def beside(one, place, places, padded=False, candidates=None):
         narrow = one.setup.replace(widths=(1,) * len(one.setup.widths))
         others[-1] = NetId(1, 0, narrow)
     candidates = candidates or Candidates.of([one.setup])
-    program = program_of(one.setup, candidates, padded, places)
+    program = program_of(one.setup, candidates, judged_width(one.setup) if padded else None, places)
     return Tile(program, candidates, (*others[:place], one, *others[place:]))
 
 
@@ -293,6 +293,23 @@ def test_who_trains_long_has_a_program_of_its_own():
     tiles = {tile.nets[0]: tile.program for tile in plan([*short, long], 2)}
     assert tiles[long].network.features == (5, 1) and not tiles[long].network.padded
     assert {program.network.features for one, program in tiles.items() if one is not long} == {(8, 1)}
+
+
+def test_who_trains_too_little_for_a_program_joins_a_wider_one():
+    few = [net(activation=name, widths=(w,)) for name in ("relu", "gelu", "tanh") for w in (2, 3, 4, 5, 7, 9, 12)]
+    assert {tile.program.network.features for tile in plan(few, 2)} == {(16, 1)}
+    many = [
+        replace(one, trial=trial, setup=one.setup.replace(learning_rate=1e-3 * (1 + trial), steps=2000))
+        for trial, one in enumerate(few * 200)
+    ]
+    assert {tile.program.network.features for tile in plan(many, 2)} > {(16, 1)}
+
+
+@pytest.mark.parametrize("width", [8, 16])
+def test_a_net_is_judged_alike_in_wider_programs(exact, width):
+    one = EXACT["gelu"]
+    wider = population.run_tile(named_tile(f"lanes 2-{width}-1", one), ROOT)
+    assert rows(wider, one) == rows(exact[one], one)
 
 
 def test_a_plan_that_does_not_fit_is_split(monkeypatch):

@@ -208,7 +208,7 @@ def test_the_best_evaluation_counts_and_not_the_last():
     setup = protocols.single_module("nau", "add", (1, 2), steps=40, evaluate_every=1, tests=64, learning_rate=0.4)
     ids = tuple(NetId(0, seed, setup) for seed in range(LANES))
     candidates = Candidates.of([setup])
-    whole = population.run_tile(Tile(program_of(setup, candidates, False, LANES), candidates, ids), 0).rows
+    whole = population.run_tile(Tile(program_of(setup, candidates, None, LANES), candidates, ids), 0).rows
     early = whole[whole.selected_at < 40]
     assert len(early) > 0
     row = early.iloc[0]
