@@ -10,26 +10,26 @@ __version__ = "0.1.0"
 # The public face: name -> where it lives. It is imported when it is first used, so that loading a table starts no jax.
 _WHERE = {
     "Setup": "arithjax.setup",
-    "Study": "arithjax.study",
-    "run": "arithjax.study:run_study",
-    "train": "arithjax.population:train_setups",
-    "summarise": "arithjax.results",
-    "load": "arithjax.results",
+    "Study": "arithjax.studies.study",
+    "run": "arithjax.studies.runner:run_study",
+    "train": "arithjax.training.workers:train_setups",
+    "summarise": "arithjax.tables.statistics",
+    "load": "arithjax.tables.loading",
     "fit": "arithjax.net:fit_setup",
     "load_net": "arithjax.net",
-    "Operation": "arithjax.operations",
-    "OPERATIONS": "arithjax.operations",
-    "Transform": "arithjax.transforms",
-    "TRANSFORMS": "arithjax.transforms",
+    "Operation": "arithjax.task.operations",
+    "OPERATIONS": "arithjax.registry",
+    "Transform": "arithjax.task.transforms",
+    "TRANSFORMS": "arithjax.registry",
     "Activation": "arithjax.models.activations",
-    "ACTIVATIONS": "arithjax.models.activations",
+    "ACTIVATIONS": "arithjax.registry",
     "Initializer": "arithjax.models.initializers",
-    "INITIALIZERS": "arithjax.models.initializers",
+    "INITIALIZERS": "arithjax.registry",
     "FlaxModel": "arithjax.models",
     "UnitModel": "arithjax.models",
-    "MODELS": "arithjax.models",
-    "Optimizer": "arithjax.optimization",
-    "OPTIMIZERS": "arithjax.optimization",
+    "MODELS": "arithjax.registry",
+    "Optimizer": "arithjax.training.optimizers",
+    "OPTIMIZERS": "arithjax.registry",
     "ArithjaxError": "arithjax.errors",
 }
 
@@ -37,19 +37,21 @@ __all__ = list(_WHERE)
 
 if TYPE_CHECKING:
     from arithjax.errors import ArithjaxError
-    from arithjax.models import MODELS, FlaxModel, UnitModel
-    from arithjax.models.activations import ACTIVATIONS, Activation
-    from arithjax.models.initializers import INITIALIZERS, Initializer
+    from arithjax.models import FlaxModel, UnitModel
+    from arithjax.models.activations import Activation
+    from arithjax.models.initializers import Initializer
     from arithjax.net import fit_setup as fit
     from arithjax.net import load_net
-    from arithjax.operations import OPERATIONS, Operation
-    from arithjax.optimization import OPTIMIZERS, Optimizer
-    from arithjax.population import train_setups as train
-    from arithjax.results import load, summarise
+    from arithjax.registry import ACTIVATIONS, INITIALIZERS, MODELS, OPERATIONS, OPTIMIZERS, TRANSFORMS
     from arithjax.setup import Setup
-    from arithjax.study import Study
-    from arithjax.study import run_study as run
-    from arithjax.transforms import TRANSFORMS, Transform
+    from arithjax.studies.runner import run_study as run
+    from arithjax.studies.study import Study
+    from arithjax.tables.loading import load
+    from arithjax.tables.statistics import summarise
+    from arithjax.task.operations import Operation
+    from arithjax.task.transforms import Transform
+    from arithjax.training.optimizers import Optimizer
+    from arithjax.training.workers import train_setups as train
 
 
 def __getattr__(name: str) -> Any:

@@ -15,16 +15,16 @@ from arithjax.errors import ArithjaxError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from arithjax.study import Study
+    from arithjax.studies.study import Study
 
 
 def main() -> None:
     """Run the command line; exit status 0 done, 2 a mistake of the user's, 130 interrupted."""
-    from arithjax import stopping
+    from arithjax.studies import signals
 
     warnings.showwarning = lambda message, *_: click.echo(f"arithjax: warning: {message}", err=True)
     try:
-        with stopping.in_order():
+        with signals.in_order():
             arithjax.main(prog_name="arithjax", standalone_mode=False)
     except click.ClickException as error:
         click.echo(f"arithjax: {error.format_message()} ('arithjax --help' shows the commands.)", err=True)
@@ -81,7 +81,8 @@ def run(
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
     from rich.console import Console
 
-    from arithjax.study import run_study
+    from arithjax.studies.files import find_study
+    from arithjax.studies.runner import run_study
     from arithjax.terminal import TerminalProgress
 
     resolved = find_study(study)
@@ -101,12 +102,12 @@ def run(
 
 def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int | None) -> None:
     """What a run from the beginning would compile and train on this machine."""
-    from arithjax.forecast import plan_text
-    from arithjax.plan import plan
-    from arithjax.population import crew
-    from arithjax.study import asked_nets
+    from arithjax.environment import devices_and_workers
+    from arithjax.studies.runner import asked_nets
+    from arithjax.training.forecast import plan_text
+    from arithjax.training.planning import plan
 
-    workers, batches = crew()[1], list(asked_nets(study, trials, seeds, steps))
+    workers, batches = devices_and_workers()[1], list(asked_nets(study, trials, seeds, steps))
     click.echo(plan_text([tile for nets in batches for tile in plan(nets, workers)], workers))
     first, total = 1 + max(nets[-1].trial for nets in batches), trials or study.trials
     if study.sampler != "grid" and first < total:
@@ -118,25 +119,25 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     import json
 
     from arithjax import report as report_module
-    from arithjax import results
-    from arithjax.search import importance
-    from arithjax.store import Store
+    from arithjax.studies.search import importance
+    from arithjax.tables import loading, objectives, statistics
+    from arithjax.tables.store import Store
 
-    described = results.description(folder)
+    described = loading.description(folder)
     described["importance"] = importance(nets, study)
-    nets = results.with_choices(nets)
+    nets = loading.with_choices(nets)
     described["answer"] = _answer(study, nets)
     Store(folder).write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
-    by = list(study.by) or results.default_by(nets)
+    by = list(study.by) or statistics.default_by(nets)
     click.echo(f"\n{study.about or study.name}\n")
     click.echo(rate_table(nets, by))
     if nets["trial"].nunique() > 12:
-        click.echo("\nBest setups:\n" + text(_short(results.setups_table(nets).head(5))))
+        click.echo("\nBest setups:\n" + text(_short(statistics.setups_table(nets).head(5))))
     if described["importance"]:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in described["importance"].items())
         click.echo(f"\nImportance of each choice (PED-ANOVA): {shares}.")
     if len(study.objectives) > 1:
-        best = results.front(nets, study.objectives)
+        best = objectives.front(nets, study.objectives)
         click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
     page = report_module.write(folder, nets, described, portraits)
     click.echo(f"\n{described['answer'] or _words(nets, by)}\n\nReport: {page}")
@@ -167,25 +168,25 @@ def _words(nets: pd.DataFrame, by: list[str]) -> str:
 @click.option("--csv", is_flag=True, help="Write comma-separated values.")
 def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
     """Success rates with 95 % intervals from the table in DIR."""
-    from arithjax import results
+    from arithjax.tables import loading, statistics
 
-    nets = results.with_choices(results.load(folder))
+    nets = loading.with_choices(loading.load(folder))
     if where:
-        nets = results.where(nets, where, "--where")
+        nets = loading.where(nets, where, "--where")
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     columns = [name.strip() for name in by.split(",")] if by else _default_by(folder, nets)
-    summary = results.summarise(nets, columns)
+    summary = statistics.summarise(nets, columns)
     click.echo(summary.to_csv().rstrip() if csv else text(summary))
 
 
 def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
-    from arithjax import results
+    from arithjax.tables import loading, statistics
 
     try:
-        return list(results.description(folder).get("by") or results.default_by(nets))
+        return list(loading.description(folder).get("by") or statistics.default_by(nets))
     except ArithjaxError:
-        return results.default_by(nets)
+        return statistics.default_by(nets)
 
 
 @arithjax.command()
@@ -195,13 +196,15 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
 def report(folder: str, source: str | None, portraits: int) -> None:
     """Write report.html and its figures again from the table in DIR, finished or not."""
     from arithjax import report as report_module
-    from arithjax import results
     from arithjax.report.words import missing
-    from arithjax.store import Store
+    from arithjax.tables import loading
+    from arithjax.tables.store import Store
 
-    described = results.description(folder) if (Path(folder) / "study.json").exists() else {}
-    nets = Store(Path(folder)).rows() if described else results.load(folder)
+    described = loading.description(folder) if (Path(folder) / "study.json").exists() else {}
+    nets = Store(Path(folder)).rows() if described else loading.load(folder)
     if source:
+        from arithjax.studies.files import find_study
+
         find_study(source)
     if described and missing(nets, described):
         click.echo(missing(nets, described))
@@ -252,7 +255,7 @@ def _parse(name: str, value: Any) -> Any:
 def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options: Any) -> None:
     """Train one setup on OP, and show what its best net answers."""
     from arithjax import net as nets
-    from arithjax.operations import OPERATIONS
+    from arithjax.registry import OPERATIONS
     from arithjax.setup import make
 
     given = {name: _parse(name, value) for name, value in options.items() if value is not None}
@@ -262,8 +265,8 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
     if curve:
-        from arithjax.diagnose import curve_of
         from arithjax.terminal import curve_chart
+        from arithjax.training.curves import curve_of
 
         click.echo(f"\n{curve_chart(curve_of(best, seed))}")
     click.echo(f"\nGrades: {', '.join(f'{n} {grade}' for grade, n in others['grade'].value_counts().items())}.")
@@ -291,7 +294,7 @@ def _sentence(row: dict[str, Any]) -> str:
 def predict(file: str, numbers: tuple[str, ...]) -> None:
     """Use the net saved in FILE on NUMBERS, one for each argument of its operation."""
     from arithjax.net import load_net
-    from arithjax.operations import OPERATIONS
+    from arithjax.registry import OPERATIONS
 
     net = load_net(file)
     arity = OPERATIONS[net.setup.op].arity
@@ -317,6 +320,8 @@ def retrain(folder: str, number: int, source: str | None) -> None:
     from arithjax import net
 
     if source:
+        from arithjax.studies.files import find_study
+
         find_study(source)
     comparison = net.retrain(folder, number)
     click.echo(comparison.to_string())
@@ -325,11 +330,12 @@ def retrain(folder: str, number: int, source: str | None) -> None:
 
 def _verdict(folder: str, same: bool) -> str:
     """Whether a net trained again is the stored one, and if the machines differ, in what."""
-    from arithjax import question, results
+    from arithjax import environment
+    from arithjax.tables import loading
 
-    there = results.description(folder)
-    here = {"versions": question.versions(), "device": question.device()}
-    differ = [words for place in (there, *there.get("continued", [])) for words in question.differences(place, here)]
+    there = loading.description(folder)
+    here = {"versions": environment.versions(), "device": environment.device()}
+    differ = [words for place in (there, *there.get("continued", [])) for words in environment.differences(place, here)]
     elsewhere = f" The study ran elsewhere: {', '.join(dict.fromkeys(differ))}." if differ else ""
     if same:
         return f"Identical to the last bit.{elsewhere}"
@@ -343,10 +349,10 @@ def _verdict(folder: str, same: bool) -> str:
 @click.argument("folder", metavar="DIR")
 def status(folder: str) -> None:
     """What is done of the study in DIR, whether it runs, what is left, and how long that will take."""
-    from arithjax import results
-    from arithjax.store import Store
+    from arithjax.tables import loading
+    from arithjax.tables.store import Store
 
-    described, store = results.description(folder), Store(Path(folder))
+    described, store = loading.description(folder), Store(Path(folder))
     asked = described["trials"] * described["seeds"]
     rows = store.rows(["trial", "seed"])
     done = int(((rows["trial"] < described["trials"]) & (rows["seed"] < described["seeds"])).sum())
@@ -383,11 +389,11 @@ def _duration(seconds: float) -> str:
 @click.option("--csv", is_flag=True, help="Write comma-separated values.")
 def compare(first: str, second: str, by: str | None, csv: bool) -> None:
     """Success rates of the studies in folders A and B side by side, with the difference B - A and a test of it."""
-    from arithjax import results
+    from arithjax.tables import loading, statistics
 
-    a, b = (results.with_choices(results.load(folder)) for folder in (first, second))
+    a, b = (loading.with_choices(loading.load(folder)) for folder in (first, second))
     columns = [name.strip() for name in by.split(",")] if by else []
-    overall, groups = results.compare(a, b), results.compare(a, b, columns or _default_by(first, a))
+    overall, groups = statistics.compare(a, b), statistics.compare(a, b, columns or _default_by(first, a))
     if csv:
         click.echo((groups if columns else overall).to_csv().rstrip())
         return
@@ -404,7 +410,8 @@ def compare(first: str, second: str, by: str | None, csv: bool) -> None:
 @click.option("--study", "source", help="The study, where its choices are more than study.json can say.")
 def export_optuna(folder: str, storage: str, name: str | None, source: str | None) -> None:
     """Write the study in DIR to a storage of Optuna's, for optuna-dashboard and optuna.visualization."""
-    from arithjax.export import export
+    from arithjax.studies.files import find_study
+    from arithjax.studies.optuna_export import export
 
     trials = export(folder, storage, name, find_study(source) if source else None)
     click.echo(f"{trials:,} trials are in {storage}. To look at them: optuna-dashboard {storage}")
@@ -415,13 +422,11 @@ def export_optuna(folder: str, storage: str, name: str | None, source: str | Non
 def list_members(kind: str | None) -> None:
     """What there is. KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses,
     ramps, distributions or studies; all of them by default."""
-    from arithjax import models, optimization
-    from arithjax.data import DISTRIBUTIONS
+    from arithjax import models
     from arithjax.errors import nearest
-    from arithjax.models.activations import ACTIVATIONS
-    from arithjax.models.initializers import INITIALIZERS
-    from arithjax.operations import OPERATIONS
-    from arithjax.transforms import TRANSFORMS
+    from arithjax.registry import ACTIVATIONS, DISTRIBUTIONS, INITIALIZERS, OPERATIONS, TRANSFORMS
+    from arithjax.studies.files import about_file, sweeps
+    from arithjax.training import optimizers
 
     def lines(registry: dict, about: Any) -> list[tuple[str, str]]:
         return [(name, about(entry)) for name, entry in registry.items()]
@@ -433,12 +438,12 @@ def list_members(kind: str | None) -> None:
         "transforms": lines(TRANSFORMS, lambda t: f"{t.formula}, for {t.domain}"),
         "activations": lines(ACTIVATIONS, lambda a: a.formula),
         "initializers": lines(INITIALIZERS, lambda i: i.source),
-        "optimizers": lines(optimization.OPTIMIZERS, lambda o: o.source),
-        "schedules": lines(optimization.SCHEDULES, lambda s: s.formula),
-        "losses": lines(optimization.LOSSES, lambda entry: entry.formula),
-        "ramps": lines(optimization.RAMPS, lambda r: r.formula),
+        "optimizers": lines(optimizers.OPTIMIZERS, lambda o: o.source),
+        "schedules": lines(optimizers.SCHEDULES, lambda s: s.formula),
+        "losses": lines(optimizers.LOSSES, lambda entry: entry.formula),
+        "ramps": lines(optimizers.RAMPS, lambda r: r.formula),
         "distributions": lines(DISTRIBUTIONS, lambda d: d.about),
-        "studies": [(path.stem, _about(path)) for path in sorted(sweeps().glob("*.py"))],
+        "studies": [(path.stem, about_file(path)) for path in sorted(sweeps().glob("*.py"))],
     }
     if kind is not None and kind not in kinds:
         raise ArithjaxError(f"unknown kind '{kind}'{nearest(kind, kinds)} There are {', '.join(kinds)}.")
@@ -468,48 +473,11 @@ def bench(study: bool, scale: bool, quick: bool, file: str | None) -> None:
         measure.write(file, measured)
 
 
-def sweeps() -> Path:
-    """The folder of the built-in studies: in the package, or beside it in a checkout."""
-    inside = Path(__file__).parent / "sweeps"
-    return inside if inside.is_dir() else Path(__file__).parents[1] / "sweeps"
-
-
-def find_study(name: str) -> Study:
-    """A built-in study by name, or the one in a file by path."""
-    from arithjax.errors import nearest
-
-    if name.endswith(".py") or "/" in name:
-        return load_study(Path(name))
-    names = [path.stem for path in sorted(sweeps().glob("*.py"))]
-    if name not in names:
-        raise ArithjaxError(
-            f"unknown study '{name}'{nearest(name, names)} 'arithjax list studies' shows them all; a study file is "
-            f"given by its path, such as ./{name}.py."
-        )
-    return load_study(sweeps() / f"{name}.py")
-
-
-def load_study(path: Path) -> Study:
-    """The study in a Python file, its one variable `study`."""
-    from arithjax.study import study_of
-
-    try:
-        source = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArithjaxError(f"the study file {path} cannot be read ({error}); check the path.") from None
-    return study_of(source, str(path))
-
-
-def _about(path: Path) -> str:
-    """The first line of a study file's docstring."""
-    return path.read_text().split('"""')[1].splitlines()[0]
-
-
 def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
     """Success rates as text: a grid over two columns, else a row a group."""
-    from arithjax import results
+    from arithjax.tables import statistics
 
-    summary = results.summarise(nets, by)
+    summary = statistics.summarise(nets, by)
     if len(by) != 2:
         return text(summary)
     cells = [
@@ -518,7 +486,7 @@ def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
     ]
     summary["cell"] = cells
     grid = summary["cell"].unstack(fill_value="")
-    order = nets.assign(good=results.success(nets))
+    order = nets.assign(good=statistics.success(nets))
     down, across = (order.groupby(name)["good"].mean().sort_values(ascending=False).index for name in by)
     return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.loc[down, across].to_string()}"
 

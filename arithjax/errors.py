@@ -1,9 +1,11 @@
-"""The one exception that is the user's to mend, and the registry that raises it for unknown names."""
+"""The one exception that is the user's to mend, and checks that raise it."""
 
 from __future__ import annotations
 
 import difflib
+import numbers
 from collections.abc import Iterable
+from typing import Any
 
 
 class ArithjaxError(ValueError):
@@ -20,34 +22,13 @@ def nearest(value: object, names: Iterable[str]) -> str:
     return f"; did you mean '{close[0]}'?" if close else "."
 
 
-def _names(member: type | tuple) -> str:
-    return " or ".join(kind.__name__ for kind in (member if isinstance(member, tuple) else (member,)))
+def check_count(name: str, value: Any) -> None:
+    """Raise unless `value` is a whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= value < 2**31:
+        raise ArithjaxError(f"{name}={value} is not allowed; it has to be a whole number of at least 1.")
 
 
-class Registry(dict):
-    """A table of members by name: `REGISTRY["mine"] = Member("mine", ...)` adds one, the key being its name.
-
-    `kind` and `plural` word the messages; `member` is the type every entry has.
-    """
-
-    def __init__(self, kind: str, member: type | tuple, members: Iterable = (), plural: str | None = None):
-        super().__init__()
-        self.kind, self.member, self.plural = kind, member, plural or f"{kind}s"
-        for entry in members:
-            if entry.name in self:
-                raise ArithjaxError(f"{kind} '{entry.name}' is listed twice.")
-            self[entry.name] = entry
-
-    def __setitem__(self, name: str, entry: object) -> None:
-        if not isinstance(entry, self.member):
-            raise ArithjaxError(
-                f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {_names(self.member)}."
-            )
-        if entry.name != name:
-            raise ArithjaxError(f"{self.kind} '{entry.name}' was entered as '{name}'; key and name must be the same.")
-        super().__setitem__(name, entry)
-
-    def __missing__(self, name: object):
-        raise ArithjaxError(
-            f"unknown {self.kind} {str(name)[:60]!r}{nearest(name, self)} 'arithjax list {self.plural}' shows them all."
-        )
+def check_seed(value: Any) -> None:
+    """Raise unless `value` can be the root of all randomness."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < 2**32:
+        raise ArithjaxError(f"seed={value} is not allowed; it has to be a whole number from 0 to 2**32 - 1.")

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
-from arithjax.arrays import layer_activations
-from arithjax.data import Task, evaluate
 from arithjax.models import MLP
+from arithjax.registry import TRANSFORMS
 from arithjax.setup import Setup
-from arithjax.transforms import TRANSFORMS, identity
+from arithjax.task.points import Task, evaluate
+from arithjax.task.transforms import identity
+from arithjax.training.arrays import layer_activations
 
 if TYPE_CHECKING:
     from arithjax.net import Net

@@ -13,14 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import metrics, population, program, results, stages
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.data import Task, evaluate
+from arithjax import errors
 from arithjax.errors import ArithjaxError
-from arithjax.operations import OPERATIONS
-from arithjax.plan import NetId, Tile, named_tile
+from arithjax.registry import OPERATIONS
 from arithjax.setup import Setup, make
-from arithjax.transforms import Fitted
+from arithjax.tables import loading
+from arithjax.task.points import Task, evaluate
+from arithjax.task.transforms import Fitted
+from arithjax.training import metrics, programs, stages, workers
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.planning import NetId, Tile, named_tile
 
 if TYPE_CHECKING:
     from arithjax.formula import Formula
@@ -61,7 +63,7 @@ class Net:
         params = jax.tree.map(lambda p: jnp.stack([jnp.asarray(p)] * places, axis), self.params)
         fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * places, -1), self.fits)
         choices, nets = choices_arrays(tile), nets_arrays(tile)
-        answers = stages.answer(tile.program, program.State(params, ()), fits, x, choices, nets)
+        answers = stages.answer(tile.program, programs.State(params, ()), fits, x, choices, nets)
         return np.asarray(answers)[:, 0]
 
     def inside(self, x: Any) -> np.ndarray:
@@ -76,7 +78,7 @@ class Net:
 
     def formula(self) -> Formula | None:
         """What it computes as a formula, where that is short (`arithjax.formula`), else None."""
-        from arithjax.formula import formula_of  # sympy takes its time
+        from arithjax.formula import formula_of
 
         return formula_of(self)
 
@@ -103,17 +105,17 @@ def fit_setup(setup: Setup, seeds: int = 8, seed: int = 0) -> Net:
     """Train a setup from several seeds and keep its best net: the best grade, then the smallest error."""
     if not isinstance(setup, Setup):
         raise ArithjaxError(f"setup is a {type(setup).__name__}; it has to be an arithjax Setup.")
-    population.check_count("seeds", seeds)
-    population.check_seed(seed)
+    errors.check_count("seeds", seeds)
+    errors.check_seed(seed)
     nets = [NetId(0, number, setup) for number in range(seeds)]
     kept, frames, best = None, [], None
-    for trained in population.train_nets(nets, seed):
+    for trained in workers.train_nets(nets, seed):
         frames.append(trained.rows)
         place = min(range(len(trained.rows)), key=lambda i: _badness(trained.rows.iloc[i]))
         if best is None or _badness(trained.rows.iloc[place]) < best:
             best = _badness(trained.rows.iloc[place])
             kept = net_of(trained, place)
-    kept.others = population.in_order(pd.concat(frames))
+    kept.others = workers.in_order(pd.concat(frames))
     return kept
 
 
@@ -121,7 +123,7 @@ def _badness(row: pd.Series) -> tuple[float, float]:
     return -metrics.GRADES.index(row["grade"]), float(np.nan_to_num(row["relative_rmse"], nan=np.inf))
 
 
-def net_of(trained: population.Trained, place: int) -> Net:
+def net_of(trained: workers.Trained, place: int) -> Net:
     """The net in a place of a trained tile."""
     axis = 0 if trained.tile.program.leading else -1
     params = jax.tree.map(lambda p: np.take(np.asarray(p), place, axis), trained.state.params)
@@ -172,13 +174,13 @@ def _plain(value: Any) -> Any:
 
 def net_again(row: pd.Series, root: int) -> Net:
     """The net of a table's row, trained again from the study's root seed."""
-    net = NetId(int(row["trial"]), int(row["seed"]), results.setup_of(row))
-    return net_of(population.run_tile(named_tile(row["program"], net), root), 0)
+    net = NetId(int(row["trial"]), int(row["seed"]), loading.setup_of(row))
+    return net_of(workers.run_tile(named_tile(row["program"], net), root), 0)
 
 
 def retrain(folder: str | Path, number: int) -> pd.DataFrame:
     """Train one row of a study's table again: columns `stored`, `again` and whether they are `identical`."""
-    rows, described = results.load(folder), results.description(folder)
+    rows, described = loading.load(folder), loading.description(folder)
     if not 0 <= number < len(rows):
         raise ArithjaxError(f"net={number} is not in the table; it has the nets 0 to {len(rows) - 1}.")
     row = rows.iloc[number]

@@ -16,12 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from arithjax import results
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.models import MODELS, UnitModel
-from arithjax.models.activations import ACTIVATIONS
-from arithjax.operations import OPERATIONS
+from arithjax.models import UnitModel
+from arithjax.registry import ACTIVATIONS, MODELS, OPERATIONS
 from arithjax.setup import Setup
+from arithjax.tables import statistics
 
 Interval = Sequence[float]
 
@@ -229,7 +228,7 @@ def compare(nets: pd.DataFrame) -> pd.DataFrame:
         cell = nets[(nets[list(WHICH)] == [fields[name] for name in WHICH]).all(axis=1)]
         if cell.empty:
             continue
-        low, high = results.wilson(cell.success.sum(), len(cell))
+        low, high = statistics.wilson(cell.success.sum(), len(cell))
         rows.append(
             {
                 **{"unit": unit, "op": op, "range": task, "nets": len(cell)},

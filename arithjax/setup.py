@@ -186,7 +186,8 @@ def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _unit_names() -> set[str]:
-    from arithjax.models import MODELS, UnitModel
+    from arithjax.models import UnitModel
+    from arithjax.registry import MODELS
 
     return {name for name, model in MODELS.items() if isinstance(model, UnitModel)}
 
@@ -246,13 +247,18 @@ def _whole(value: Any) -> int:
 
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
-    from arithjax.data import DISTRIBUTIONS
-    from arithjax.models import MODELS
-    from arithjax.models.activations import ACTIVATIONS
-    from arithjax.models.initializers import INITIALIZERS
-    from arithjax.operations import OPERATIONS
-    from arithjax.optimization import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
-    from arithjax.transforms import TRANSFORMS
+    from arithjax.registry import (
+        ACTIVATIONS,
+        DISTRIBUTIONS,
+        INITIALIZERS,
+        LOSSES,
+        MODELS,
+        OPERATIONS,
+        OPTIMIZERS,
+        RAMPS,
+        SCHEDULES,
+        TRANSFORMS,
+    )
 
     op = OPERATIONS[s.op]
     for registry, name in [
@@ -329,7 +335,7 @@ def _check(s: Setup) -> None:
 
     transform = TRANSFORMS[s.target_transform]
     if transform.above > -math.inf:
-        from arithjax.data import smallest_target
+        from arithjax.task.points import smallest_target
 
         _check_transform(
             "target_transform", transform, smallest_target(op, *s.bounds, s.integers), "targets as small as"

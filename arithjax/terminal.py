@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from arithjax.metrics import LEARNED
-from arithjax.study import Progress
+from arithjax.studies.study import Progress
+from arithjax.training.metrics import LEARNED
 
 
 class TerminalProgress(Progress):

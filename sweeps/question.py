@@ -3,7 +3,7 @@
 import arithjax as aj
 from arithjax import protocols
 from arithjax.net import fresh_pairs, net_again
-from arithjax.results import yardsticks
+from arithjax.tables.statistics import yardsticks
 
 
 def question(trial):

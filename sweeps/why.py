@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 import arithjax as aj
-from arithjax import diagnose, protocols
-from arithjax.optimization import LOSSES
+from arithjax import protocols
+from arithjax.registry import LOSSES
 from arithjax.report import rate_of, share
+from arithjax.training import curves
 
 ORIGINAL = protocols.question(tests=4096)
 FIXES = {
@@ -109,7 +110,7 @@ def answer(nets):
     exact = {change: share(some.grade == "exact") for change, some in of.items()}
 
     dead, living = of["none"][of["none"].dead], of["none"][~of["none"].dead]
-    start = diagnose.record([ORIGINAL], seeds=100, seed=study.seed).query("step == 0").set_index("seed")
+    start = curves.record([ORIGINAL], seeds=100, seed=study.seed).query("step == 0").set_index("seed")
     sums, least = (proportional(living, which) for which in (np.add, np.minimum))
     add = nets[nets.op == "add"].set_index("change")
     return (

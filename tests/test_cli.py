@@ -98,7 +98,7 @@ def test_table_report_retrain(arithjax, results):
 
 
 def test_status(arithjax, results):
-    from arithjax.store import Store
+    from arithjax.tables.store import Store
 
     status, out, _ = arithjax("status", results)
     assert status == 0

@@ -8,9 +8,10 @@ import time
 import pytest
 
 import arithjax as aj
-from arithjax import cluster, plan, question, search, study
 from arithjax.errors import ArithjaxError
-from arithjax.plan import NetId
+from arithjax.studies import cluster, files, identity, search, study
+from arithjax.training import planning
+from arithjax.training.planning import NetId
 
 distributed = pytest.importorskip("distributed")
 pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
@@ -28,7 +29,7 @@ study = aj.Study("cubes", question, trials=12, seeds=2, sampler="tpe", objective
 
 @pytest.fixture(scope="module")
 def asked():
-    yield study.study_of(SOURCE, "cubes.py")
+    yield files.study_of(SOURCE, "cubes.py")
     del aj.OPERATIONS["cubes"]
 
 
@@ -74,8 +75,8 @@ def test_a_killed_worker_changes_nothing(asked, local, tmp_path):
 
 
 def test_order_of_tiles_changes_nothing(asked, local, tmp_path, monkeypatch):
-    planned = plan.plan
-    monkeypatch.setattr(plan, "plan", lambda *given: random.Random(3).sample(tiles := planned(*given), len(tiles)))
+    planned = planning.plan
+    monkeypatch.setattr(planning, "plan", lambda *given: random.Random(3).sample(tiles := planned(*given), len(tiles)))
     assert table(asked, tmp_path) == local
 
 
@@ -90,7 +91,7 @@ def nets():
 
 
 def test_tiles_travel_as_plain_data():
-    tiles = plan.plan(nets(), 2)
+    tiles = planning.plan(nets(), 2)
     jobs = cluster.jobs_of(tiles, 2)
     assert_plain(jobs)
     there = [tile for job in jobs for tile in cluster.unpacked(job)]
@@ -115,7 +116,7 @@ def test_workers_refuse_other_versions_and_other_questions(asked):
         cluster.prepare({**about, "versions": {**about["versions"], "jax": "0.1"}})
     with pytest.raises(ArithjaxError, match="asks another question"):
         cluster.prepare({**about, "hash": "0" * 64})
-    assert question.fingerprint(asked, None, about["params"], 0) == about["hash"]
+    assert identity.fingerprint(asked, None, about["params"], 0) == about["hash"]
 
 
 @pytest.mark.parametrize("address", ["local:", "local:0", "local:x", "local:-1", "local:2:3", "nonsense://x", "tcp://"])
@@ -140,7 +141,7 @@ def test_a_job_costs_little(asked, monkeypatch):
     each = {}
     with cluster.Cluster("local:1") as there:
         for seeds in (16, 128):
-            tile = plan.plan([NetId(0, seed, trials[0].setup) for seed in range(seeds)], 1)[0]
+            tile = planning.plan([NetId(0, seed, trials[0].setup) for seed in range(seeds)], 1)[0]
             rows = there.run_tiles([tile] * 100, asked, None, trials, lambda steps: None)
             next(rows)  # by now everything is imported and compiled
             began = time.process_time()

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 from arithjax import OPERATIONS, TRANSFORMS, Setup
-from arithjax.data import DISTRIBUTIONS, Range, Task, draw_batch, order, points, prepare, smallest_target, uniform
+from arithjax.registry import DISTRIBUTIONS
+from arithjax.task.examples import Range, draw_batch, order, prepare, uniform
+from arithjax.task.points import Task, points, smallest_target
 
 RAW = (TRANSFORMS["raw"],)
 UNIFORM = DISTRIBUTIONS["uniform"]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import diagnose, results
+from arithjax.tables import loading
+from arithjax.training import curves as recording
 
 QUICK = {"op": "mul", "batch": 16, "steps": 40, "examples": 64, "tests": 64}
 NARROW = aj.Setup(**QUICK, widths=(4, 3), activation="relu", input_transform="raw", output_activation="relu")
@@ -14,12 +15,12 @@ WIDE = aj.Setup(**QUICK, widths=(96,), activation="tanh")
 
 @pytest.fixture(scope="module")
 def curves():
-    return diagnose.record([NARROW, WIDE], seeds=5, seed=3)
+    return recording.record([NARROW, WIDE], seeds=5, seed=3)
 
 
 def test_steps_are_even_in_the_logarithm_and_end_at_the_last():
-    assert diagnose.recorded_steps(1) == [0, 1]
-    steps = diagnose.recorded_steps(10_000)
+    assert recording.recorded_steps(1) == [0, 1]
+    steps = recording.recorded_steps(10_000)
     assert steps[:3] == [0, 1, 2]
     assert steps[-1] == 10_000
     assert np.diff(np.log10(steps[6:])).max() < 0.2
@@ -34,7 +35,7 @@ def test_the_recorded_nets_are_those_of_the_table(curves):
 
 
 def test_a_row_a_net_and_step(curves):
-    assert len(curves) == 2 * 5 * len(diagnose.recorded_steps(40))
+    assert len(curves) == 2 * 5 * len(recording.recorded_steps(40))
     assert not curves.duplicated(["trial", "seed", "step"]).any()
     assert (curves["gradient_norm"][~curves["constant"]] > 0).all()
     assert curves["dead_units"].between(0, 1).all()
@@ -57,7 +58,7 @@ def test_a_module_of_ones_own_has_no_units_to_count(add):
             return nn.Dense(1)(x)
 
     add(aj.MODELS, aj.FlaxModel("line", lambda setup: Line()))
-    recorded = diagnose.record([aj.Setup(**QUICK, model="line")], seeds=2)
+    recorded = recording.record([aj.Setup(**QUICK, model="line")], seeds=2)
     assert recorded["dead_units"].isna().all()
     assert (recorded["gradient_norm"] > 0).all()
 
@@ -68,17 +69,17 @@ def test_a_study_keeps_its_curves_and_records_none_twice(tmp_path, monkeypatch):
 
     study = aj.Study("curved", question, sampler="grid", seeds=3, curves=2)
     aj.run(study, tmp_path)
-    kept = results.load_curves(tmp_path / "curved")
+    kept = loading.load_curves(tmp_path / "curved")
     assert set(zip(kept["trial"], kept["seed"], strict=True)) == {(0, 0), (0, 1), (1, 0), (1, 1)}
     half = kept[(kept["trial"] == 0)]
-    half.to_parquet(tmp_path / "curved" / results.CURVES)
+    half.to_parquet(tmp_path / "curved" / loading.CURVES)
     aj.run(study, tmp_path)
-    pd.testing.assert_frame_equal(results.load_curves(tmp_path / "curved"), kept)
-    monkeypatch.setattr(diagnose, "record_tile", None)  # would fail if anything were left to record
+    pd.testing.assert_frame_equal(loading.load_curves(tmp_path / "curved"), kept)
+    monkeypatch.setattr(recording, "record_tile", None)  # would fail if anything were left to record
     aj.run(study, tmp_path)
 
 
 def test_curves_that_cannot_be_read(tmp_path):
-    (tmp_path / results.CURVES).write_bytes(b"not parquet")
+    (tmp_path / loading.CURVES).write_bytes(b"not parquet")
     with pytest.raises(aj.ArithjaxError, match="cannot be read"):
-        results.load_curves(tmp_path)
+        loading.load_curves(tmp_path)

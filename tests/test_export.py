@@ -13,9 +13,9 @@ import optuna
 import pytest
 
 import arithjax as aj
-from arithjax import results
 from arithjax.errors import ArithjaxError
-from arithjax.export import export, opened
+from arithjax.studies.optuna_export import export, opened
+from arithjax.tables import objectives, statistics
 
 TINY = {"activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 
@@ -54,7 +54,7 @@ def assert_complete(url, folder):
 def assert_all_of(loaded, nets):
     assert loaded.metric_names == ["error", "parameters"]
     assert loaded.user_attrs["about"] == "An example"
-    values, rates = results.objectives(nets, ("error", "parameters")), results.summarise(nets, ["trial"])["rate"]
+    values, rates = objectives.objectives(nets, ("error", "parameters")), statistics.summarise(nets, ["trial"])["rate"]
     assert [trial.number for trial in loaded.trials] == list(range(12))
     for trial in loaded.trials:
         row = nets[nets.trial == trial.number].iloc[0]

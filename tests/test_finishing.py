@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import compiler, diagnose, net
-from arithjax.plan import NetId, named_tile
+from arithjax import net
+from arithjax.training import compiled, curves
+from arithjax.training.planning import NetId, named_tile
 
 SMALL = aj.Setup(high=30, widths=(4,), activation="gelu", learning_rate=0.02, schedule="cosine", steps=300, tests=256)
 SMALL = SMALL.replace(examples=400, precision="float64", finish=1000)
@@ -56,9 +57,9 @@ def test_double_precision_is_finer_than_single():
 
 
 def test_another_number_of_steps_compiles_nothing(tables):
-    before = compiler.statistics.programs
+    before = compiled.statistics.programs
     fewer = aj.train([SMALL.replace(finish=20)], seeds=1)
-    assert compiler.statistics.programs == before
+    assert compiled.statistics.programs == before
     assert fewer.mse[0] > tables["both"].mse.min()
 
 
@@ -67,7 +68,7 @@ def test_a_linear_net_finishes_at_least_squares():
     one = aj.fit(setup, seeds=1)
     tile = named_tile("lanes", NetId(0, 0, setup))
     with tile.program.arithmetic:
-        training = diagnose.Training(tile, 0)
+        training = curves.Training(tile, 0)
         x, t = np.asarray(training.examples.x[..., 0]), np.asarray(training.examples.t[..., 0])
     plane = np.column_stack([x, np.ones(len(x))])
     best = plane @ np.linalg.lstsq(plane, t)[0]
@@ -111,7 +112,7 @@ def test_finishing_after_selection_and_early_stopping():
 
 
 def test_curves_of_a_finished_net_end_with_its_optimiser(kept):
-    curve = diagnose.curve_of(kept, 0)
+    curve = curves.curve_of(kept, 0)
     assert curve.step.max() == SMALL.steps
     assert curve.mse.iloc[-1] > kept.row["mse"]
 

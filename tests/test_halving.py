@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import halving, net, search, study
+from arithjax import net
 from arithjax.errors import ArithjaxError
+from arithjax.studies import halving, runner, search, study
 
 SHARES = (0.2, 0.5)
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 40, "evaluate_every": 7, "examples": 64}
@@ -106,7 +107,7 @@ def test_a_search_learns_from_where_setups_stopped(tmp_path):
 
 def test_the_work_is_told_before(halved):
     assert halving.work(SHARES) == 0.2 + 0.25 + 0.25
-    stages = list(study.asked_nets(HALVED))
+    stages = list(runner.asked_nets(HALVED))
     assert [len(nets) for nets in stages] == [18, 10, 6]
     assert [nets[0].setup.last_step for nets in stages] == [8, 20, 40]
 

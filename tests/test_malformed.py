@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from test_cli import TINY, command
 
 import arithjax as aj
-from arithjax import results
 from arithjax.errors import ArithjaxError
-from arithjax.study import study_of
+from arithjax.studies.files import study_of
+from arithjax.tables import loading, schema
 
 MANY = settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 FEW = settings(MANY, max_examples=25)
@@ -45,8 +45,8 @@ def test_setups(changes):
     setup = clear_or_correct(aj.Setup, **changes)
     if setup is not None:
         assert aj.Setup(**setup.to_dict()) == setup
-        row = results.to_arrow(pd.DataFrame([{"trial": 0, "seed": 0, **setup.row(), "grade": "failed"}]))
-        assert results.setup_of(row.to_pandas().iloc[0]) == setup
+        row = schema.to_arrow(pd.DataFrame([{"trial": 0, "seed": 0, **setup.row(), "grade": "failed"}]))
+        assert loading.setup_of(row.to_pandas().iloc[0]) == setup
 
 
 @MANY
@@ -140,7 +140,7 @@ def test_mutated_tables(folder, copy, data):
 @given(data=st.data())
 def test_mutated_chunks(folder, tmp_path_factory, data):
     """They are named in a warning; a run then ends with the right table."""
-    from arithjax.store import Store
+    from arithjax.tables.store import Store
 
     original, _ = folder
     out = tmp_path_factory.mktemp("runs")
@@ -188,7 +188,7 @@ def test_tables_of_other_shapes(copy, name):
 @given(content=JSON.map(lambda value: json.dumps(value).encode()) | st.binary(max_size=40))
 def test_descriptions(folder, copy, content):
     there = copy(described=content)
-    assert clear_or_correct(results.description, there) is None
+    assert clear_or_correct(loading.description, there) is None
     assert clear_or_correct(aj.run, folder[1], there.parent) is None
     assert (there / "nets.parquet").read_bytes() == (folder[0] / "nets.parquet").read_bytes()
     assert (there / "study.json").read_bytes() == content
@@ -200,7 +200,7 @@ DESCRIBED = "name seed trials seeds sampler objectives steps setup space told by
 @FEW
 @given(name=st.sampled_from(DESCRIBED.split()), value=JSON)
 def test_descriptions_with_one_wrong_entry(folder, copy, name, value):
-    from arithjax.export import export
+    from arithjax.studies.optuna_export import export
 
     described = json.loads((folder[0] / "study.json").read_bytes())
     there = copy(described=json.dumps({**described, name: value}).encode())

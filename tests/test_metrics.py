@@ -4,14 +4,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from arithjax import OPERATIONS, Operation, Setup, metrics
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.data import Points
-from arithjax.judge import Judge
-from arithjax.metrics import GRADES, YARDSTICKS, Errors
-from arithjax.plan import LANES, NetId, named_tile
-from arithjax.program import State
-from arithjax.transforms import Fitted
+from arithjax import OPERATIONS, Operation, Setup
+from arithjax.task.points import Points
+from arithjax.task.transforms import Fitted
+from arithjax.training import metrics
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.judge import Judge
+from arithjax.training.metrics import GRADES, YARDSTICKS, Errors
+from arithjax.training.planning import LANES, NetId, named_tile
+from arithjax.training.programs import State
 
 T = np.array([0, 10, 20, 30], np.float32)
 X = np.stack([T, T], 1)

@@ -10,7 +10,7 @@ from flax import nnx
 import arithjax as aj
 from arithjax.models import MLP, initializers
 from arithjax.models.mlp import Architecture, count_parameters
-from arithjax.plan import NetId, plan
+from arithjax.training.planning import NetId, plan
 
 SETUP = {"op": "add", "high": 10, "examples": 32, "tests": 16, "batch": 16, "steps": 4, "evaluate_every": 4}
 FLAX = {

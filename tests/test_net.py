@@ -8,8 +8,9 @@ import pytest
 import sympy
 
 import arithjax as aj
-from arithjax import diagnose, formula, net, terminal
-from arithjax.data import Task
+from arithjax import formula, net, terminal
+from arithjax.task.points import Task
+from arithjax.training import curves
 
 POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps=1, examples=64, tests=64, batch=16)
 
@@ -118,7 +119,7 @@ def test_a_network_may_offer_its_formula(kept, monkeypatch):
 
 def test_a_chart_of_a_training(kept):
     long = aj.fit(POLYNOMIAL.replace(steps=30), seeds=1)
-    chart = terminal.curve_chart(diagnose.curve_of(long, 0))
+    chart = terminal.curve_chart(curves.curve_of(long, 0))
     assert "relative RMSE" in chart
     assert max(map(len, chart.splitlines())) <= 72
-    assert terminal.curve_chart(diagnose.curve_of(kept, 0)) == ""  # one step is no curve
+    assert terminal.curve_chart(curves.curve_of(kept, 0)) == ""  # one step is no curve

@@ -15,9 +15,7 @@ from arithjax import (
     Operation,
     Setup,
 )
-from arithjax.errors import Registry
-from arithjax.operations import Operations
-from arithjax.optimization import LOSSES, SCHEDULES
+from arithjax.registry import LOSSES, SCHEDULES, Registry
 
 REFERENCES = {
     "add": np.add,
@@ -125,8 +123,10 @@ def test_wrong_types_and_keys_are_refused(registry):
 def test_duplicates_are_refused():
     twice = Operation("twice", "2a", lambda a: 2 * a, arity=1)
     with pytest.raises(ArithjaxError, match="operation 'twice' is listed twice"):
-        Operations("operation", Operation, [twice, twice])
-    assert Registry("operation", Operation, [twice]) == {"twice": twice}
+        Registry("operation", "").fill(Operation, [twice, twice])
+    registry = Registry("operation", "")
+    registry.fill(Operation, [twice])
+    assert dict(registry) == {"twice": twice}
 
 
 def test_a_users_operation_is_one_entry(add):

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import cli, protocols, results, search
+from arithjax import protocols
 from arithjax.report import share
+from arithjax.studies import files, search
+from arithjax.tables import loading, statistics
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -39,7 +41,7 @@ def units():
 
 def test_the_answer():
     """Every rate of the opening, in its order, from the table of `why`."""
-    nets = results.with_choices(aj.load(ROOT / "results" / "why"))
+    nets = loading.with_choices(aj.load(ROOT / "results" / "why"))
     of = dict(list(nets[nets.op == "mul"].groupby("change")))
     living = of["none"][~of["none"].dead]
     a, b = np.indices((500, 500))
@@ -64,7 +66,7 @@ def test_the_answer():
 def test_the_main_study():
     """At its default size, which the larger published one begins with."""
     nets = aj.load(ROOT / "results" / "multiplication")
-    study = cli.find_study("multiplication")
+    study = files.find_study("multiplication")
     assert f"\n> {study.answer(nets[nets.trial < study.trials])}\n" in README
     rates = re.findall(r"\d+ % \(\d+-\d+ %\)", study.answer(nets))
     assert f"{rates[0]} of all nets, {rates[-1]} of those with the square activation" in row_of("multiplication")
@@ -76,7 +78,7 @@ def row_of(study):
 
 
 def test_what_operations_says():
-    nets = results.with_choices(aj.load(ROOT / "results" / "operations"))
+    nets = loading.with_choices(aj.load(ROOT / "results" / "operations"))
     nets["beyond"] = nets.success & nets.extrapolation_solved.astype(bool)
     inside, beyond = (nets.groupby(["net", "op"])[name].mean().unstack() for name in ("success", "beyond"))
     learnt, kept = (inside >= 0.5).sum(axis=1), (beyond >= 0.5).sum(axis=1)
@@ -94,7 +96,7 @@ def test_what_operations_says():
 
 
 def test_what_exact_says():
-    nets = results.with_choices(aj.load(ROOT / "results" / "exact"))
+    nets = loading.with_choices(aj.load(ROOT / "results" / "exact"))
     exact = (nets.grade == "exact").groupby(nets.cell).mean()
     units = {"nmu", "snmu", "nac_mul_sigmoid", "inalu", "log_exp", "bilinear", "quadratic"}
     assert units == set(exact.index[exact == 1]) & set(nets.model)
@@ -159,12 +161,12 @@ def test_published_cells(units):
 
 
 def test_what_units_deep_says():
-    nets = results.with_choices(aj.load(ROOT / "results" / "units_deep"))
+    nets = loading.with_choices(aj.load(ROOT / "results" / "units_deep"))
     text = " ".join(README.split())
 
     def rate(cell):
         cell = nets[nets.cell == cell]
-        low, high = results.wilson(cell.success.sum(), len(cell))
+        low, high = statistics.wilson(cell.success.sum(), len(cell))
         return f"{cell.success.mean():.2f} ({low:.2f}-{high:.2f})"
 
     steps = nets.groupby("cell").solved_at.mean()
@@ -177,7 +179,7 @@ def test_what_units_deep_says():
 
 def test_what_decides_for_products():
     nets = aj.load(ROOT / "results" / "learning_rate")
-    of = search.importance(nets, cli.find_study("learning_rate"))
+    of = search.importance(nets, files.find_study("learning_rate"))
     rate, optimizer, unit = (f"{of[name]:.0%}".replace("%", " %") for name in ("learning_rate", "optimizer", "unit"))
     text = " ".join(README.split())
     assert f"the rate carries {rate} of the importance for being among the best tenth" in text

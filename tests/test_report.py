@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import report, results
+from arithjax import report
 from arithjax.report import words
+from arithjax.tables import loading
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
 
@@ -34,7 +35,7 @@ def folder(tmp_path_factory):
     by, about = ("op", "optimizer"), "Which <b> learns?"
     study = aj.Study("tiny", question, sampler="grid", seeds=3, by=by, about=about, curves=2)
     nets = aj.run(study, out)
-    described = results.description(out / "tiny") | {"importance": {"op": 0.75, "optimizer": 0.25}}
+    described = loading.description(out / "tiny") | {"importance": {"op": 0.75, "optimizer": 0.25}}
     report.write(out / "tiny", nets, described, portraits=2)
     return out / "tiny"
 
@@ -109,7 +110,7 @@ def test_hovering_tells_rate_and_interval(folder, show):
 
 
 def test_learning_curves_name_their_yardsticks(folder):
-    kept = results.load_curves(folder)
+    kept = loading.load_curves(folder)
     assert kept.groupby(["trial", "seed"]).size().shape == (8,)
     svg = (folder / "figures" / "curve-dead_units.svg").read_text()
     assert "share of dead hidden units" in svg
@@ -172,7 +173,7 @@ def test_on_a_phone_nothing_sticks_out(folder, show):
 
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_an_unfinished_study_says_what_is_missing(folder, tmp_path, count, show):
-    nets, described = results.load(folder), results.description(folder)
+    nets, described = loading.load(folder), loading.description(folder)
     report.write(tmp_path, nets[:count], described, portraits=0)
     page = show(tmp_path)
     told = page.locator(".notice[role=status]").inner_text()
@@ -182,13 +183,13 @@ def test_an_unfinished_study_says_what_is_missing(folder, tmp_path, count, show)
 
 
 def test_a_table_without_its_operation(folder, tmp_path):
-    nets = results.load(folder).assign(op="unheard of")
+    nets = loading.load(folder).assign(op="unheard of")
     page = report.write(tmp_path, nets, {"name": "mine", "trials": 4, "seeds": 3}, portraits=2)
     assert "unknown operation" in page.read_text()
 
 
 def test_the_same_table_gives_the_same_page(folder, tmp_path):
-    nets, described = results.load(folder), results.description(folder)
+    nets, described = loading.load(folder), loading.description(folder)
     pages = [report.write(tmp_path, nets, described, portraits=0).read_bytes() for _ in range(2)]
     assert pages[0] == pages[1]
     assert len(pages[0]) < 1_500_000
@@ -197,11 +198,11 @@ def test_the_same_table_gives_the_same_page(folder, tmp_path):
 
 
 def test_a_choice_that_is_no_field_of_the_setup(folder, tmp_path):
-    nets = results.load(folder)
+    nets = loading.load(folder)
     nets["choices"] = [json.dumps({"the.change": "none" if trial < 2 else "more"}) for trial in nets["trial"]]
     page = report.write(tmp_path, nets, {"name": "why", "by": ["the.change"]}, portraits=0)
     assert page.exists()
-    assert list(results.with_choices(nets)["the.change"].unique()) == ["none", "more"]
+    assert list(loading.with_choices(nets)["the.change"].unique()) == ["none", "more"]
 
 
 def test_words_and_tables_of_an_answer():

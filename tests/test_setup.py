@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arithjax import ArithjaxError, Setup
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.plan import NetId, named_tile
 from arithjax.setup import DEFAULTS, make
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.planning import NetId, named_tile
 
 BAD = [  # (the parameter named, what was asked)
     ("operation", {"op": "mull"}),

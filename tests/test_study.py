@@ -11,9 +11,10 @@ import pytest
 from scipy.stats import binomtest
 
 import arithjax as aj
-from arithjax import cli, results, search, study
 from arithjax.errors import ArithjaxError
-from arithjax.store import Store
+from arithjax.studies import files, samplers, search, study
+from arithjax.tables import loading, objectives, schema, statistics
+from arithjax.tables.store import Store
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 
@@ -41,7 +42,7 @@ def test_every_net_is_a_row_once(finished):
     _, out, nets = finished
     assert list(zip(nets.trial, nets.seed, strict=True)) == [(t, s) for t in range(6) for s in range(2)]
     pd.testing.assert_frame_equal(aj.load(out / "tiny"), nets)
-    assert set(results.SCHEMA.names) == set(nets.columns)
+    assert set(schema.SCHEMA.names) == set(nets.columns)
 
 
 def test_second_run_trains_nothing_and_changes_nothing(finished):
@@ -64,7 +65,7 @@ def test_more_trials_and_seeds_keep_what_is_there(finished, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "quasi-random"])
 def test_interrupted_study_ends_in_the_same_bytes(tmp_path, monkeypatch, sampler):
-    monkeypatch.setattr(search, "ADAPTIVE", 3)
+    monkeypatch.setattr(samplers, "ADAPTIVE", 3)
     asked = aj.Study("same", rates, trials=7, seeds=2, sampler=sampler)
     aj.run(asked, tmp_path / "whole")
 
@@ -127,9 +128,9 @@ def test_study_file_with_an_operation_of_its_own(tmp_path):
     assert list(aj.load(tmp_path / "cubes").op) == ["cubes", "cubes"]
 
 
-@pytest.mark.parametrize("path", sorted(cli.sweeps().glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(files.sweeps().glob("*.py")), ids=lambda path: path.stem)
 def test_built_in_studies_run_in_miniature(path, tmp_path):
-    built_in = cli.load_study(path)
+    built_in = files.load_study(path)
     nets = aj.run(built_in, tmp_path, trials=2, seeds=1, steps=20)
     assert len(nets) == 2
     assert len(aj.load(tmp_path / path.stem)) == 2
@@ -138,23 +139,23 @@ def test_built_in_studies_run_in_miniature(path, tmp_path):
 def test_wilson_interval():
     for k, n in [(98, 100), (31, 100), (0, 100), (25, 25), (1, 3)]:
         expected = binomtest(k, n).proportion_ci(method="wilson")
-        np.testing.assert_allclose(results.wilson(k, n), expected, atol=1e-12)
+        np.testing.assert_allclose(statistics.wilson(k, n), expected, atol=1e-12)
 
 
 def test_newcombe_interval():
     """The example of Newcombe (1998), table II, (a), method 10."""
-    np.testing.assert_allclose(results.newcombe(48, 80, 56, 70), (0.0524, 0.3339), atol=5e-5)
+    np.testing.assert_allclose(statistics.newcombe(48, 80, 56, 70), (0.0524, 0.3339), atol=5e-5)
 
 
 def test_setup_of_a_row_is_the_setup():
     setup = aj.Setup(widths=(3, 5), activation=("relu", "tanh"), extrapolation=(500, 600, 700, 800), clip=1.0)
     rows = pd.DataFrame([{"trial": 0, "seed": 0, **setup.row(), "grade": "failed"}])
-    assert results.setup_of(results.to_arrow(rows).to_pandas().iloc[0]) == setup
+    assert loading.setup_of(schema.to_arrow(rows).to_pandas().iloc[0]) == setup
 
 
 def test_objective_is_bounded():
     rows = pd.DataFrame({"trial": [0, 0, 1, 1], "relative_rmse": [np.nan, np.inf, 0.0, 0.0]})
-    assert list(results.objectives(rows).error) == [results.WORST, results.BEST]
+    assert list(objectives.objectives(rows).error) == [objectives.WORST, objectives.BEST]
 
 
 def returns_no_setup(trial):

@@ -13,17 +13,18 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import results, search, study
 from arithjax.errors import ArithjaxError
-from arithjax.store import Store
+from arithjax.studies import samplers, search, study
+from arithjax.tables import loading, schema
+from arithjax.tables.store import Store
 
 ARITHJAX = [sys.executable, "-c", "from arithjax.cli import main; main()"]
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 
 SLOWLY = """
 import arithjax as aj
-from arithjax import search
-search.ADAPTIVE = 8
+from arithjax.studies import samplers
+study.ADAPTIVE = 8
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
@@ -128,7 +129,7 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(whole, tmp_path):
-    """No file may grow beyond 20 kB, as on a disk with as much left: study.json fits, chunks do not."""
+    """No file may grow beyond 20 kB, as on a disk with as much left: runner.json fits, chunks do not."""
     limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *command(whole[0], tmp_path)]
     run = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, said = run.communicate()
@@ -233,7 +234,7 @@ def test_a_kill_between_any_two_writes_of_the_end(finished, tmp_path, monkeypatc
 
 def test_the_lock_dies_with_its_owner(finished, tmp_path):
     tiny, _, _ = finished
-    hold = "from arithjax.store import Store; import sys, time\n"
+    hold = "from arithjax.tables.store import Store; import sys, time\n"
     hold += "with Store(sys.argv[1]).lock(): print(1, flush=True); time.sleep(99)"
     owner = subprocess.Popen([sys.executable, "-c", hold, str(tmp_path / "tiny")], stdout=subprocess.PIPE)
     owner.stdout.readline()
@@ -252,8 +253,8 @@ def test_tables_of_every_schema_load():
 
     for folder in sorted((Path(__file__).parent / "data").iterdir()):
         nets = aj.load(folder)
-        assert list(nets.columns) == results.SCHEMA.names
-        assert [results.setup_of(row).op for _, row in nets.iterrows()] == list(nets.op)
+        assert list(nets.columns) == schema.SCHEMA.names
+        assert [loading.setup_of(row).op for _, row in nets.iterrows()] == list(nets.op)
         again = aj.Study(folder.name, lambda trial: 1, trials=1)
         with pytest.raises(ArithjaxError):
             aj.run(again, folder.parent)
@@ -273,7 +274,7 @@ def test_columns_that_an_older_schema_lacks_are_filled(finished, tmp_path):
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
 def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
-    monkeypatch.setattr(search, "ADAPTIVE", 4)
+    monkeypatch.setattr(samplers, "ADAPTIVE", 4)
     monkeypatch.setattr(search, "HISTORY", 8)
 
     def question(trial):
@@ -303,7 +304,7 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
 
 
 def assert_front(nets, objectives):
-    values, front = results.objectives(nets, objectives), results.front(nets, objectives)
+    values, front = objectives.objectives(nets, objectives), objectives.front(nets, objectives)
     assert np.isfinite(values.to_numpy()).all()
     for trial, point in values.iterrows():
         beaten = ((values <= point).all(axis=1) & (values < point).any(axis=1)).any()
@@ -311,7 +312,7 @@ def assert_front(nets, objectives):
 
 
 def test_more_trials_and_seeds_of_a_search_keep_what_is_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(search, "ADAPTIVE", 4)
+    monkeypatch.setattr(samplers, "ADAPTIVE", 4)
     asked = aj.Study("more", rates, trials=10, seeds=1, sampler="tpe")
     before = aj.run(asked, tmp_path)
     after = aj.run(asked, tmp_path, trials=14, seeds=2)
@@ -382,14 +383,15 @@ def test_a_million_rows_load_in_two_seconds_and_two_gigabytes(finished, tmp_path
 
 MANY = """
 import re, sys, time, arithjax as aj
-from arithjax import report, results
+from arithjax import report
+from arithjax.tables import loading, statistics
 def question(trial):
     return aj.Setup(
         op="mul", widths=(3,), activation=trial.suggest_categorical("activation", ["relu", "tanh"]),
         learning_rate=trial.suggest_float("rate", 1e-4, 1e-1, log=True))
 study = aj.Study("many", question, trials=50_000, seeds=1, by=("activation",))
 nets = aj.run(study, sys.argv[1])
-report.write(sys.argv[1] + "/many", nets, results.description(sys.argv[1] + "/many"), portraits=0)
+report.write(sys.argv[1] + "/many", nets, loading.description(sys.argv[1] + "/many"), portraits=0)
 memory = int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) / 1e6
 print(len(nets), nets.trial.nunique(), time.thread_time() / time.process_time(), memory)
 """

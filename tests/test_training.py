@@ -14,13 +14,13 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import compiler, population, stages
-from arithjax.arrays import choices_arrays, layer_activations, nets_arrays
-from arithjax.data import order
-from arithjax.forecast import forecast, plan_text
-from arithjax.operations import OPERATIONS, Operation
-from arithjax.optimization import LOSSES
-from arithjax.plan import Candidates, NetId, Tile, bytes_of, judged_width, named_tile, plan, program_of
+from arithjax.registry import LOSSES, OPERATIONS
+from arithjax.task.examples import order
+from arithjax.task.operations import Operation
+from arithjax.training import compiled, stages, workers
+from arithjax.training.arrays import choices_arrays, layer_activations, nets_arrays
+from arithjax.training.forecast import forecast, plan_text
+from arithjax.training.planning import Candidates, NetId, Tile, bytes_of, judged_width, named_tile, plan, program_of
 
 ROOT = 7
 TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}
@@ -69,7 +69,7 @@ EXACT = LAYERED | {
 def run_all(tiles):
     """Every tile trained, two at a time, by its first net."""
     quiet, devices = (lambda steps: None), jax.local_devices()
-    return {done.tile.nets[0]: done for done in population.run_tiles(tiles, ROOT, 2, devices, quiet, threading.Event())}
+    return {done.tile.nets[0]: done for done in workers.run_tiles(tiles, ROOT, 2, devices, quiet, threading.Event())}
 
 
 def rows(trained, *nets):
@@ -142,33 +142,33 @@ def test_neighbours_diverge(shared):
 )
 def test_a_net_is_its_own_in_every_lane(exact, name, place, places):
     one = EXACT[name]
-    trained = population.run_tile(beside(one, place, places), ROOT)
+    trained = workers.run_tile(beside(one, place, places), ROOT)
     assert rows(trained, one) == rows(exact[one], one)
 
 
 def test_nets_differ_by_seed_and_root(exact):
     one = EXACT["gelu"]
     other = replace(one, seed=1)
-    again = population.run_tile(named_tile("lanes", other), ROOT)
-    elsewhere = population.run_tile(named_tile("lanes", one), ROOT + 1)
+    again = workers.run_tile(named_tile("lanes", other), ROOT)
+    elsewhere = workers.run_tile(named_tile("lanes", one), ROOT + 1)
     assert len({trained.rows.mse[0] for trained in (exact[one], again, elsewhere)}) == 3
 
 
 def test_other_numbers_compile_nothing(exact):
-    before = compiler.statistics.programs
+    before = compiled.statistics.programs
     changes = {"learning_rate": 0.123, "beta1": 0.5, "schedule": "cosine", "initializer": "he_normal", "low": 2}
     for name, value in changes.items():
         changed = net(activation="gelu", **{name: value})
-        trained = population.run_tile(named_tile("lanes", changed), ROOT)
+        trained = workers.run_tile(named_tile("lanes", changed), ROOT)
         assert trained.rows.mse[0] != exact[EXACT["gelu"]].rows.mse[0]
-    assert compiler.statistics.programs == before
+    assert compiled.statistics.programs == before
 
 
 def test_another_operation_compiles_its_examples_alone(exact, monkeypatch):
     monkeypatch.setitem(OPERATIONS, "twice", Operation("twice", "2a + b", lambda a, b: 2 * a + b))
-    before = compiler.statistics.programs
-    population.run_tile(named_tile("lanes", net(op="twice")), ROOT)
-    assert compiler.statistics.programs == before + 1
+    before = compiled.statistics.programs
+    workers.run_tile(named_tile("lanes", net(op="twice")), ROOT)
+    assert compiled.statistics.programs == before + 1
 
 
 def optax_rule(setup):
@@ -261,11 +261,11 @@ MIXED = [
 def mixed():
     """Narrow and wide nets trained together by one worker and by two."""
     nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED)]
-    return nets, [list(population.train_nets(nets, ROOT, workers)) for workers in (1, 2)]
+    return nets, [list(workers.train_nets(nets, ROOT, count)) for count in (1, 2)]
 
 
 def test_the_number_of_workers_changes_nothing(mixed):
-    one, two = (population.in_order(pd.concat([trained.rows for trained in run])) for run in mixed[1])
+    one, two = (workers.in_order(pd.concat([trained.rows for trained in run])) for run in mixed[1])
     pd.testing.assert_frame_equal(one, two, check_exact=True)
     assert list(one.trial) == [*range(len(MIXED))]
     assert {name.split("*")[0] for name in one.program} == {"lanes", "product"}
@@ -275,7 +275,7 @@ def test_the_number_of_workers_changes_nothing(mixed):
 def test_a_net_trains_again_to_the_same_bits(mixed, trial):
     nets, (first, _) = mixed
     (trained,) = [trained for trained in first if nets[trial] in trained.tile.nets]
-    again = population.run_tile(named_tile(trained.tile.name, nets[trial]), ROOT)
+    again = workers.run_tile(named_tile(trained.tile.name, nets[trial]), ROOT)
     assert again.tile.name == trained.tile.name
     assert rows(again, nets[trial]) == rows(trained, nets[trial])
 
@@ -308,7 +308,7 @@ def test_who_trains_too_little_for_a_program_joins_a_wider_one():
 @pytest.mark.parametrize("width", [8, 16])
 def test_a_net_is_judged_alike_in_wider_programs(exact, width):
     one = EXACT["gelu"]
-    wider = population.run_tile(named_tile(f"lanes 2-{width}-1", one), ROOT)
+    wider = workers.run_tile(named_tile(f"lanes 2-{width}-1", one), ROOT)
     assert rows(wider, one) == rows(exact[one], one)
 
 
@@ -316,12 +316,12 @@ def test_a_plan_that_does_not_fit_is_split(monkeypatch):
     big = [replace(net(examples=100_000, widths=widths), trial=i) for i in range(200) for widths in [(3,), (100,)]]
     whole = plan(big, 2)
     assert {tile.program.nets for tile in whole} == {128, 8}
-    monkeypatch.setattr("arithjax.plan.memory", lambda: 2 * 5e7)  # 2.4 MB of examples a net
+    monkeypatch.setattr("arithjax.training.planning.memory", lambda: 2 * 5e7)  # 2.4 MB of examples a net
     split = plan(big, 2)
     assert {tile.program.nets for tile in split} == {16, 8} and len(split) > len(whole)
     assert all(bytes_of(tile.program, tile.program.nets) <= 5e7 for tile in split)
     assert {one for tile in split for one in tile.nets} == set(big)
-    monkeypatch.setattr("arithjax.plan.memory", lambda: 2e6)
+    monkeypatch.setattr("arithjax.training.planning.memory", lambda: 2e6)
     with pytest.raises(aj.ArithjaxError, match=r"examples=100,000 and batch=16 needs 0\.04 GB.* take fewer examples"):
         plan(big, 2)
 
@@ -329,7 +329,7 @@ def test_a_plan_that_does_not_fit_is_split(monkeypatch):
 def test_memory_enough_changes_no_plan(monkeypatch):
     nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)]
     here = plan(nets, 2)
-    monkeypatch.setattr("arithjax.plan.memory", lambda: np.inf)
+    monkeypatch.setattr("arithjax.training.planning.memory", lambda: np.inf)
     assert plan(nets, 2) == here
 
 
@@ -360,12 +360,12 @@ def test_stopped_nets_are_frozen_whatever_their_neighbours_do(every):
     rates = (0.02, 0.05, 0.1, 1e-6, 1e6, 1e8, 1e9, 1e10)
     nets = [NetId(0, seed, setup.replace(learning_rate=rate)) for seed, rate in enumerate(rates)]
     tile = replace(named_tile("lanes", nets[0]), nets=tuple(nets))
-    together = population.run_tile(tile, ROOT)
+    together = workers.run_tile(tile, ROOT)
     stopped = together.rows.trained_steps
     assert stopped.max() == setup.steps and stopped.min() < setup.steps
     assert "diverged" in set(together.rows.grade[stopped < setup.steps])
     for one in nets:
-        alone = population.run_tile(replace(tile, nets=(one,)), ROOT)
+        alone = workers.run_tile(replace(tile, nets=(one,)), ROOT)
         assert rows(together, one) == rows(alone, one)
 
 
@@ -396,7 +396,7 @@ def test_a_relu_net_does_not_extrapolate_products():
 
 def test_nets_that_diverge_are_rows():
     one = net(learning_rate=1e30)
-    (row,) = population.run_tile(named_tile("lanes", one), ROOT).rows.itertuples()
+    (row,) = workers.run_tile(named_tile("lanes", one), ROOT).rows.itertuples()
     assert (row.grade, row.diverged, row.dead, row.exact, row.beats) == ("diverged", True, False, 0, "none")
     assert np.isnan(row.solved_at) and not row.extrapolation_solved
 
@@ -414,10 +414,10 @@ def test_nets_that_diverge_are_rows():
     ids=lambda value: str(value)[-20:],
 )
 def test_mistakes_are_told_before_anything_compiles(arguments, message):
-    before = compiler.statistics.programs
+    before = compiled.statistics.programs
     with pytest.raises(aj.ArithjaxError, match=message):
         aj.train(**arguments)
-    assert compiler.statistics.programs == before
+    assert compiled.statistics.programs == before
 
 
 CORES = """

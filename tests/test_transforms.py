@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from arithjax import OPERATIONS, TRANSFORMS, ArithjaxError, Setup, Transform
-from arithjax.data import evaluate
+from arithjax.task.points import evaluate
 
 RANGES = [(0, 500), (1, 500), (-20, 30), (-0.9, 0.9), (1e-3, 2e-3), (-6, -2)]
 DATA = jnp.asarray([[1.0, -4.0], [2.0, 0.0], [6.0, 4.0]])  # two lanes

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import population, protocols, stages
-from arithjax import program as programs
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.data import Task
-from arithjax.models import MODELS, UnitModel, layers_of
+from arithjax import protocols
+from arithjax.models import UnitModel, layers_of
 from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
-from arithjax.plan import LANES, Candidates, NetId, Tile, named_tile, program_of
+from arithjax.registry import MODELS
+from arithjax.task.points import Task
+from arithjax.training import programs, stages, workers
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.planning import LANES, Candidates, NetId, Tile, named_tile, program_of
 
 UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
 ON = 20.0
@@ -171,7 +172,7 @@ SHORT = {"steps": 60, "evaluate_every": 20, "tests": 64, "regularizer_start": 20
 @pytest.mark.parametrize("unit", ["nau", "nmu", "nmru", "nru"])
 def test_training_keeps_weights_within_their_bounds(unit):
     setup = protocols.single_module(unit, "mul", (10, 20), **{**SHORT, "learning_rate": 0.5}).replace(threshold=None)
-    done = population.run_tile(named_tile("lanes", NetId(0, 0, setup)), 0)
+    done = workers.run_tile(named_tile("lanes", NetId(0, 0, setup)), 0)
     low = -1 if unit in ("nau", "nru") else 0
     (w,) = (leaf for leaf in jax.tree.leaves(done.state.params))
     assert low <= w.min() and w.max() <= 1 and (np.isin(w, [low, 1]).any())
@@ -190,7 +191,7 @@ def test_gates_and_weights_take_turns():
     turns = {}
     for steps in (8, 10):
         short = setup.replace(steps=steps, evaluate_every=8)
-        turns[steps] = population.run_tile(named_tile("lanes", NetId(0, 0, short)), 0)
+        turns[steps] = workers.run_tile(named_tile("lanes", NetId(0, 0, short)), 0)
     start = stages.initial(turns[8].tile.program, jnp.uint32(0), *arrays(turns[8].tile)).params["INALU_0"]
     after8, after10 = (turns[steps].state.params["INALU_0"] for steps in (8, 10))
     np.testing.assert_array_equal(after8["G"], start["G"])
@@ -208,7 +209,7 @@ def test_the_best_evaluation_counts_and_not_the_last():
     setup = protocols.single_module("nau", "add", (1, 2), steps=40, evaluate_every=1, tests=64, learning_rate=0.4)
     ids = tuple(NetId(0, seed, setup) for seed in range(LANES))
     candidates = Candidates.of([setup])
-    whole = population.run_tile(Tile(program_of(setup, candidates, None, LANES), candidates, ids), 0).rows
+    whole = workers.run_tile(Tile(program_of(setup, candidates, None, LANES), candidates, ids), 0).rows
     early = whole[whole.selected_at < 40]
     assert len(early) > 0
     row = early.iloc[0]

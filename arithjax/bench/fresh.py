@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from arithjax.compiler import CACHE
 from arithjax.errors import ArithjaxError
+from arithjax.training.compiled import CACHE
 
 
 def measure(function: Callable, cache: Path | None, *arguments: Any) -> Any:

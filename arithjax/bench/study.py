@@ -15,17 +15,17 @@ import numpy as np
 import optax
 from rich.console import Console
 
-from arithjax import compiler
-from arithjax.arrays import layer_activations
 from arithjax.bench.fresh import measure
-from arithjax.models.activations import ACTIVATIONS
-from arithjax.operations import OPERATIONS
-from arithjax.optimization import OPTIMIZERS, SCHEDULES, Numbers
-from arithjax.plan import NetId
-from arithjax.population import crew, train_nets
+from arithjax.environment import devices_and_workers
+from arithjax.registry import ACTIVATIONS, OPERATIONS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
-from arithjax.study import asked_nets
-from arithjax.transforms import TRANSFORMS, Fitted
+from arithjax.studies.runner import asked_nets
+from arithjax.task.transforms import Fitted
+from arithjax.training import compiled
+from arithjax.training.arrays import layer_activations
+from arithjax.training.optimizers import Numbers
+from arithjax.training.planning import NetId
+from arithjax.training.workers import train_nets
 
 STUDY = "multiplication"
 
@@ -64,20 +64,20 @@ def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: 
 
 def nets_of(trials: int, seeds: int, steps: int) -> list[NetId]:
     """The nets of a study with `multiplication`'s own space."""
-    from arithjax.cli import find_study
+    from arithjax.studies.files import find_study
 
     return list(itertools.chain(*asked_nets(find_study(STUDY), trials, seeds, steps)))
 
 
 def ours(trials: int, seeds: int, steps: int) -> dict:
     """The study as arithjax trains it."""
-    nets, workers = nets_of(trials, seeds, steps), crew()[1]
+    nets, workers = nets_of(trials, seeds, steps), devices_and_workers()[1]
     started = time.perf_counter()
     assert sum(len(done.rows) for done in train_nets(nets, 0)) == len(nets)
-    seconds, compiling = time.perf_counter() - started, compiler.statistics.seconds
+    seconds, compiling = time.perf_counter() - started, compiled.statistics.seconds
     return {
         "seconds": seconds,
-        "programs": compiler.statistics.programs,
+        "programs": compiled.statistics.programs,
         "compile_seconds": compiling,
         "compile_share": compiling / (workers * seconds),
         "workers": workers,

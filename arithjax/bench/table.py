@@ -25,11 +25,12 @@ from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.table import Table
 
-from arithjax import __version__, compiler, protocols
+from arithjax import __version__, protocols
 from arithjax.bench.ways import WAYS, Runner, Way, flops
+from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
-from arithjax.population import cores
 from arithjax.setup import Setup
+from arithjax.training import compiled
 
 QUESTION = protocols.question()
 UNIT = Setup(
@@ -78,7 +79,7 @@ def bench(
 @contextlib.contextmanager
 def compiling_all() -> Iterator[None]:
     """Without programs from before, so that compile times are those of compiling."""
-    compiler.use_cache()
+    compiled.use_cache()
     before = jax.config.jax_enable_compilation_cache
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()

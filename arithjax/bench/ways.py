@@ -24,14 +24,14 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from arithjax import stages
-from arithjax.arrays import choices_arrays, layer_activations, nets_arrays
-from arithjax.data import order
-from arithjax.models.activations import ACTIVATIONS
+from arithjax.environment import cores, devices_and_workers
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, plan
-from arithjax.population import cores, crew
+from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
+from arithjax.task.examples import order
+from arithjax.training import stages
+from arithjax.training.arrays import choices_arrays, layer_activations, nets_arrays
+from arithjax.training.planning import NetId, Tile, plan
 
 SEGMENT = 1000
 """Steps in a call of arithjax: those between two evaluations of the default setup."""
@@ -86,7 +86,7 @@ class Way(NamedTuple):
 
 def train_arithjax(setup: Setup, nets: int) -> Runner:
     """A tile of the plan on every core or accelerator, trained as `population.run_tile` does; up to `nets` in each."""
-    devices, workers = crew()
+    devices, workers = devices_and_workers()
     tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
     advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
     threads = ThreadPoolExecutor(workers)

@@ -11,12 +11,12 @@ Arithmetic units (`arithjax.models.units`) are layers: `model=("nau", "nmu")` na
 
 from __future__ import annotations
 
-from arithjax.errors import Registry
-from arithjax.models.lifted import FlaxModel
+from arithjax.models.flax_modules import FlaxModel
 from arithjax.models.mlp import MLP, MLPModel
 from arithjax.models.units import UNITS, Stack, UnitModel
+from arithjax.registry import MODELS
 
-MODELS = Registry("model", (MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS])
+MODELS.fill((MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS])
 
 
 def layers_of(model: str | tuple[str, ...], layers: int) -> tuple[UnitModel, ...]:

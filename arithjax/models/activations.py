@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from arithjax.errors import Registry
+from arithjax.registry import ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Activation:
     fn: Callable[[jax.Array], jax.Array]
 
 
-ACTIVATIONS = Registry(
-    "activation",
+ACTIVATIONS.fill(
     Activation,
     [
         Activation("linear", "z", lambda z: z),

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from arithjax.errors import Registry
+from arithjax.registry import INITIALIZERS
 
 
 class Scaling(NamedTuple):
@@ -40,8 +40,7 @@ class Initializer:
         return Scaling(*(jnp.asarray(v, float) for v in (self.gain, self.weight_in, self.weight_out, self.normal)))
 
 
-INITIALIZERS = Registry(
-    "initializer",
+INITIALIZERS.fill(
     Initializer,
     [
         Initializer("glorot_uniform", "Glorot & Bengio 2010", 1.0, 0.5, 0.5, False),

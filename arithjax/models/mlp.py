@@ -147,7 +147,7 @@ def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
 
 
 class MLPModel:
-    """The family of dense networks; `arithjax.plan` pads and packs them."""
+    """The family of dense networks; `arithjax.training.planning` pads and packs them."""
 
     name = "mlp"
     about = "dense layers, with widths, activations, bias and initialiser of the setup"

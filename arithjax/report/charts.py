@@ -11,7 +11,7 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from arithjax import results
+from arithjax.tables import statistics
 
 GRADE_COLOURS = {
     "exact": "#0072b2",
@@ -67,7 +67,7 @@ def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
         names = {v: f"{v.left:.2g} to {v.right:.2g}" if isinstance(v, pd.Interval) else f"{v:g}" for v in order}
         return values.astype(object).map(names).fillna("none"), [*names.values(), "none"]
     labels = values.astype(object).where(values.notna(), "none").map(str)
-    success = results.success(nets).groupby(labels).mean()
+    success = statistics.success(nets).groupby(labels).mean()
     return labels, list(success.sort_values(ascending=False, kind="stable").index[:MOST_GROUPS])
 
 
@@ -77,7 +77,7 @@ def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[l
     for column in columns:
         labelled[column], order = levels(nets, column)
         orders.append([name for name in order if name in set(labelled[column])])
-    table = results.summarise(labelled, columns).reset_index().replace([np.inf, -np.inf], np.nan)
+    table = statistics.summarise(labelled, columns).reset_index().replace([np.inf, -np.inf], np.nan)
     table["interval"] = [
         f"{100 * a:.1f} to {100 * b:.1f} %" for a, b in zip(table["rate_low"], table["rate_high"], strict=True)
     ]

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
-from arithjax import results
 from arithjax.errors import ArithjaxError
 from arithjax.report import charts, words
 from arithjax.setup import cell
+from arithjax.tables import loading, schema, statistics
 
 MOST_ROWS = 2000
 FIGURE_WIDTH = 640
@@ -52,8 +52,8 @@ class Section:
 
 def write(folder: Path, nets: pd.DataFrame, described: dict[str, Any], portraits: int) -> Path:
     """Write `report.html` and its figures; the path of the page."""
-    nets = results.with_choices(nets).rename(columns=lambda name: re.sub(r"\W", "_", name))  # Vega reads dots as paths
-    by = [name for name in described.get("by") or results.default_by(nets) if name in nets]
+    nets = loading.with_choices(nets).rename(columns=lambda name: re.sub(r"\W", "_", name))  # Vega reads dots as paths
+    by = [name for name in described.get("by") or statistics.default_by(nets) if name in nets]
     with alt.data_transformers.disable_max_rows():
         sections = list(_sections(folder, nets, by, described, portraits)) if len(nets) else []
         specs = [figure.chart.to_dict() for section in sections for figure in section.figures]
@@ -96,7 +96,7 @@ def _shown(nets: pd.DataFrame, show: dict[str, str]) -> tuple[dict[str, pd.DataF
     shown, failures = {}, []
     for heading, condition in show.items():
         try:
-            shown[heading] = results.where(nets, condition, "show")
+            shown[heading] = loading.where(nets, condition, "show")
         except ArithjaxError as error:
             failures.append(str(error))
     return shown, failures
@@ -136,7 +136,7 @@ def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
 
 
 def _beyond(nets: pd.DataFrame, by: list[str]):
-    beyond = nets.assign(success=results.success(nets) & nets["extrapolation_solved"].fillna(False).astype(bool))
+    beyond = nets.assign(success=statistics.success(nets) & nets["extrapolation_solved"].fillna(False).astype(bool))
     shown = [name for name in by if nets[name].nunique(dropna=False) > 1][:2]
     if len(shown) == 2 and beyond["success"].any() and nets["threshold"].isna().all():
         down, across = sorted(shown, key=lambda name: -nets[name].nunique())
@@ -144,7 +144,7 @@ def _beyond(nets: pd.DataFrame, by: list[str]):
 
 
 def _parameters(nets: pd.DataFrame):
-    named = [name for name in results.varied(nets) if nets[name].nunique() < len(nets)][:5]
+    named = [name for name in statistics.varied(nets) if nets[name].nunique() < len(nets)][:5]
     figures = [Figure("parameters", charts.parameters(nets, named))]
     compared = charts.fronts(nets)
     if compared is not None:
@@ -162,7 +162,7 @@ def _parameters(nets: pd.DataFrame):
 
 
 def _curves(folder: Path, nets: pd.DataFrame, by: list[str], shown: dict[str, pd.DataFrame]):
-    curves = results.load_curves(folder)
+    curves = loading.load_curves(folder)
     if curves is None or curves.empty:
         return
     if shown:
@@ -188,13 +188,13 @@ def _curves(folder: Path, nets: pd.DataFrame, by: list[str], shown: dict[str, pd
 
 
 def _identities(nets: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(nets[list(results.IDENTITY)])
+    return pd.MultiIndex.from_frame(nets[list(schema.IDENTITY)])
 
 
 def _portraits(
     nets: pd.DataFrame, by: list[str], shown: dict[str, pd.DataFrame], root: int, count: int
 ) -> tuple[list[Section], list[str]]:
-    from arithjax.report import portraits  # trains nets, so it brings jax
+    from arithjax.report import portraits
 
     taken, failures = portraits.take(portraits.choose(nets, by, shown, count), root)
     if failures:
@@ -303,7 +303,7 @@ def _facts(nets: pd.DataFrame) -> list[tuple[str, str]]:
     """The few numbers that a reader wants first."""
     if nets.empty:
         return [("0", "nets")]
-    rates = results.summarise(nets).iloc[0]
+    rates = statistics.summarise(nets).iloc[0]
     shares = [(f"{rates[f'{kind}_rate']:.0%}", kind) for kind in ("exact", "dead", "diverged")]
     return [
         (f"{len(nets):,}", "net" if len(nets) == 1 else "nets"),
@@ -317,7 +317,7 @@ def _table(nets: pd.DataFrame) -> dict[str, Any]:
     """A row a setup, the most successful first, as columns and rows of `[shown, sorted by]`."""
     if nets.empty:
         return {"columns": [], "rows": []}
-    table = results.setups_table(nets).head(MOST_ROWS).reset_index().dropna(axis=1, how="all")
+    table = statistics.setups_table(nets).head(MOST_ROWS).reset_index().dropna(axis=1, how="all")
     table.insert(1, "success", list(zip(*(table.pop(name) for name in ("rate", "rate_low", "rate_high")), strict=True)))
     columns = [{"title": TITLES.get(name, charts.nice(name)), "name": name} for name in table]
     return {

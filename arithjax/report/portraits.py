@@ -10,14 +10,14 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from arithjax import results
-from arithjax.data import Task, evaluate, points
+from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
 from arithjax.net import Net, net_again
-from arithjax.operations import OPERATIONS
-from arithjax.population import cores
+from arithjax.registry import OPERATIONS
 from arithjax.report import charts
 from arithjax.report.charts import COLOURS, GREY, significant
+from arithjax.tables import statistics
+from arithjax.task.points import Task, evaluate, points
 
 MOST_WORK = 1e10
 """Multiplications of a training that is worth repeating for a picture: seconds on one core."""
@@ -69,7 +69,7 @@ def choose(
     candidates.append(("The best net", quick.sort_values("relative_rmse").head(1)))
     if by:
         labels, _ = charts.levels(quick, by[0])
-        rates = results.success(quick).groupby(labels).mean().sort_values(ascending=False, kind="stable")
+        rates = statistics.success(quick).groupby(labels).mean().sort_values(ascending=False, kind="stable")
         names = [rates.index[i] for i in dict.fromkeys([0, len(rates) - 1, len(rates) // 2])] if len(rates) else []
         candidates += [(f"A typical net with {charts.nice(by[0])} {name}", quick[labels == name]) for name in names]
     candidates.append(("A typical net", quick))

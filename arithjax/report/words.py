@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from arithjax import results
+from arithjax.tables import statistics
 
 
 def percent(rate: float, low: float, high: float) -> str:
@@ -18,12 +18,12 @@ def share(holds: pd.Series) -> str:
     """The share of nets for which something holds, with its interval, in words."""
     if holds.empty:
         return "none (there are no such nets)"
-    return percent(holds.mean(), *results.wilson(holds.sum(), len(holds)))
+    return percent(holds.mean(), *statistics.wilson(holds.sum(), len(holds)))
 
 
 def rate_of(nets: pd.DataFrame) -> str:
     """The success rate of some nets with its interval, in words."""
-    return share(results.success(nets))
+    return share(statistics.success(nets))
 
 
 def _rate(row: pd.Series) -> str:
@@ -37,7 +37,7 @@ def default_words(nets: pd.DataFrame, by: list[str]) -> str:
         return "There are no nets yet."
     noun = "net" if len(nets) == 1 else "nets"
     words = f"{rate_of(nets)} of {len(nets):,} {noun} learned it (relative RMSE of at most 1 %)."
-    groups = results.summarise(nets, by).sort_values("rate", ascending=False, kind="stable")
+    groups = statistics.summarise(nets, by).sort_values("rate", ascending=False, kind="stable")
     if by and len(groups) > 1:
         (best, most), (worst, least) = ((_label(groups.index[i]), _rate(groups.iloc[i])) for i in (0, -1))
         words += f" Best: {best} with {most}; worst: {worst} with {least}."

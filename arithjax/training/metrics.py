@@ -13,14 +13,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from arithjax.data import Points
+from arithjax.task.points import Points
 
 LEARNED = 0.01
+
 ROUGH = 0.1
+
 CONSTANT = 1e-6
+
 BEATEN = 0.99
+
 GRADES = ("diverged", "dead", "failed", "rough", "learned", "exact")
+
 YARDSTICKS = ("none", "zero", "mean", "plane")
+
 BLOCK = 1024
 """Points judged at once: sums within a block are in float32, sums over blocks in float64."""
 

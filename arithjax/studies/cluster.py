@@ -22,15 +22,18 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pyarrow as pa
 
-from arithjax import plan, population, question, results
+from arithjax import environment
 from arithjax.errors import ArithjaxError
-from arithjax.plan import Candidates, NetId, Tile
-from arithjax.search import Asked
 from arithjax.setup import Setup
-from arithjax.stopping import Stop
+from arithjax.studies import identity
+from arithjax.studies.search import Asked
+from arithjax.studies.signals import Stop
+from arithjax.tables import schema
+from arithjax.training import planning, workers
+from arithjax.training.planning import Candidates, NetId, Tile
 
 if TYPE_CHECKING:
-    from arithjax.study import Study
+    from arithjax.studies.study import Study
 
 JOB_SECONDS = (0.5, 30.0)
 """Expected seconds of one job: at least, so that sending it (milliseconds) does not count; at most, so that a lost
@@ -93,7 +96,7 @@ class Cluster:
     def device(self) -> str:
         """What the workers run on; they had better be of one kind."""
         try:
-            kinds = sorted(set(self.client.run(question.device).values()))
+            kinds = sorted(set(self.client.run(environment.device).values()))
         except Exception as error:
             reason = (str(error).splitlines() or [""])[0]
             raise ArithjaxError(
@@ -172,22 +175,22 @@ def about_study(study: Study, steps: int | None, asked: dict[int, Asked]) -> dic
         "number": number,
         "versions": versions(),
         "params": first.params,
-        "hash": question.digest(question.resolved(study, steps, {number: first})),
+        "hash": identity.digest(identity.resolved(study, steps, {number: first})),
     }
 
 
 def versions() -> dict[str, str]:
     """What has to be the same on every worker: packages, and the very code of arithjax."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
+    files = sorted(Path(__file__).parents[1].rglob("*.py"))
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     packages = {name: metadata.version(name) for name in ("jaxlib", "numpy")}
-    return {**question.versions(), **packages, "arithjax's code": code}
+    return {**environment.versions(), **packages, "arithjax's code": code}
 
 
 def jobs_of(tiles: Iterable[Tile], workers: int) -> list[dict[str, Any]]:
     """Tiles together in jobs, the longest first: those of one program side by side, since a worker compiles it once."""
     tiles = list(tiles)
-    seconds = [plan.seconds(tile) for tile in tiles]
+    seconds = [planning.seconds(tile) for tile in tiles]
     least, most = JOB_SECONDS
     enough = min(most, max(least, sum(seconds) / (4 * workers)))
     order = {program: place for place, program in enumerate(dict.fromkeys(tile.program for tile in tiles))}
@@ -207,7 +210,7 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
     """Tiles as plain data: numbers, names and lists."""
     setups = {setup: place for place, setup in enumerate(dict.fromkeys(n.setup for tile in tiles for n in tile.nets))}
     return {
-        "setups": [question.departures(setup) for setup in setups],
+        "setups": [identity.departures(setup) for setup in setups],
         "tiles": [
             {
                 "places": tile.program.nets,
@@ -228,7 +231,7 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
     for one in job["tiles"]:
         nets = tuple(NetId(trial, seed, setups[place]) for trial, seed, place in one["nets"])
         candidates = Candidates(*one["candidates"])
-        program = plan.program_of(nets[0].setup, candidates, one["width"], one["places"])
+        program = planning.program_of(nets[0].setup, candidates, one["width"], one["places"])
         tile = Tile(program, candidates, nets)
         if tile.name != one["name"]:
             raise ArithjaxError(f"a worker would train in {tile.name}, and not in {one['name']}; update its arithjax.")
@@ -239,8 +242,8 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
 def train_job(about: dict[str, Any], job: dict[str, Any]) -> bytes:
     """On a worker: train a job's tiles, one after the other; their rows as an Arrow stream."""
     prepare(about)
-    rows = pd.concat([population.run_tile(tile, about["root"]).rows for tile in unpacked(job)], ignore_index=True)
-    table = results.to_arrow(rows)
+    rows = pd.concat([workers.run_tile(tile, about["root"]).rows for tile in unpacked(job)], ignore_index=True)
+    table = schema.to_arrow(rows)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:
         stream.write_table(table)
@@ -258,7 +261,7 @@ def prepare(about: dict[str, Any]) -> None:
     with _entering:
         if about["source"] and about["hash"] not in _agreed:
             study = _entered(about["source"], about["name"], about["steps"])
-            if question.fingerprint(study, about["steps"], about["params"], about["number"]) != about["hash"]:
+            if identity.fingerprint(study, about["steps"], about["params"], about["number"]) != about["hash"]:
                 raise ArithjaxError(
                     f"a worker refuses: there, the study file of '{about['name']}' asks another question; whatever it "
                     f"imports has to be the same on all workers."
@@ -267,14 +270,16 @@ def prepare(about: dict[str, Any]) -> None:
 
 
 _versions_here = functools.cache(versions)
+
 _entering = threading.Lock()
+
 _agreed: set[str] = set()
 
 
 @functools.lru_cache(maxsize=32)
 def _entered(source: str, name: str, steps: int | None) -> Study:
     """The study in a file's text; what that enters into the registries stays there."""
-    from arithjax.study import study_of
+    from arithjax.studies.files import study_of
 
     study = study_of(source, f"{name}.py")
-    return study if steps is None else replace(study, question=question.shortened(study.question, steps))
+    return study if steps is None else replace(study, question=identity.shortened(study.question, steps))

@@ -10,7 +10,7 @@ import json
 import math
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,32 +21,20 @@ import pandas as pd
 from optuna.distributions import BaseDistribution
 from optuna.trial import FixedTrial, FrozenTrial
 
-from arithjax import results
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
+from arithjax.tables import objectives
 
 if TYPE_CHECKING:
-    from arithjax.study import Study
+    from arithjax.studies import samplers
+from arithjax.studies import samplers
+from arithjax.studies.study import Study
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
-
-ADAPTIVE = 32
-"""Trials asked at a time, at least, when a sampler learns from results; later a sixteenth of those there are."""
 
 HISTORY = 1000
 """Trials that TPE learns from: the latest three quarters of them, and the best of all others. Asking takes as long as
 the history is, so a search of 50,000 trials would else spend hours on asking."""
-
-SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
-    "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=max(2, ADAPTIVE)),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-    "quasi-random": lambda seed: optuna.samplers.QMCSampler(
-        seed=seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False
-    ),
-    "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),  # never asked: every combination has its turn
-}
-"""Samplers by name, each made from a seed."""
 
 
 @dataclass
@@ -92,7 +80,7 @@ class Search:
             if self.study.sampler == "quasi-random" and first == 0:  # its first trial tells it what there is to choose
                 size = 1
             elif self.adaptive:
-                size = max(ADAPTIVE, first // 16)
+                size = max(samplers.ADAPTIVE, first // 16)
             yield range(first, min(first + size, self.trials))
             first += size
 
@@ -139,7 +127,7 @@ class Search:
         if not isinstance(self.study.sampler, str):
             return self.study.sampler
         words = [self.study.seed, first]
-        return SAMPLERS[self.study.sampler](int(np.random.SeedSequence(words).generate_state(1)[0]))
+        return samplers.SAMPLERS[self.study.sampler](int(np.random.SeedSequence(words).generate_state(1)[0]))
 
     def _remembered(self) -> list[FrozenTrial]:
         """The history, or of a long one the latest trials and the best of the others, in order."""
@@ -187,7 +175,7 @@ def fixed(study: Study, params: dict[str, Any], number: int) -> Asked:
 
 def optuna_trials(rows: pd.DataFrame, study: Study) -> list[FrozenTrial]:
     """The table's trials as finished trials of Optuna, in order."""
-    values = results.objectives(rows, study.objectives)
+    values = objectives.objectives(rows, study.objectives)
     choices = rows.drop_duplicates("trial").set_index("trial")["choices"]
     return [
         fixed(study, json.loads(choices[number]), int(number)).told(told)

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import optuna
 import pandas as pd
@@ -16,13 +16,13 @@ from optuna.distributions import BaseDistribution, json_to_distribution
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from arithjax import results
 from arithjax.errors import ArithjaxError
-from arithjax.search import fixed
 from arithjax.setup import Setup
-
-if TYPE_CHECKING:
-    from arithjax.study import Study
+from arithjax.studies.search import fixed
+from arithjax.studies.study import Study
+from arithjax.tables import loading, statistics
+from arithjax.tables.objectives import check_objectives
+from arithjax.tables.objectives import objectives as objective_values
 
 COMPLETE = "arithjax_complete"
 """The user attribute that an export sets last."""
@@ -37,12 +37,12 @@ def export(folder: str | Path, url: str, name: str | None = None, study: Study |
     Each trial has its parameters with their distributions, its objectives as values, and as user attributes its setup,
     its success rate with the interval, and the medians that `summarise` gives.
     """
-    rows, described = results.load(folder), results.description(folder)
-    objectives = results.check_objectives(described.get("objectives", ["error"]))
-    trials = _trials(rows, described, objectives, study)
+    rows, described = loading.load(folder), loading.description(folder)
+    names = check_objectives(described.get("objectives", ["error"]))
+    trials = _trials(rows, described, names, study)
     try:
         with opened(url) as storage:
-            _fill(_new_study(storage, name or described["name"], objectives), trials, described)
+            _fill(_new_study(storage, name or described["name"], names), trials, described)
     except (ArithjaxError, KeyboardInterrupt):
         raise
     except Exception as error:  # a database's own errors, of any of its drivers
@@ -94,8 +94,8 @@ def _trials(
     rows: pd.DataFrame, described: dict[str, Any], objectives: tuple[str, ...], study: Study | None
 ) -> list[FrozenTrial]:
     """Every trial of the table, in order."""
-    values, firsts = results.objectives(rows, objectives), rows.drop_duplicates("trial").set_index("trial")
-    summaries = results.summarise(rows, ["trial"])
+    values, firsts = objective_values(rows, objectives), rows.drop_duplicates("trial").set_index("trial")
+    summaries = statistics.summarise(rows, ["trial"])
     setups = firsts[[*Setup.field_names(), "parameters"]].to_dict("index")
     space = _space(described)
     trials = []

@@ -18,17 +18,13 @@ from typing import Any, NamedTuple
 
 import jax
 
-from arithjax.arrays import choices_of, decay_of, layer_activations
-from arithjax.data import DISTRIBUTIONS
 from arithjax.errors import ArithjaxError
-from arithjax.models import MLP, MODELS, FlaxModel, MLPModel, Stack, UnitModel, layers_of
-from arithjax.models.activations import ACTIVATIONS
+from arithjax.models import MLP, FlaxModel, MLPModel, Stack, UnitModel, layers_of
 from arithjax.models.mlp import count_parameters
-from arithjax.operations import OPERATIONS
-from arithjax.optimization import LOSSES, OPTIMIZERS
-from arithjax.program import Program
+from arithjax.registry import ACTIVATIONS, DISTRIBUTIONS, LOSSES, MODELS, OPERATIONS, OPTIMIZERS, TRANSFORMS
 from arithjax.setup import Setup
-from arithjax.transforms import TRANSFORMS
+from arithjax.training.arrays import choices_of, decay_of, layer_activations
+from arithjax.training.programs import Program
 
 BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 """Widths that shared programs pad to; beyond, multiples of the last."""
@@ -278,8 +274,11 @@ def compile_seconds(branches: int) -> float:
 
 
 STEP_SECONDS = 2e-5
+
 LANES_FLOPS = 12e9
+
 PRODUCT_FLOPS = 25e9
+
 UNIT_FLOPS = 50
 """Floating-point operations for a weight of a unit and an example: powers and logarithms count as many."""
 

@@ -10,15 +10,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from arithjax import compiler, metrics
-from arithjax import program as programs
-from arithjax.data import Examples, order
 from arithjax.models import MLP
-from arithjax.models.activations import ACTIVATIONS
 from arithjax.models.mlp import Architecture
-from arithjax.optimization import SCHEDULES
-from arithjax.program import Choices, Nets, Program, Segment, State
-from arithjax.transforms import Fitted
+from arithjax.registry import ACTIVATIONS, SCHEDULES
+from arithjax.task.examples import Examples, order
+from arithjax.task.transforms import Fitted
+from arithjax.training import compiled, metrics, programs
+from arithjax.training.programs import Choices, Nets, Program, Segment, State
 
 WIDTHS, DEPTH = (16, 64, 256), 5
 """The sizes that MLPs are drawn at: every layer of one of these widths, and a multiple of so many layers."""
@@ -33,12 +31,12 @@ def initial(program: Program, root: jax.Array, choices: Choices, nets: Nets, pur
 
 
 def _drawn(program: Program, root: jax.Array, given: Architecture, nets: Nets, purpose: jax.Array) -> Any:
-    drawing, quick = programs.drawing_part(program), compiler.quick_options()
+    drawing, quick = programs.drawing_part(program), compiled.quick_options()
     if not isinstance(program.network, MLP):
-        return compiler.call(programs.draw, drawing, quick, root, nets.identity, given, purpose)
+        return compiled.call(programs.draw, drawing, quick, root, nets.identity, given, purpose)
     drawing = replace(drawing, network=_common(program.network), form="lanes")
     given = _filled(given, len(drawing.network.features))
-    return _cut(compiler.call(programs.draw, drawing, quick, root, nets.identity, given, purpose), program)
+    return _cut(compiled.call(programs.draw, drawing, quick, root, nets.identity, given, purpose), program)
 
 
 def _common(network: MLP) -> MLP:
@@ -70,7 +68,7 @@ def _cut(params: dict, program: Program) -> dict:
 
 def prepare(program: Program, root: jax.Array, choices: Choices, nets: Nets) -> Examples:
     """Every net's own examples, lanes last."""
-    return compiler.call(programs.prepare, programs.data_part(program), compiler.quick_options(), root, choices, nets)
+    return compiled.call(programs.prepare, programs.data_part(program), compiled.quick_options(), root, choices, nets)
 
 
 def advance(
@@ -84,9 +82,9 @@ def advance(
     nets: Nets,
 ) -> State:
     """Every net trained through the steps `start <= step < stop` of `span`, a segment of at most `longest` steps."""
-    options = compiler.product_options() if program.leading else compiler.lanes_options()
+    options = compiled.product_options() if program.leading else compiled.lanes_options()
     segment = _segment(program, span, longest, choices)
-    return compiler.call(
+    return compiled.call(
         programs.advance, programs.training_part(program), options, state, examples, segment, root, choices, nets
     )
 
@@ -95,8 +93,8 @@ def _segment(program: Program, span: tuple[int, int], longest: int, choices: Cho
     """The steps `start <= step < stop` of `span`, with room for `longest`."""
     start, stop = span
     steps = np.arange(start, start + longest, dtype=np.int32)
-    schedules, options = tuple(SCHEDULES.values()), compiler.lanes_options()
-    rates = compiler.call(programs.rates, schedules, options, jnp.asarray(steps), choices.pace)
+    schedules, options = tuple(SCHEDULES.values()), compiled.lanes_options()
+    rates = compiled.call(programs.rates, schedules, options, jnp.asarray(steps), choices.pace)
     return Segment(jnp.int32(start), jnp.int32(stop - start), jnp.asarray(_rows(program, steps)), rates)
 
 
@@ -112,15 +110,15 @@ def _rows(program: Program, steps: np.ndarray) -> np.ndarray:
 
 def shown(program: Program, x: Any, fits: tuple[Fitted, Fitted], choices: Choices) -> jax.Array:
     """Arguments `x [blocks, points, arity]` as every net is shown them: `[blocks, points, arity, nets]`."""
-    shared, quick = programs.shared_part(program), compiler.quick_options()
-    return compiler.call(programs.show, shared, quick, x, fits[0], choices.input_transform)
+    shared, quick = programs.shared_part(program), compiled.quick_options()
+    return compiled.call(programs.show, shared, quick, x, fits[0], choices.input_transform)
 
 
 def answer(program: Program, state: State, fits: tuple[Fitted, Fitted], x: Any, choices: Choices, nets: Nets) -> Any:
     """Predictions of every net for arguments `x [points, arity]`, in original units: `[points, nets]`."""
     y = _predicted(program, state, shown(program, x[None], fits, choices), choices, nets)
-    shared, quick = programs.shared_part(program), compiler.quick_options()
-    return compiler.call(programs.original, shared, quick, y, fits[1], choices.target_transform)[0]
+    shared, quick = programs.shared_part(program), compiled.quick_options()
+    return compiled.call(programs.original, shared, quick, y, fits[1], choices.target_transform)[0]
 
 
 def errors(
@@ -134,12 +132,12 @@ def errors(
 ) -> metrics.Sums:
     """Errors of every net on blocks of points, whose arguments it is `shown`, in original units: arrays
     `[blocks, nets]`."""
-    shared, quick = programs.shared_part(program), compiler.quick_options()
+    shared, quick = programs.shared_part(program), compiled.quick_options()
     y = _predicted(program, state, shown, choices, nets)
-    return compiler.call(programs.judge, shared, quick, y, fits[1], blocks, choices.target_transform)
+    return compiled.call(programs.judge, shared, quick, y, fits[1], blocks, choices.target_transform)
 
 
 def _predicted(program: Program, state: State, shown: jax.Array, choices: Choices, nets: Nets) -> jax.Array:
     """Predictions `[blocks, points, nets]` as the nets are shown results."""
-    judged, quick = programs.judged_part(program), compiler.quick_options()
-    return compiler.call(programs.predict, judged, quick, State(state.params, ()), shown, choices, nets)
+    judged, quick = programs.judged_part(program), compiled.quick_options()
+    return compiled.call(programs.predict, judged, quick, State(state.params, ()), shown, choices, nets)

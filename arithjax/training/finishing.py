@@ -21,24 +21,27 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
-from arithjax import compiler
-from arithjax import program as programs
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.data import Examples
 from arithjax.errors import Interrupted
 from arithjax.models.mlp import Architecture
-from arithjax.plan import Candidates, NetId, Tile, program_of
 from arithjax.setup import check_finishable
+from arithjax.task.examples import Examples
+from arithjax.training import compiled, programs
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.planning import Candidates, NetId, Tile, program_of
 
 START, UP, DOWN = 1e-2, 2.0, 5.0
 """The damping at first, and its factors after a step that is refused and one that is taken."""
+
 LARGEST = 1e8
 """The damping at which there is no way down any more."""
+
 ACCELERATION = 0.75
 """The bound α on 2 |acceleration| / |velocity| of a step (Transtrum & Sethna 2012)."""
+
 SUMMED, FACTORED = 128, 64
 """Examples summed, and columns factored, at once: XLA and LAPACK split larger products and factorisations among
 threads, and bits would depend on the number of cores."""
+
 CURVATURE_STEP = 0.1
 """The part of a step over which its second derivative is measured."""
 
@@ -67,8 +70,8 @@ def finish_tile(
             program, architecture, shapes = _alone(net)
             held = [leaf[own][_corner(shape)] for leaf, shape in zip(leaves, shapes, strict=True)]
             start = structure.unflatten([leaf.astype(float) for leaf in held])
-            limit, options = jnp.int32(net.setup.finish), compiler.lanes_options()
-            end, taken[place] = compiler.call(finish, program, options, start, x, t, limit, architecture)
+            limit, options = jnp.int32(net.setup.finish), compiled.lanes_options()
+            end, taken[place] = compiled.call(finish, program, options, start, x, t, limit, architecture)
         for old, new in zip(held, jax.tree.leaves(end), strict=True):
             old[...] = new  # a view of the tile's parameters
     return programs.State(jax.tree.map(jnp.asarray, params), state.moments), taken

@@ -22,20 +22,23 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics, population, results, stages
-from arithjax import program as programs
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.data import Task
+from arithjax import environment
 from arithjax.models import MLP
 from arithjax.models.mlp import Architecture, activate
-from arithjax.plan import NetId, Tile, named_tile, plan
 from arithjax.setup import Setup
-from arithjax.store import Store
-from arithjax.transforms import Transform
+from arithjax.tables import loading
+from arithjax.tables.store import Store
+from arithjax.task.points import Task
+from arithjax.task.transforms import Transform
+from arithjax.training import compiled, metrics, programs, stages
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.planning import NetId, Tile, named_tile, plan
 
 PER_DECADE = 6
+
 WRITTEN = 5.0
 """Seconds after which what is recorded is written."""
+
 SEEN = 1024
 """Points looked at together; gradients are taken on so many of a net's own examples, units seen on so many points."""
 
@@ -58,7 +61,7 @@ def record_nets(
     nets: Sequence[NetId], root: int, keep: Callable[[pd.DataFrame], None] = lambda curves: None
 ) -> pd.DataFrame:
     """Curves of all nets, by trial, seed and step. `keep` is given those of each tile as soon as it is done."""
-    workers = population.crew()[1]
+    workers = environment.devices_and_workers()[1]
     pool, frames = ThreadPoolExecutor(workers), []
     try:
         for done in as_completed([pool.submit(record_tile, tile, root) for tile in plan(nets, workers)]):
@@ -79,11 +82,11 @@ def record_study(store: Store, nets: pd.DataFrame, seeds: int, root: int) -> Non
     What is there already is kept, and what is recorded is written every few seconds, so that the same call goes on
     where an earlier one was stopped.
     """
-    before = results.load_curves(store.folder)
+    before = loading.load_curves(store.folder)
     frames = [] if before is None else [before]
     there = set() if before is None else set(zip(before["trial"], before["seed"], strict=True))
     wanted = [row for _, row in nets[nets["seed"] < seeds].iterrows() if (row["trial"], row["seed"]) not in there]
-    missing = [NetId(int(row["trial"]), int(row["seed"]), results.setup_of(row)) for row in wanted]
+    missing = [NetId(int(row["trial"]), int(row["seed"]), loading.setup_of(row)) for row in wanted]
     written = time.monotonic()
 
     def keep(curves: pd.DataFrame) -> None:
@@ -95,7 +98,7 @@ def record_study(store: Store, nets: pd.DataFrame, seeds: int, root: int) -> Non
 
     def write() -> None:
         if frames:
-            store.write(results.CURVES, _in_order(frames).to_parquet(index=False, compression="zstd"))
+            store.write(loading.CURVES, _in_order(frames).to_parquet(index=False, compression="zstd"))
 
     if missing:
         try:
@@ -145,12 +148,12 @@ class Training:
     def look(self) -> pd.DataFrame:
         """What there is to see of every net now."""
         points, fits = self.task.interpolation_points, (self.examples.input_fit, self.examples.target_fit)
-        quick, who = compiler.quick_options(), (self.choices, self.nets)
+        quick, who = compiled.quick_options(), (self.choices, self.nets)
         blocks = np.resize(points.x, (-(-len(points.x) // SEEN), SEEN, points.x.shape[1]))
         answers = [stages.answer(self.program, self.state, fits, x, *who) for x in blocks]
         few = jax.tree.map(lambda a: a[:SEEN], (self.examples.x, self.examples.t))
-        norms = compiler.call(gradient_norms, self.training, quick, self.state, *few, *who)
-        dead = compiler.call(dead_units, self.judged, quick, self.state, fits[0], blocks[0], *who)
+        norms = compiled.call(gradient_norms, self.training, quick, self.state, *few, *who)
+        dead = compiled.call(dead_units, self.judged, quick, self.state, fits[0], blocks[0], *who)
         rows = pd.DataFrame({"trial": [n.trial for n in self.tile.nets], "seed": [n.seed for n in self.tile.nets]})
         measured = {
             **_errors(np.concatenate(answers)[: len(points.x)], points),

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 
-from arithjax.errors import ArithjaxError, Registry
+from arithjax.errors import ArithjaxError
+from arithjax.registry import OPERATIONS
 
 
 def everywhere(low: float, high: float) -> bool:
@@ -92,14 +93,12 @@ CONSTANTS: dict[str, Callable[[float], Operation]] = {
 """Operations with a constant, `times:7` or `plus:-2.5`: name -> (constant -> operation)."""
 
 
-class Operations(Registry):
-    """Operations by name; `times:c` and `plus:c` are there for every constant `c`."""
-
-    def __missing__(self, name: object) -> Operation:
-        family, _, rest = str(name).partition(":")
-        if family in CONSTANTS:
-            return _with_constant(family, rest)
-        return _of_sums(self[family], rest) if family in self and rest else super().__missing__(name)
+def _derived(name: str) -> Operation | None:
+    """`times:7`, `plus:-2.5` or `mul:4:0-4:0-2`, by its name."""
+    family, _, rest = name.partition(":")
+    if family in CONSTANTS:
+        return _with_constant(family, rest)
+    return _of_sums(OPERATIONS[family], rest) if family in OPERATIONS and rest else None
 
 
 @functools.cache  # one object each, so that equal operations share a compiled program
@@ -131,8 +130,7 @@ def _of_sums(op: Operation, rest: str) -> OfSums:
     return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, ends)
 
 
-OPERATIONS = Operations(
-    "operation",
+OPERATIONS.fill(
     Operation,
     [
         Operation("add", "a + b", lambda a, b: a + b),
@@ -147,4 +145,5 @@ OPERATIONS = Operations(
         Operation("mod", "a mod b", jnp.mod, defined=without_zero, where="b ≠ 0"),
         Operation("hypot", "√(a² + b²)", jnp.hypot),
     ],
+    derive=_derived,
 )

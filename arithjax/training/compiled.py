@@ -17,10 +17,13 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from arithjax.environment import processor, vector_bits
+
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 """The environment variable that names another folder for compiled programs."""
 
 _compiled: dict[Any, Future] = {}
+
 _lock = threading.Lock()
 
 
@@ -32,21 +35,6 @@ class Statistics:
 
 
 statistics = Statistics()
-
-
-@functools.cache
-def processor() -> str:
-    """What the processor can do, as the system says; empty where it does not."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return ""
-    return next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
-
-
-def vector_bits() -> int:
-    """Bits in the processor's vectors, as far as is known."""
-    return 512 if "avx512f" in processor() else 256 if "avx2" in processor() else 128
 
 
 def lanes_options() -> dict[str, str]:

@@ -10,14 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import compiler, metrics, stages
-from arithjax import program as programs
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.data import Points, Task, evaluate
 from arithjax.models import MLP
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import NetId, Tile, judged_width
-from arithjax.results import SUCCESS
+from arithjax.tables.schema import SUCCESS
+from arithjax.task.points import Points, Task, evaluate
+from arithjax.training import compiled, metrics, programs, stages
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.planning import NetId, Tile, judged_width
 
 
 class Judge:
@@ -67,7 +66,7 @@ class Judge:
         """Of nets of units, `[nets]`; NaN of others."""
         if not self.program.units:
             return np.full(self.program.nets, np.nan)
-        return np.asarray(compiler.call(programs.sparsity_error, self.program, compiler.quick_options(), self.state))
+        return np.asarray(compiled.call(programs.sparsity_error, self.program, compiled.quick_options(), self.state))
 
     def _shown(self, blocks: metrics.Block) -> jax.Array:
         return stages.shown(self.program, blocks.x, self.fits, self.choices)

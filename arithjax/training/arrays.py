@@ -8,15 +8,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from arithjax.data import Range, Task
-from arithjax.models.initializers import INITIALIZERS
-from arithjax.optimization import OPTIMIZERS, RAMPS, SCHEDULES, Numbers
-from arithjax.program import Choices, Nets, Pace
+from arithjax.registry import INITIALIZERS, OPTIMIZERS, RAMPS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
-from arithjax.transforms import TRANSFORMS
+from arithjax.task.examples import Range
+from arithjax.task.points import Task
+from arithjax.training.optimizers import Numbers
+from arithjax.training.programs import Choices, Nets, Pace
 
 if TYPE_CHECKING:
-    from arithjax.plan import Candidates, Tile
+    from arithjax.training.planning import Candidates, Tile
 
 
 def layer_activations(setup: Setup) -> tuple[str, ...]:

@@ -7,25 +7,21 @@ import functools
 import hashlib
 import json
 import math
-import platform
-import re
 import warnings
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import jax
 import pandas as pd
 from optuna.distributions import BaseDistribution, distribution_to_json
 
-from arithjax import population
 from arithjax.errors import ArithjaxError
-from arithjax.search import Asked, fixed
 from arithjax.setup import DEFAULTS, Setup
+from arithjax.studies.search import Asked, fixed
 
 if TYPE_CHECKING:
-    from arithjax.study import Study
+    from arithjax.studies.study import Study
+from arithjax.environment import differences
 
 
 def shortened(question: Callable[[Any], Setup], steps: int) -> Callable[[Any], Setup]:
@@ -141,30 +137,6 @@ def refuse_another(folder: Path, before: dict[str, Any], question: dict[str, Any
         )
 
 
-def versions() -> dict[str, str]:
-    """The versions that results may depend on."""
-    return {name: metadata.version(name) for name in ("arithjax", "jax", "flax", "optax", "optuna")}
-
-
-def device() -> str:
-    """The kind of device, as `study.json` records it; the last bits of some programs depend on it."""
-    kind = jax.devices()[0].device_kind
-    if jax.devices()[0].platform == "cpu":
-        kind = _processor() or kind
-    return f"{kind}, {population.cores()} cores, {platform.machine()}"
-
-
-def _processor() -> str:
-    """The processor's name and its widest vectors, where the system tells."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return platform.processor()
-    name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), "cpu")
-    widest = next((flag for flag in ("avx512f", "avx2") if flag in text), "")
-    return f"{name} {widest}".strip()
-
-
 def essence(source: str) -> str:
     """What a study file's code does, without comments, docstrings, and how many trials and seeds it asks for."""
     try:
@@ -193,16 +165,6 @@ def warn_of_changes(folder: Path, source: str, source_now: str, places: list[dic
             f"{folder} was begun elsewhere ({words}); nets may differ in their last bits from those that are there.",
             stacklevel=2,
         )
-
-
-def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    """In which versions, and in what kind of device, two descriptions differ; the number of cores decides nothing."""
-    there = there if isinstance(there, dict) else {}
-    old, new = there.get("versions") or {}, here["versions"]
-    words = [f"{name} {old[name]} there, {new[name]} here" for name in new if name in old and old[name] != new[name]]
-    kinds = [re.sub(r", \d+ cores", "", str(place.get("device", ""))) for place in (there, here)]
-    known = kinds[0] and not kinds[0].startswith("cpu,")  # as older descriptions call every processor
-    return words + ([f"{kinds[0]} there, {kinds[1]} here"] if known and kinds[0] != kinds[1] else [])
 
 
 def _is_text(line: ast.stmt) -> bool:

@@ -1,107 +1,31 @@
 """Studies: a question asked of many setups, trained, recorded, and never trained twice.
 
-The table is the truth: Optuna's study lives in memory and is built again from it (`arithjax.search`), and `study.json`
-says what was asked, so that a folder never holds the answers to two questions.
+The table is the truth: Optuna's study lives in memory and is built again from it (`arithjax.studies.search`), and
+`study.json` says what was asked, so that a folder never holds the answers to two questions.
 """
 
 from __future__ import annotations
 
 import json
 import time
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import optuna
 import pandas as pd
 
-from arithjax import diagnose, halving, plan, population, question, results
-from arithjax.errors import ArithjaxError, nearest
-from arithjax.plan import NetId, Tile
-from arithjax.population import check_count, check_seed
-from arithjax.search import SAMPLERS, Asked, Search
-from arithjax.setup import Setup
-from arithjax.stopping import Stop
-from arithjax.store import Store
-
-
-@dataclass(frozen=True)
-class Study:
-    """A question: a function from an Optuna trial to a setup, and how often to ask it.
-
-    name: the folder its results go to.
-    trials: setups to ask for; None with `sampler="grid"` asks for every combination.
-    seeds: nets trained from each setup.
-    sampler: a name (`tpe`, `nsga2`, `random`, `quasi-random`, `grid`) or any Optuna sampler.
-    objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps`.
-    halving: shares of its steps, such as (0.1, 0.3), after each of which the worse half of a batch's setups stops
-        (`arithjax.halving`).
-    by: the columns that the summary and the report group by.
-    answer: what the finished table says, in words.
-    curves: nets of each trial that are also recorded over training (`arithjax.diagnose`); they are trained once more.
-    show: nets that the report shows at work, and whose curves it draws: a heading, and a condition on the table's
-        columns for each.
-    """
-
-    name: str
-    question: Callable[[optuna.Trial], Setup]
-    trials: int | None = None
-    seeds: int = 16
-    sampler: str | optuna.samplers.BaseSampler = "random"
-    seed: int = 0
-    objectives: tuple[str, ...] = ("error",)
-    halving: tuple[float, ...] = ()
-    by: tuple[str, ...] = ()
-    about: str = ""
-    answer: Callable[[pd.DataFrame], str] | None = None
-    curves: int = 0
-    show: dict[str, str] = field(default_factory=dict)
-    source: str = field(default="", compare=False)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or set(self.name) & set("/\\\0") or self.name[0] == ".":
-            raise ArithjaxError(f"name={self.name!r} is not allowed; a study's name is also the name of its folder.")
-        if not callable(self.question):
-            raise ArithjaxError("question has to be a function from an Optuna trial to a Setup.")
-        if self.trials is not None or self.sampler != "grid":
-            check_count("trials", self.trials)
-        check_count("seeds", self.seeds)
-        check_seed(self.seed)
-        if self.curves:
-            check_count("curves", self.curves)
-        if isinstance(self.sampler, str) and self.sampler not in SAMPLERS:
-            raise ArithjaxError(
-                f"unknown sampler '{self.sampler}'{nearest(self.sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."
-            )
-        if isinstance(self.by, str):
-            object.__setattr__(self, "by", (self.by,))
-        if not isinstance(self.show, dict):
-            raise ArithjaxError(f"show is a {type(self.show).__name__}; it has to map headings to conditions.")
-        if isinstance(self.objectives, str):
-            object.__setattr__(self, "objectives", (self.objectives,))
-        object.__setattr__(self, "objectives", results.check_objectives(self.objectives))
-        object.__setattr__(self, "halving", halving.check_shares(self.halving))
-
-    @property
-    def sampler_name(self) -> str:
-        """The sampler as `study.json` records it."""
-        return self.sampler if isinstance(self.sampler, str) else type(self.sampler).__name__
-
-
-class Progress:
-    """What a run tells of itself while it runs; this one says nothing."""
-
-    def begin(self, nets: int, done: int, model_steps: int) -> None:
-        """`nets` are asked for, `done` of them are there already, and `model_steps` are left to train."""
-
-    def steps(self, count: int) -> None:
-        """So many model-steps were done just now."""
-
-    def nets(self, rows: pd.DataFrame) -> None:
-        """These nets are finished."""
+from arithjax import environment
+from arithjax.errors import ArithjaxError, check_count
+from arithjax.studies import halving, identity
+from arithjax.studies.search import Asked, Search
+from arithjax.studies.signals import Stop
+from arithjax.studies.study import Progress, Study
+from arithjax.tables import loading, objectives, schema
+from arithjax.tables.store import Store
+from arithjax.training import curves, planning, workers
+from arithjax.training.planning import NetId, Tile
 
 
 def run_study(
@@ -125,7 +49,7 @@ def run_study(
     if cluster is None:
         with run.store.lock():
             return run.go()
-    from arithjax.cluster import Cluster
+    from arithjax.studies.cluster import Cluster
 
     with Cluster(cluster) as there, run.store.lock():
         run.cluster = there
@@ -160,7 +84,7 @@ class _Run:
         self, study: Study, store: Store, trials: int | None, seeds: int, steps: int | None, progress: Progress
     ):
         if steps is not None:
-            study = replace(study, question=question.shortened(study.question, steps))
+            study = replace(study, question=identity.shortened(study.question, steps))
         self.study, self.store, self.seeds, self.steps, self.progress = study, store, seeds, steps, progress
         self.search = Search(study, trials or study.trials)
         self.cluster: Any = None
@@ -176,14 +100,14 @@ class _Run:
             if batch.start == 0:
                 self._describe(asked, stored)
             else:
-                question.refuse_others(self.store.folder, asked, stored)
+                identity.refuse_others(self.store.folder, asked, stored)
                 self._widen(asked)
             trained = self._train(asked, stored)
             if self.search.adaptive and batch.stop < self.search.trials:
                 self._tell(asked, [stored, *trained])
         nets = self.store.finish()
         if self.study.curves:
-            diagnose.record_study(self.store, nets, self.study.curves, self.study.seed)
+            curves.record_study(self.store, nets, self.study.curves, self.study.seed)
         return nets
 
     def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, Asked]:
@@ -196,7 +120,7 @@ class _Run:
         """Tell the search what came of a batch; only the seeds it began with count, so that more change nothing."""
         together = pd.concat([frame for frame in rows if len(frame)], ignore_index=True)
         together = together[together["seed"] < self.told].sort_values(["trial", "seed"])
-        self.search.tell(asked, results.objectives(together, self.study.objectives))
+        self.search.tell(asked, objectives.objectives(together, self.study.objectives))
 
     def _train(self, asked: dict[int, Asked], stored: pd.DataFrame) -> list[pd.DataFrame]:
         """Train what is missing of a batch and write it as it finishes; the new rows.
@@ -252,9 +176,9 @@ class _Run:
 
     def _trained(self, nets: list[NetId], asked: dict[int, Asked]) -> Iterator[pd.DataFrame]:
         """Rows of those nets that are missing, tile by tile, in no particular order."""
-        devices, workers = population.crew()
+        devices, count = environment.devices_and_workers()
         tiles = []
-        for tile in plan.plan(nets, self.cluster.workers() if self.cluster else workers):
+        for tile in planning.plan(nets, self.cluster.workers() if self.cluster else count):
             left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
             if left:
                 tiles.append(Tile(tile.program, tile.candidates, left))
@@ -263,36 +187,36 @@ class _Run:
         if self.cluster:
             yield from self.cluster.run_tiles(tiles, self.study, self.steps, asked, self.progress.steps)
             return
-        for trained in population.run_tiles(tiles, self.study.seed, workers, devices, self.progress.steps, Stop()):
+        for trained in workers.run_tiles(tiles, self.study.seed, count, devices, self.progress.steps, Stop()):
             yield trained.rows
 
     def _describe(self, asked: dict[int, Asked], stored: pd.DataFrame) -> None:
         """Write `study.json`, or go on with the folder's own if it asks the same."""
-        asks = question.resolved(self.study, self.steps, asked)
+        asks = identity.resolved(self.study, self.steps, asked)
         content = {
             **asks,
-            "space": question.space_of(asked),
-            "hash": question.digest(asks),
+            "space": identity.space_of(asked),
+            "hash": identity.digest(asks),
             "trials": self.search.trials,
             "seeds": self.seeds,
             "told": self.seeds,
-            "schema": results.SCHEMA_VERSION,
+            "schema": schema.SCHEMA_VERSION,
             "about": self.study.about,
             "by": list(self.study.by),
             "show": self.study.show,
             "source": self.study.source,
-            "versions": question.versions(),
-            "device": self.cluster.device() if self.cluster else question.device(),
+            "versions": environment.versions(),
+            "device": self.cluster.device() if self.cluster else environment.device(),
         }
         if (self.store.folder / "study.json").exists():
-            before = results.description(self.store.folder)
-            question.refuse_another(self.store.folder, before, {**asks, "space": content["space"]}, self.study.sampler)
+            before = loading.description(self.store.folder)
+            identity.refuse_another(self.store.folder, before, {**asks, "space": content["space"]}, self.study.sampler)
             content = self._continued(before, content)
             if content == before:
                 return
         elif len(self.stored):
             raise ArithjaxError(f"{self.store.folder} holds a table but no study.json; choose another --out.")
-        question.refuse_others(self.store.folder, asked, stored)
+        identity.refuse_others(self.store.folder, asked, stored)
         self._write(content)
 
     def _write(self, content: dict[str, Any]) -> None:
@@ -300,7 +224,7 @@ class _Run:
 
     def _widen(self, asked: dict[int, Asked]) -> None:
         """Add choices that a later batch met first to `study.json`."""
-        described, space = results.description(self.store.folder), question.space_of(asked)
+        described, space = loading.description(self.store.folder), identity.space_of(asked)
         if not space.keys() <= described["space"].keys():
             self._write({**described, "space": {**space, **described["space"]}})
 
@@ -321,8 +245,8 @@ class _Run:
         here = {name: content[name] for name in ("versions", "device")}
         places = [{name: before.get(name, here[name]) for name in here}, *before.get("continued", [])]
         if len(self.done) < more["trials"] * more["seeds"]:
-            question.warn_of_changes(self.store.folder, before.get("source", ""), self.study.source, places, here)
-            places += [here] if all(question.differences(place, here) for place in places) else []
+            identity.warn_of_changes(self.store.folder, before.get("source", ""), self.study.source, places, here)
+            places += [here] if all(environment.differences(place, here) for place in places) else []
         space = {**content["space"], **before.get("space", {})}
         content = {**before, **content, **more, **places[0], "told": self.told, "space": space}
         return {**content, "continued": places[1:]} if places[1:] else content
@@ -360,20 +284,3 @@ def _of_trials(rows: pd.DataFrame, batch: range) -> pd.DataFrame:
     """The rows of a batch, from rows in order."""
     first, last = np.searchsorted(rows["trial"].to_numpy(), [batch.start, batch.stop])
     return rows.iloc[first:last]
-
-
-def study_of(source: str, path: str) -> Study:
-    """The study in a Python file's text, its one variable `study`."""
-    space: dict[str, Any] = {"__name__": f"study_{Path(path).stem}", "__file__": path}
-    try:
-        exec(compile(source, path, "exec"), space)
-    except ArithjaxError as error:
-        raise ArithjaxError(f"the study file {path}: {error}") from None
-    except Exception as error:
-        line = error.lineno if isinstance(error, SyntaxError) else traceback.extract_tb(error.__traceback__)[-1].lineno
-        raise ArithjaxError(f"the study file {path}, line {line}: {type(error).__name__}: {error}") from None
-    study = space.get("study")
-    if not isinstance(study, Study):
-        what = "holds no variable `study`" if study is None else f"has a {type(study).__name__} as `study`"
-        raise ArithjaxError(f"the study file {path} {what}; end it with `study = aj.Study(...)`.")
-    return replace(study, source=source)

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import numbers
-import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax import program as programs
-from arithjax import stages
-from arithjax.arrays import choices_arrays, nets_arrays
-from arithjax.errors import ArithjaxError, Interrupted
-from arithjax.finishing import finish_tile
-from arithjax.judge import Judge, Record
-from arithjax.plan import NetId, Tile, plan
-from arithjax.results import in_order
+from arithjax.environment import devices_and_workers
+from arithjax.errors import ArithjaxError, Interrupted, check_count, check_seed
 from arithjax.setup import Setup
+from arithjax.tables.schema import in_order
+from arithjax.training import programs, stages
+from arithjax.training.arrays import choices_arrays, nets_arrays
+from arithjax.training.finishing import finish_tile
+from arithjax.training.judge import Judge, Record
+from arithjax.training.planning import NetId, Tile, plan
 
 
 @dataclass
@@ -54,18 +51,6 @@ def train_setups(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.D
     return in_order(pd.concat(frames)) if frames else pd.DataFrame()
 
 
-def check_count(name: str, value: Any) -> None:
-    """Raise unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= value < 2**31:
-        raise ArithjaxError(f"{name}={value} is not allowed; it has to be a whole number of at least 1.")
-
-
-def check_seed(value: Any) -> None:
-    """Raise unless `value` can be the root of all randomness."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < 2**32:
-        raise ArithjaxError(f"seed={value} is not allowed; it has to be a whole number from 0 to 2**32 - 1.")
-
-
 def train_nets(
     nets: Sequence[NetId],
     root: int,
@@ -78,7 +63,7 @@ def train_nets(
     workers: tiles trained at a time; by default one for each core, or for each accelerator.
     progress: called with the model-steps just done. stop: set it to give up unfinished tiles.
     """
-    devices, free = crew()
+    devices, free = devices_and_workers()
     workers = workers or free
     yield from run_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event())
 
@@ -143,17 +128,6 @@ class _Waiting:
         with self.lock:
             self.known.add(tile.program)
             self.compiling.discard(tile.program)
-
-
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def crew() -> tuple[list[jax.Device], int]:
-    """The devices, and how many tiles train at a time: one for each core, or for each accelerator."""
-    devices = jax.local_devices()
-    return devices, cores() if devices[0].platform == "cpu" else len(devices)
 
 
 def run_tile(

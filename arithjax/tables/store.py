@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
 
 from arithjax.errors import ArithjaxError
-from arithjax.results import SCHEMA, in_order, read_table, to_arrow
+from arithjax.tables.schema import SCHEMA, in_order, read_table, to_arrow
 
 
 class Store:

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from arithjax.errors import Registry
+from arithjax.registry import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
 
 
 class Numbers(NamedTuple):
@@ -46,8 +46,7 @@ class Optimizer:
     decoupled: bool = False
 
 
-OPTIMIZERS = Registry(
-    "optimizer",
+OPTIMIZERS.fill(
     Optimizer,
     [
         Optimizer("adam", "Kingma & Ba 2015", lambda n: optax.scale_by_adam(n.beta1, n.beta2, n.epsilon)),
@@ -87,8 +86,7 @@ class Schedule:
     end_factor: float = 0.0
 
 
-SCHEDULES = Registry(
-    "schedule",
+SCHEDULES.fill(
     Schedule,
     [
         Schedule("constant", "1", lambda progress, end: jnp.ones_like(progress), end_factor=1.0),
@@ -111,8 +109,7 @@ class Ramp:
     factor: Callable[[jax.Array], jax.Array]
 
 
-RAMPS = Registry(
-    "ramp",
+RAMPS.fill(
     Ramp,
     [
         Ramp("linear", "progress", lambda progress: progress),
@@ -130,8 +127,7 @@ class Loss:
     fn: Callable[[jax.Array, jax.Array], jax.Array]
 
 
-LOSSES = Registry(
-    "loss",
+LOSSES.fill(
     Loss,
     [
         Loss("mse", "(p - t)²", lambda p, t: (p - t) ** 2),
@@ -139,5 +135,4 @@ LOSSES = Registry(
         Loss("huber", "Huber, δ = 1", lambda p, t: optax.losses.huber_loss(p, t)),
         Loss("relative", "((p - t) / (1 + |t|))²", lambda p, t: ((p - t) / (1 + jnp.abs(t))) ** 2),
     ],
-    plural="losses",
 )

@@ -11,27 +11,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
-from arithjax import results
 from arithjax.errors import ArithjaxError
-from arithjax.search import Asked
-
-
-def check_shares(shares: Any) -> tuple[float, ...]:
-    """Raise unless these are growing shares of the steps."""
-    try:
-        shares = tuple(float(share) for share in ((shares,) if isinstance(shares, float) else shares))
-        right = all(a < b for a, b in itertools.pairwise((0.0, *shares, 1.0)))
-    except (TypeError, ValueError):
-        right = False
-    if not right:
-        raise ArithjaxError(
-            f"halving={shares!r} is not allowed; it has to be growing shares of the steps, such as (0.1, 0.3)."
-        )
-    return shares
+from arithjax.studies.search import Asked
+from arithjax.tables import objectives
 
 
 def shortened(asked: dict[int, Asked], share: float) -> dict[int, Asked]:
@@ -51,7 +36,7 @@ def _until(one: Asked, number: int, share: float) -> Asked:
 
 def worst(rows: pd.DataFrame, count: int) -> list[int]:
     """The trials with the largest errors, those that a search would minimise; of equal ones the later."""
-    errors = results.objectives(rows)["error"].sort_index()
+    errors = objectives.objectives(rows)["error"].sort_index()
     return errors.sort_values(kind="stable").index[len(errors) - count :].tolist()
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from arithjax.errors import Registry
+from arithjax.registry import TRANSFORMS
 
 
 class Fitted(NamedTuple):
@@ -90,8 +90,7 @@ class Transform:
         return self.unwarp(y * fitted.scale + fitted.shift)
 
 
-TRANSFORMS = Registry(
-    "transform",
+TRANSFORMS.fill(
     Transform,
     [
         Transform("raw", "x"),

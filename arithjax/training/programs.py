@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from arithjax import data, metrics
 from arithjax.models.initializers import Scaling
 from arithjax.models.mlp import Architecture, choose
 from arithjax.models.units import Stack
-from arithjax.operations import Operation
-from arithjax.optimization import RAMPS, Loss, Numbers, Optimizer, Schedule
-from arithjax.transforms import Fitted, Transform
+from arithjax.registry import RAMPS
+from arithjax.task import distributions
+from arithjax.task import examples as data
+from arithjax.task.operations import Operation
+from arithjax.task.transforms import Fitted, Transform
+from arithjax.training import metrics
+from arithjax.training.optimizers import Loss, Numbers, Optimizer, Schedule
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Program:
     op: Operation
     ops: tuple[Operation, ...]
     integers: bool
-    distribution: data.Distribution
+    distribution: distributions.Distribution
     examples: int
     batch: int
     block: int

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from arithjax.models.mlp import count_parameters
-from arithjax.plan import Candidates, Tile, compile_seconds, seconds
-from arithjax.program import training_part
 from arithjax.setup import cell
+from arithjax.training.planning import Candidates, Tile, compile_seconds, seconds
+from arithjax.training.programs import training_part
 
 
 def forecast(tiles: Sequence[Tile]) -> pd.DataFrame:

@@ -1,0 +1,73 @@
+"""Where a program runs: versions, device, processor and cores."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import re
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jax
+
+
+def versions() -> dict[str, str]:
+    """The versions that results may depend on."""
+    return {name: metadata.version(name) for name in ("arithjax", "jax", "flax", "optax", "optuna")}
+
+
+def device() -> str:
+    """The kind of device, as `study.json` records it; the last bits of some programs depend on it."""
+    kind = jax.devices()[0].device_kind
+    if jax.devices()[0].platform == "cpu":
+        kind = _processor() or kind
+    return f"{kind}, {cores()} cores, {platform.machine()}"
+
+
+def _processor() -> str:
+    """The processor's name and its widest vectors, where the system tells."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return platform.processor()
+    name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), "cpu")
+    widest = next((flag for flag in ("avx512f", "avx2") if flag in text), "")
+    return f"{name} {widest}".strip()
+
+
+def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    """In which versions, and in what kind of device, two descriptions differ; the number of cores decides nothing."""
+    there = there if isinstance(there, dict) else {}
+    old, new = there.get("versions") or {}, here["versions"]
+    words = [f"{name} {old[name]} there, {new[name]} here" for name in new if name in old and old[name] != new[name]]
+    kinds = [re.sub(r", \d+ cores", "", str(place.get("device", ""))) for place in (there, here)]
+    known = kinds[0] and not kinds[0].startswith("cpu,")  # as older descriptions call every processor
+    return words + ([f"{kinds[0]} there, {kinds[1]} here"] if known and kinds[0] != kinds[1] else [])
+
+
+@functools.cache
+def processor() -> str:
+    """What the processor can do, as the system says; empty where it does not."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+    return next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
+
+
+def vector_bits() -> int:
+    """Bits in the processor's vectors, as far as is known."""
+    return 512 if "avx512f" in processor() else 256 if "avx2" in processor() else 128
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices_and_workers() -> tuple[list[jax.Device], int]:
+    """The devices, and how many tiles train at a time: one for each core, or for each accelerator."""
+    devices = jax.local_devices()
+    return devices, cores() if devices[0].platform == "cpu" else len(devices)

@@ -1,0 +1,106 @@
+"""Registries: tables of members by name.
+
+Every registry is declared here, with the module that defines its members. That module is imported when a member is
+first needed, so that a setup can name members of registries whose modules come later, and need jax.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from typing import Any
+
+from arithjax.errors import ArithjaxError, nearest
+
+
+class Registry(MutableMapping[str, Any]):
+    """A table of members by name: `REGISTRY["mine"] = Member("mine", ...)` adds one, the key being its name.
+
+    kind, plural: words for messages, such as `activation`, `activations`.
+    home: the module that defines the members and calls `fill`.
+    """
+
+    def __init__(self, kind: str, home: str, plural: str | None = None):
+        self.kind, self.plural, self.home = kind, plural or f"{kind}s", home
+        self._member: tuple[type, ...] = ()
+        self._derive: Callable[[str], Any] = lambda name: None
+        self._members: dict[str, Any] = {}
+
+    def fill(
+        self, member: type | tuple[type, ...], members: Iterable[Any], derive: Callable[[str], Any] | None = None
+    ) -> None:
+        """Enter the members that come with arithjax.
+
+        member: the type, or types, that every entry has.
+        derive: makes a member for a name that is not in the table, such as `times:7`, or gives None.
+        """
+        self._member = member if isinstance(member, tuple) else (member,)
+        self._derive = derive or self._derive
+        for entry in members:
+            if entry.name in self._members:
+                raise ArithjaxError(f"{self.kind} '{entry.name}' is listed twice.")
+            self[entry.name] = entry
+
+    def _load(self) -> dict[str, Any]:
+        if not self._member:
+            importlib.import_module(self.home)
+        return self._members
+
+    def __getitem__(self, name: str) -> Any:
+        members = self._load()
+        if name in members:
+            return members[name]
+        if (derived := self._derive(str(name))) is not None:
+            return derived
+        raise ArithjaxError(
+            f"unknown {self.kind} {str(name)[:60]!r}{nearest(name, self)} 'arithjax list {self.plural}' shows them all."
+        )
+
+    def __setitem__(self, name: str, entry: Any) -> None:
+        self._load()
+        if not isinstance(entry, self._member):
+            kinds = " or ".join(kind.__name__ for kind in self._member)
+            raise ArithjaxError(f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {kinds}.")
+        if entry.name != name:
+            raise ArithjaxError(f"{self.kind} '{entry.name}' was entered as '{name}'; key and name must be the same.")
+        self._members[name] = entry
+
+    def __delitem__(self, name: str) -> None:
+        del self._load()[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._load()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._load())
+
+    def __len__(self) -> int:
+        return len(self._load())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The member of this very name, or `default`."""
+        return self._load().get(name, default)
+
+    def __repr__(self) -> str:
+        return f"<registry of {self.plural}: {', '.join(self)}>"
+
+
+OPERATIONS = Registry("operation", "arithjax.task.operations")
+TRANSFORMS = Registry("transform", "arithjax.task.transforms")
+DISTRIBUTIONS = Registry("distribution", "arithjax.task.distributions")
+MODELS = Registry("model", "arithjax.models")
+ACTIVATIONS = Registry("activation", "arithjax.models.activations")
+INITIALIZERS = Registry("initializer", "arithjax.models.initializers")
+OPTIMIZERS = Registry("optimizer", "arithjax.training.optimizers")
+SCHEDULES = Registry("schedule", "arithjax.training.optimizers")
+LOSSES = Registry("loss", "arithjax.training.optimizers", plural="losses")
+RAMPS = Registry("ramp", "arithjax.training.optimizers")
+
+REGISTRIES = {
+    registry.plural: registry
+    for registry in (
+        *(OPERATIONS, MODELS, TRANSFORMS, ACTIVATIONS, INITIALIZERS),
+        *(OPTIMIZERS, SCHEDULES, LOSSES, RAMPS, DISTRIBUTIONS),
+    )
+}
+"""All registries by their plural, as `arithjax list` names them."""

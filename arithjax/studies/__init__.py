@@ -1,0 +1,1 @@
+"""Studies: a question asked of many setups, trained, recorded, and never trained twice."""

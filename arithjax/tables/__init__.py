@@ -1,0 +1,1 @@
+"""Tables of results: a row a net. Nothing here imports jax."""

@@ -1,0 +1,1 @@
+"""Training: from setups to trained nets and what they learnt."""
