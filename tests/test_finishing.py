@@ -7,8 +7,9 @@ import pytest
 
 import arithjax as aj
 from arithjax import net
-from arithjax.training import compiled, curves
-from arithjax.training.planning import NetId, named_tile
+from arithjax.training import compiled
+from arithjax.training.tile import NetId, named_tile
+from arithjax.training.trainer import Trainer
 
 SMALL = aj.Setup(high=30, widths=(4,), activation="gelu", learning_rate=0.02, schedule="cosine", steps=300, tests=256)
 SMALL = SMALL.replace(examples=400, precision="float64", finish=1000)
@@ -67,9 +68,8 @@ def test_a_linear_net_finishes_at_least_squares():
     setup = SMALL.replace(activation="linear", op="mul", input_transform="raw", finish=50)
     one = aj.fit(setup, seeds=1)
     tile = named_tile("lanes", NetId(0, 0, setup))
-    with tile.program.arithmetic:
-        training = curves.Training(tile, 0)
-        x, t = np.asarray(training.examples.x[..., 0]), np.asarray(training.examples.t[..., 0])
+    examples = Trainer(tile, 0).examples
+    x, t = (np.asarray(a)[..., 0] for a in (examples.x, examples.t))
     plane = np.column_stack([x, np.ones(len(x))])
     best = plane @ np.linalg.lstsq(plane, t)[0]
     ours = (one.predict(x) - np.asarray(one.fits[1].shift)) / np.asarray(one.fits[1].scale)
@@ -112,7 +112,7 @@ def test_finishing_after_selection_and_early_stopping():
 
 
 def test_curves_of_a_finished_net_end_with_its_optimiser(kept):
-    curve = curves.curve_of(kept, 0)
+    curve = kept.curve()
     assert curve.step.max() == SMALL.steps
     assert curve.mse.iloc[-1] > kept.row["mse"]
 

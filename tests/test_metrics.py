@@ -8,11 +8,10 @@ from arithjax import OPERATIONS, Operation, Setup
 from arithjax.task.points import Points
 from arithjax.task.transforms import Fitted
 from arithjax.training import metrics
-from arithjax.training.arrays import choices_arrays, nets_arrays
-from arithjax.training.judge import Judge
+from arithjax.training.evaluation import Judge
 from arithjax.training.metrics import GRADES, YARDSTICKS, Errors
-from arithjax.training.planning import LANES, NetId, named_tile
-from arithjax.training.programs import State
+from arithjax.training.tile import FEWEST_LANES as LANES
+from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 
 T = np.array([0, 10, 20, 30], np.float32)
 X = np.stack([T, T], 1)
@@ -94,7 +93,7 @@ def product_judge():
             for i, w in enumerate((first, second))
         }
         plain = [Fitted(jnp.zeros(shape), jnp.ones(shape)) for shape in ((2, LANES), (LANES,))]
-        return Judge(tile, State(params, ()), tuple(plain), choices_arrays(tile), nets_arrays(tile))
+        return Judge(tile, tuple(plain), shared_arrays(tile), per_net_arrays(tile)), params
 
     return of
 
@@ -106,14 +105,15 @@ def test_one_wrong_pair_of_all_withholds_the_certificate(product_judge, add, wro
 
     add(OPERATIONS, Operation("nearly", "a · b, but once", fn))
     every = np.ones(LANES, bool)
-    assert product_judge("mul").certify(every).all()
-    assert not product_judge("nearly").certify(every).any()
-    assert not product_judge("mul").certify(~every).any(), "only candidates are certified"
+    (right, params), (nearly, _) = product_judge("mul"), product_judge("nearly")
+    assert right.certify(params, every).all()
+    assert not nearly.certify(params, every).any()
+    assert not right.certify(params, ~every).any(), "only candidates are certified"
 
 
 def test_the_hand_set_net_is_judged_exact_everywhere(product_judge):
-    judge = product_judge("mul")
+    judge, params = product_judge("mul")
     for points in (judge.task.interpolation_points, judge.task.extrapolation_points):
-        errors = judge.on(points)
+        errors = judge.errors(params, points)
         np.testing.assert_array_equal(errors.max_error, 0)
         np.testing.assert_array_equal(errors.right, 1)

@@ -8,9 +8,11 @@ import pytest
 from flax import nnx
 
 import arithjax as aj
-from arithjax.models import MLP, initializers
-from arithjax.models.mlp import Architecture, count_parameters
-from arithjax.training.planning import NetId, plan
+from arithjax.models import initializers
+from arithjax.models.mlp import MLP, count_parameters
+from arithjax.models.network import Architecture
+from arithjax.training.planning import plan
+from arithjax.training.tile import NetId
 
 SETUP = {"op": "add", "high": 10, "examples": 32, "tests": 16, "batch": 16, "steps": 4, "evaluate_every": 4}
 FLAX = {

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from arithjax import ArithjaxError, Setup
 from arithjax.setup import DEFAULTS, make
-from arithjax.training.arrays import choices_arrays, nets_arrays
-from arithjax.training.planning import NetId, named_tile
+from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 
 BAD = [  # (the parameter named, what was asked)
     ("operation", {"op": "mull"}),
@@ -215,5 +214,5 @@ def test_junk_is_refused_or_fits_a_program(values):
     assert Setup(**setup.to_dict()) == setup
     assert len(setup.identity()) == 64
     tile = named_tile("lanes", NetId(0, 0, setup))
-    arrays = jax.tree.leaves((choices_arrays(tile), nets_arrays(tile)._replace(clip=None, clip_value=None)))
+    arrays = jax.tree.leaves((shared_arrays(tile), per_net_arrays(tile)._replace(clip=None, clip_value=None)))
     assert all(np.isfinite(array).all() for array in arrays)

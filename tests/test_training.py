@@ -14,13 +14,18 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
+from arithjax.models.mlp import bucket
 from arithjax.registry import LOSSES, OPERATIONS
 from arithjax.task.examples import order
 from arithjax.task.operations import Operation
-from arithjax.training import compiled, stages, workers
-from arithjax.training.arrays import choices_arrays, layer_activations, nets_arrays
+from arithjax.training import compiled, workers
+from arithjax.training.cost import bytes_of
 from arithjax.training.forecast import forecast, plan_text
-from arithjax.training.planning import Candidates, NetId, Tile, bytes_of, judged_width, named_tile, plan, program_of
+from arithjax.training.outcome import train_tile
+from arithjax.training.planning import plan
+from arithjax.training.specs import Branches, layer_activations, specs_of
+from arithjax.training.tile import NetId, Tile, named_tile
+from arithjax.training.trainer import Trainer
 
 ROOT = 7
 TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}
@@ -69,7 +74,7 @@ EXACT = LAYERED | {
 def run_all(tiles):
     """Every tile trained, two at a time, by its first net."""
     quiet, devices = (lambda steps: None), jax.local_devices()
-    return {done.tile.nets[0]: done for done in workers.run_tiles(tiles, ROOT, 2, devices, quiet, threading.Event())}
+    return {done.tile.nets[0]: done for done in workers.train_tiles(tiles, ROOT, 2, devices, quiet, threading.Event())}
 
 
 def rows(trained, *nets):
@@ -79,7 +84,7 @@ def rows(trained, *nets):
     return [{name: repr(cell) for name, cell in table.iloc[place].items()} for place in places]
 
 
-def beside(one, place, places, padded=False, candidates=None):
+def beside(one, place, places, padded=False, branches=None):
     """A tile with `one` at `place`, beside other seeds, other numbers, and nets that diverge."""
     wild = replace(one, setup=one.setup.replace(learning_rate=1e10))
     slow = replace(one, seed=50, setup=one.setup.replace(learning_rate=1e-4))
@@ -87,23 +92,25 @@ def beside(one, place, places, padded=False, candidates=None):
     if padded:
         narrow = one.setup.replace(widths=(1,) * len(one.setup.widths))
         others[-1] = NetId(1, 0, narrow)
-    candidates = candidates or Candidates.of([one.setup])
-    program = program_of(one.setup, candidates, judged_width(one.setup) if padded else None, places)
-    return Tile(program, candidates, (*others[:place], one, *others[place:]))
+    branches = branches or Branches.of([one.setup])
+    specs = specs_of(one.setup, branches, widest(one) if padded else None, places)
+    return Tile(specs, branches, (*others[:place], one, *others[place:]))
+
+
+def widest(one):
+    return bucket(max(one.setup.widths))
 
 
 def everything(one):
-    """Candidates for all a net may ask for: its activations among all, its optimiser and loss among several."""
+    """Branches for all a net needs: its activations among all, its optimiser and loss among several."""
     if one in LAYERED.values():
         layers = (*(tuple(sorted(names)) for names in zip(*THREES, strict=True)), ("linear",))
-        return Candidates(layers, ("adamw", "lion", "rmsprop", "sgd"), tuple(LOSSES))
+        return Branches(layers, ("adamw", "lion", "rmsprop", "sgd"), tuple(LOSSES))
     if not isinstance(one.setup.model, str):
-        return Candidates.of([one.setup])._replace(
-            optimizers=("adam", "sgd"), losses=("mae", "mse"), ops=("add", "mul")
-        )
+        return Branches.of([one.setup])._replace(optimizers=("adam", "sgd"), losses=("mae", "mse"), ops=("add", "mul"))
     *hidden, _ = layer_activations(one.setup)
     layers = (*(tuple(sorted({name, "gelu", "sin", "tanh"})) for name in hidden), ("linear",))
-    return Candidates(layers, ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
+    return Branches(layers, ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
 
 
 @pytest.fixture(scope="module")
@@ -142,15 +149,15 @@ def test_neighbours_diverge(shared):
 )
 def test_a_net_is_its_own_in_every_lane(exact, name, place, places):
     one = EXACT[name]
-    trained = workers.run_tile(beside(one, place, places), ROOT)
+    trained = train_tile(beside(one, place, places), ROOT)
     assert rows(trained, one) == rows(exact[one], one)
 
 
 def test_nets_differ_by_seed_and_root(exact):
     one = EXACT["gelu"]
     other = replace(one, seed=1)
-    again = workers.run_tile(named_tile("lanes", other), ROOT)
-    elsewhere = workers.run_tile(named_tile("lanes", one), ROOT + 1)
+    again = train_tile(named_tile("lanes", other), ROOT)
+    elsewhere = train_tile(named_tile("lanes", one), ROOT + 1)
     assert len({trained.rows.mse[0] for trained in (exact[one], again, elsewhere)}) == 3
 
 
@@ -159,7 +166,7 @@ def test_other_numbers_compile_nothing(exact):
     changes = {"learning_rate": 0.123, "beta1": 0.5, "schedule": "cosine", "initializer": "he_normal", "low": 2}
     for name, value in changes.items():
         changed = net(activation="gelu", **{name: value})
-        trained = workers.run_tile(named_tile("lanes", changed), ROOT)
+        trained = train_tile(named_tile("lanes", changed), ROOT)
         assert trained.rows.mse[0] != exact[EXACT["gelu"]].rows.mse[0]
     assert compiled.statistics.programs == before
 
@@ -167,7 +174,7 @@ def test_other_numbers_compile_nothing(exact):
 def test_another_operation_compiles_its_examples_alone(exact, monkeypatch):
     monkeypatch.setitem(OPERATIONS, "twice", Operation("twice", "2a + b", lambda a, b: 2 * a + b))
     before = compiled.statistics.programs
-    workers.run_tile(named_tile("lanes", net(op="twice")), ROOT)
+    train_tile(named_tile("lanes", net(op="twice")), ROOT)
     assert compiled.statistics.programs == before + 1
 
 
@@ -219,10 +226,8 @@ ORDINARY = [n for n, one in EXACT.items() if not (one.setup.fresh or one.setup.f
 @pytest.mark.parametrize("name", ORDINARY)
 def test_training_follows_optax(exact, name):
     one = EXACT[name]
-    tile, setup, final = exact[one].tile, one.setup, exact[one].state.params
-    arrays = jnp.uint32(ROOT), choices_arrays(tile), nets_arrays(tile)
-    start = stages.initial(tile.program, *arrays).params
-    data = stages.prepare(tile.program, *arrays)
+    setup, final, trainer = one.setup, exact[one].params, Trainer(exact[one].tile, ROOT)
+    start, data = trainer.state.params, trainer.examples
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
     def loss(params, x, t):
@@ -275,7 +280,7 @@ def test_the_number_of_workers_changes_nothing(mixed):
 def test_a_net_trains_again_to_the_same_bits(mixed, trial):
     nets, (first, _) = mixed
     (trained,) = [trained for trained in first if nets[trial] in trained.tile.nets]
-    again = workers.run_tile(named_tile(trained.tile.name, nets[trial]), ROOT)
+    again = train_tile(named_tile(trained.tile.name, nets[trial]), ROOT)
     assert again.tile.name == trained.tile.name
     assert rows(again, nets[trial]) == rows(trained, nets[trial])
 
@@ -284,44 +289,44 @@ def test_plans_hold_every_net_once():
     tiles = plan([replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)], 2)
     planned = [one for tile in tiles for one in tile.nets]
     assert sorted(one.trial for one in planned) == [*range(len(MIXED) * 50)]
-    assert all(len(tile.nets) <= tile.program.nets for tile in tiles)
+    assert all(len(tile.nets) <= tile.places for tile in tiles)
 
 
 def test_who_trains_long_has_a_program_of_its_own():
     short = [net(activation=name, widths=(width,)) for name in ("relu", "gelu", "tanh") for width in (6, 7)]
     long = net(activation="sin", widths=(5,), steps=10_000_000)
-    tiles = {tile.nets[0]: tile.program for tile in plan([*short, long], 2)}
+    tiles = {tile.nets[0]: tile.specs.train for tile in plan([*short, long], 2)}
     assert tiles[long].network.features == (5, 1) and not tiles[long].network.padded
-    assert {program.network.features for one, program in tiles.items() if one is not long} == {(8, 1)}
+    assert {spec.network.features for one, spec in tiles.items() if one is not long} == {(8, 1)}
 
 
 def test_who_trains_too_little_for_a_program_joins_a_wider_one():
     few = [net(activation=name, widths=(w,)) for name in ("relu", "gelu", "tanh") for w in (2, 3, 4, 5, 7, 9, 12)]
-    assert {tile.program.network.features for tile in plan(few, 2)} == {(16, 1)}
+    assert {tile.specs.train.network.features for tile in plan(few, 2)} == {(16, 1)}
     many = [
         replace(one, trial=trial, setup=one.setup.replace(learning_rate=1e-3 * (1 + trial), steps=2000))
         for trial, one in enumerate(few * 200)
     ]
-    assert {tile.program.network.features for tile in plan(many, 2)} > {(16, 1)}
+    assert {tile.specs.train.network.features for tile in plan(many, 2)} > {(16, 1)}
 
 
 @pytest.mark.parametrize("width", [8, 16])
 def test_a_net_is_judged_alike_in_wider_programs(exact, width):
     one = EXACT["gelu"]
-    wider = workers.run_tile(named_tile(f"lanes 2-{width}-1", one), ROOT)
+    wider = train_tile(named_tile(f"lanes 2-{width}-1", one), ROOT)
     assert rows(wider, one) == rows(exact[one], one)
 
 
 def test_a_plan_that_does_not_fit_is_split(monkeypatch):
     big = [replace(net(examples=100_000, widths=widths), trial=i) for i in range(200) for widths in [(3,), (100,)]]
     whole = plan(big, 2)
-    assert {tile.program.nets for tile in whole} == {128, 8}
-    monkeypatch.setattr("arithjax.training.planning.memory", lambda: 2 * 5e7)  # 2.4 MB of examples a net
+    assert {tile.places for tile in whole} == {128, 8}
+    monkeypatch.setattr("arithjax.training.cost.memory", lambda: 2 * 5e7)  # 2.4 MB of examples a net
     split = plan(big, 2)
-    assert {tile.program.nets for tile in split} == {16, 8} and len(split) > len(whole)
-    assert all(bytes_of(tile.program, tile.program.nets) <= 5e7 for tile in split)
+    assert {tile.places for tile in split} == {16, 8} and len(split) > len(whole)
+    assert all(bytes_of(tile.specs.train, tile.places) <= 5e7 for tile in split)
     assert {one for tile in split for one in tile.nets} == set(big)
-    monkeypatch.setattr("arithjax.training.planning.memory", lambda: 2e6)
+    monkeypatch.setattr("arithjax.training.cost.memory", lambda: 2e6)
     with pytest.raises(aj.ArithjaxError, match=r"examples=100,000 and batch=16 needs 0\.04 GB.* take fewer examples"):
         plan(big, 2)
 
@@ -329,7 +334,7 @@ def test_a_plan_that_does_not_fit_is_split(monkeypatch):
 def test_memory_enough_changes_no_plan(monkeypatch):
     nets = [replace(one, trial=trial) for trial, one in enumerate(MIXED * 50)]
     here = plan(nets, 2)
-    monkeypatch.setattr("arithjax.training.planning.memory", lambda: np.inf)
+    monkeypatch.setattr("arithjax.training.cost.memory", lambda: np.inf)
     assert plan(nets, 2) == here
 
 
@@ -360,12 +365,12 @@ def test_stopped_nets_are_frozen_whatever_their_neighbours_do(every):
     rates = (0.02, 0.05, 0.1, 1e-6, 1e6, 1e8, 1e9, 1e10)
     nets = [NetId(0, seed, setup.replace(learning_rate=rate)) for seed, rate in enumerate(rates)]
     tile = replace(named_tile("lanes", nets[0]), nets=tuple(nets))
-    together = workers.run_tile(tile, ROOT)
+    together = train_tile(tile, ROOT)
     stopped = together.rows.trained_steps
     assert stopped.max() == setup.steps and stopped.min() < setup.steps
     assert "diverged" in set(together.rows.grade[stopped < setup.steps])
     for one in nets:
-        alone = workers.run_tile(replace(tile, nets=(one,)), ROOT)
+        alone = train_tile(replace(tile, nets=(one,)), ROOT)
         assert rows(together, one) == rows(alone, one)
 
 
@@ -396,7 +401,7 @@ def test_a_relu_net_does_not_extrapolate_products():
 
 def test_nets_that_diverge_are_rows():
     one = net(learning_rate=1e30)
-    (row,) = workers.run_tile(named_tile("lanes", one), ROOT).rows.itertuples()
+    (row,) = train_tile(named_tile("lanes", one), ROOT).rows.itertuples()
     assert (row.grade, row.diverged, row.dead, row.exact, row.beats) == ("diverged", True, False, 0, "none")
     assert np.isnan(row.solved_at) and not row.extrapolation_solved
 

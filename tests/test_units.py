@@ -9,13 +9,16 @@ import pytest
 
 import arithjax as aj
 from arithjax import protocols
-from arithjax.models import UnitModel, layers_of
+from arithjax.models import UnitModel
 from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
 from arithjax.registry import MODELS
 from arithjax.task.points import Task
-from arithjax.training import programs, stages, workers
-from arithjax.training.arrays import choices_arrays, nets_arrays
-from arithjax.training.planning import LANES, Candidates, NetId, Tile, named_tile, program_of
+from arithjax.training.outcome import train_tile
+from arithjax.training.specs import Branches, specs_of
+from arithjax.training.step import loss_of_batch
+from arithjax.training.tile import FEWEST_LANES as LANES
+from arithjax.training.tile import NetId, Tile, named_tile, shared_arrays
+from arithjax.training.trainer import Trainer
 
 UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
 ON = 20.0
@@ -138,23 +141,23 @@ STACKS = [
 def test_stacks_map_shapes_and_have_finite_gradients(layers):
     setup = aj.Setup(op="mul", low=1, high=3, integers=False, model=layers, widths=(3,), activation="tanh", fresh=True)
     tile = named_tile("lanes", NetId(0, 0, setup))
-    program, choices, nets = tile.program, choices_arrays(tile), nets_arrays(tile)
-    assert isinstance(program.network, Stack)
-
-    state = stages.initial(program, jnp.uint32(0), choices, nets)
+    spec, trainer = tile.specs.train, Trainer(tile, 0)
+    assert isinstance(spec.network, Stack)
+    params = trainer.state.params
 
     @jax.jit
     def judged(x):
         random = jnp.int32(0), jax.random.split(jax.random.key(0), LANES)
-        arguments = x, x[:, 0] * x[:, 1], random, choices, nets
-        gradient = jax.grad(programs._loss_of_batch, argnums=1)(program, state.params, *arguments)
-        return gradient, program.network.penalty(state.params), programs.sparsity_error(program, state)
+        arguments = x, x[:, 0] * x[:, 1], random, trainer.shared, trainer.per_net
+        gradient = jax.grad(loss_of_batch, argnums=1)(spec, params, *arguments)
+        return gradient, spec.network.penalty(params), spec.network.sparsity_error(params)
 
     x = np.random.default_rng(1).uniform(1, 3, (16, 2, LANES))
     gradient, penalty, sparsity = judged(jnp.asarray(x, jnp.float32))
-    assert [kind for kind, *_ in program.network.layers(gradient)] == [unit.kind for unit in layers_of(layers, 2)]
+    assert [kind for kind, *_ in spec.network.layers(gradient)] == [MODELS[name].kind for name in layers]
     assert all(leaf.shape[-1] == LANES and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
-    assert np.broadcast_to(penalty, LANES).shape == sparsity.shape == (LANES,)
+    assert np.broadcast_to(penalty, LANES).shape == (LANES,)
+    assert sparsity is None or sparsity.shape == (LANES,)
 
 
 @pytest.mark.parametrize(("inputs", "features"), [(2, 1), (4, 2), (100, 2)])
@@ -172,17 +175,17 @@ SHORT = {"steps": 60, "evaluate_every": 20, "tests": 64, "regularizer_start": 20
 @pytest.mark.parametrize("unit", ["nau", "nmu", "nmru", "nru"])
 def test_training_keeps_weights_within_their_bounds(unit):
     setup = protocols.single_module(unit, "mul", (10, 20), **{**SHORT, "learning_rate": 0.5}).replace(threshold=None)
-    done = workers.run_tile(named_tile("lanes", NetId(0, 0, setup)), 0)
+    done = train_tile(named_tile("lanes", NetId(0, 0, setup)), 0)
     low = -1 if unit in ("nau", "nru") else 0
-    (w,) = (leaf for leaf in jax.tree.leaves(done.state.params))
+    (w,) = (leaf for leaf in jax.tree.leaves(done.params))
     assert low <= w.min() and w.max() <= 1 and (np.isin(w, [low, 1]).any())
 
 
 @pytest.mark.parametrize(("ramp", "values"), [("linear", [0, 0, 0.5, 1, 1]), ("decades", [0.01, 0.01, 0.1, 1, 1])])
 def test_the_regulariser_grows(ramp, values):
     setup = protocols.single_module("nmu", "mul", (1, 2), **{**SHORT, "regularizer_ramp": ramp})
-    choices = choices_arrays(named_tile("lanes", NetId(0, 0, setup)))
-    grown = [float(programs._ramp(jnp.int32(step), choices)) for step in (0, 20, 30, 40, 59)]
+    shared = shared_arrays(named_tile("lanes", NetId(0, 0, setup)))
+    grown = [float(ramp(jnp.int32(step), shared)) for step in (0, 20, 30, 40, 59)]
     np.testing.assert_allclose(grown, values, rtol=1e-6)
 
 
@@ -191,25 +194,21 @@ def test_gates_and_weights_take_turns():
     turns = {}
     for steps in (8, 10):
         short = setup.replace(steps=steps, evaluate_every=8)
-        turns[steps] = workers.run_tile(named_tile("lanes", NetId(0, 0, short)), 0)
-    start = stages.initial(turns[8].tile.program, jnp.uint32(0), *arrays(turns[8].tile)).params["INALU_0"]
-    after8, after10 = (turns[steps].state.params["INALU_0"] for steps in (8, 10))
+        turns[steps] = train_tile(named_tile("lanes", NetId(0, 0, short)), 0)
+    start = Trainer(turns[8].tile, 0).state.params["INALU_0"]
+    after8, after10 = (turns[steps].params["INALU_0"] for steps in (8, 10))
     np.testing.assert_array_equal(after8["G"], start["G"])
     assert not np.array_equal(after8["W_hat_mul"], start["W_hat_mul"])
     best = turns[10].rows.selected_at[0]
     assert best == 8 or not np.array_equal(after10["G"], start["G"])
 
 
-def arrays(tile):
-    return choices_arrays(tile), nets_arrays(tile)
-
-
 def test_the_best_evaluation_counts_and_not_the_last():
     """A rate so large that the error goes up and down."""
     setup = protocols.single_module("nau", "add", (1, 2), steps=40, evaluate_every=1, tests=64, learning_rate=0.4)
     ids = tuple(NetId(0, seed, setup) for seed in range(LANES))
-    candidates = Candidates.of([setup])
-    whole = workers.run_tile(Tile(program_of(setup, candidates, None, LANES), candidates, ids), 0).rows
+    branches = Branches.of([setup])
+    whole = train_tile(Tile(specs_of(setup, branches, None, LANES), branches, ids), 0).rows
     early = whole[whole.selected_at < 40]
     assert len(early) > 0
     row = early.iloc[0]

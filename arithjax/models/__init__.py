@@ -1,7 +1,8 @@
 """Models: the networks that learn.
 
-A model turns a setup into a network of lanes. Our own are Flax modules whose arrays carry the net as their LAST axis;
-any ordinary single-net Flax module is lifted over a leading axis instead. To add one of the latter:
+A model turns a setup into a network of lanes (`arithjax.models.network` states the contract). Our own are Flax modules
+whose arrays carry the net as their LAST axis; any ordinary single-net Flax module is mapped over a leading axis
+instead. To add one of the latter:
 
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup: MyLinenModule(...))            # Linen
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup, rngs: MyModule(..., rngs))     # NNX
@@ -11,17 +12,20 @@ Arithmetic units (`arithjax.models.units`) are layers: `model=("nau", "nmu")` na
 
 from __future__ import annotations
 
+from typing import Any
+
 from arithjax.models.flax_modules import FlaxModel
-from arithjax.models.mlp import MLP, MLPModel
-from arithjax.models.units import UNITS, Stack, UnitModel
+from arithjax.models.mlp import MLPModel
+from arithjax.models.units import UNITS, UnitModel
 from arithjax.registry import MODELS
+from arithjax.setup import Setup
 
 MODELS.fill((MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS])
 
 
-def layers_of(model: str | tuple[str, ...], layers: int) -> tuple[UnitModel, ...]:
-    """The units of a net of so many layers: one for each, or the same for all."""
-    return tuple(MODELS[name] for name in ((model,) * layers if isinstance(model, str) else model))
+def model_of(setup: Setup) -> Any:
+    """The model of a setup; of several stacked units the first one's, since all stack alike."""
+    return MODELS[setup.model if isinstance(setup.model, str) else setup.model[0]]
 
 
-__all__ = ["MLP", "MODELS", "FlaxModel", "MLPModel", "Stack", "UnitModel", "layers_of"]
+__all__ = ["FlaxModel", "MLPModel", "UnitModel", "model_of"]

@@ -1,6 +1,8 @@
-"""Activations: elementwise functions between layers. To add one:
+"""Activations: elementwise functions between layers.
 
-aj.ACTIVATIONS["cube"] = aj.Activation("cube", "z³", lambda z: z**3)
+To add one:
+
+    aj.ACTIVATIONS["cube"] = aj.Activation("cube", "z³", lambda z: z**3)
 """
 
 from __future__ import annotations

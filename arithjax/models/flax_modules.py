@@ -1,11 +1,11 @@
-"""A user's own single-net Flax module, lifted over a leading axis of nets with `vmap`."""
+"""A user's own single-net Flax module, mapped over a leading axis of nets with `vmap`."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -13,20 +13,38 @@ import jax.numpy as jnp
 from flax import nnx
 
 from arithjax.errors import ArithjaxError
-from arithjax.setup import DEFAULTS
+from arithjax.models.activations import Activation
+from arithjax.models.network import LIFTED, Architecture, Layout, Network, Params
+from arithjax.setup import DEFAULTS, Setup
 
 
 @dataclass(frozen=True)
 class FlaxModel:
-    """A model by name. `build(setup)` gives a Linen module, `build(setup, rngs)` an NNX one; either maps
-    `[batch, inputs]` to `[batch]` or `[batch, 1]` and has no state but its parameters."""
+    """A user's model by name.
+
+    build: `build(setup)` gives a Linen module, `build(setup, rngs)` an NNX one; either maps `[batch, inputs]` to
+        `[batch]` or `[batch, 1]` and has no state but its parameters.
+    about: a line for lists.
+    """
 
     name: str
     build: Callable[..., Any]
     about: str = "a user's Flax module"
+    stackable: ClassVar[bool] = False
+    pads: ClassVar[bool] = False
 
-    def network(self, setup: Any) -> Linen | NNX:
-        """The network of a setup, with the methods of `arithjax.models.MLP`."""
+    def layout(self, setup: Setup) -> Layout:
+        """Nothing is known of the module, so that each net is computed by itself."""
+        return LIFTED
+
+    def network(
+        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
+    ) -> Linen | NNX:
+        """The network of a setup.
+
+        Raises:
+            ArithjaxError: `build` gives something that is no Flax module.
+        """
         # how a net is trained does not change what is built: other rates are the same network, and compile nothing
         shape = setup.replace(**{name: DEFAULTS[name] for name in TRAINING})
         if len(inspect.signature(self.build).parameters) == 2:
@@ -49,38 +67,38 @@ TRAINING = (
 
 
 @dataclass(frozen=True)
-class Linen:
+class Linen(Network):
     """A Linen module as a network of one lane."""
 
     build: Callable[[Any], nn.Module]
     setup: Any
+    features: ClassVar[tuple[int, ...]] = ()
+    branchless: ClassVar[bool] = True
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Any) -> Any:
-        """Parameters of one net."""
+    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
         variables = self.build(self.setup).init(key, jnp.zeros((1, inputs)))
         _refuse_state(set(variables) - {"params"})
         return variables["params"]
 
-    def predict(self, params: Any, x: jax.Array, architecture: Any) -> jax.Array:
-        """`x [batch, in, 1]` -> `[batch, 1]`."""
+    def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
         return _column(self.build(self.setup).apply({"params": params}, x[:, :, 0]), x)
 
 
 @dataclass(frozen=True)
-class NNX:
+class NNX(Network):
     """An NNX module as a network of one lane."""
 
     build: Callable[[Any, nnx.Rngs], nnx.Module]
     setup: Any
+    features: ClassVar[tuple[int, ...]] = ()
+    branchless: ClassVar[bool] = True
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Any) -> Any:
-        """Parameters of one net."""
+    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
         _, params, rest = nnx.split(self.build(self.setup, nnx.Rngs(key)), nnx.Param, ...)
         _refuse_state({str(path) for path, _ in nnx.to_flat_state(rest)})
         return nnx.to_pure_dict(params)
 
-    def predict(self, params: Any, x: jax.Array, architecture: Any) -> jax.Array:
-        """`x [batch, in, 1]` -> `[batch, 1]`."""
+    def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
         module = nnx.eval_shape(lambda: self.build(self.setup, nnx.Rngs(0)))
         graph, state = nnx.split(module)
         nnx.replace_by_pure_dict(state, params)
@@ -93,6 +111,7 @@ def _refuse_state(names: set[str]) -> None:
 
 
 def _column(y: jax.Array, x: jax.Array) -> jax.Array:
+    """A module's answers as `[batch, 1]`, one lane."""
     if y.shape not in ((x.shape[0],), (x.shape[0], 1)):
         raise ArithjaxError(f"the Flax module returned shape {y.shape} for a batch of {x.shape[0]}; return [batch].")
     return y.reshape(-1, 1)

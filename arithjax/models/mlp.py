@@ -1,37 +1,39 @@
 """The MLP family, lanes last: every array carries the net as its last axis.
 
 With several lanes a layer is a multiply-sum, which the compiler turns into wide vector arithmetic over the lanes; with
-one lane it is a matrix product, for wide nets under `vmap`. The same module also serves several architectures at
-once: layers are padded to common widths and masked after the activation, and the activation is one of several
-candidates, chosen by a traced index.
+one lane it is a matrix product, for wide nets under `vmap`. A padded network serves several architectures at once:
+layers have common widths and are masked after the activation, which is one of several, chosen by a traced index.
 """
 
 from __future__ import annotations
 
-import functools
 import itertools
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import math
+from typing import TYPE_CHECKING, Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
+from arithjax.models.branches import activate
+from arithjax.models.network import LANES, PRODUCT, Architecture, Layout, Network, Params
+from arithjax.registry import ACTIVATIONS
+from arithjax.setup import Setup
 
+if TYPE_CHECKING:
+    import sympy
 
-class Architecture(NamedTuple):
-    """What a padded network is told about the nets in its lanes.
+BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
+"""Widths that padded layers have; beyond, multiples of the last."""
 
-    widths: `[layers + 1, lanes]` true widths, from the inputs to the output.
-    activation: `[layers]` indices into each layer's candidates.
-    scaling: the initialiser's numbers.
-    """
+DRAWN_WIDTHS, DRAWN_DEPTH = (16, 64, 256), 5
+"""Sizes at which weights are drawn and then cut: one of these widths for all layers, a multiple of so many layers."""
 
-    widths: jax.Array
-    activation: jax.Array
-    scaling: initializers.Scaling
+MOST_TERMS = 6
+"""Polynomials with more terms than this are not worked out."""
 
 
 def contract(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -39,51 +41,6 @@ def contract(x: jax.Array, kernel: jax.Array) -> jax.Array:
     if kernel.shape[-1] == 1:
         return jnp.matmul(x[:, :, 0], kernel[:, :, 0], precision="highest")[:, :, None]
     return (x[:, :, None, :] * kernel[None]).sum(1)
-
-
-def activate(candidates: tuple[Activation, ...], index: jax.Array, z: jax.Array) -> jax.Array:
-    """The candidate at `index`, a scalar, applied to `z [batch, features, lanes]`.
-
-    Value and slope are computed once, behind a branch that the compiler cannot see through. An `optimization_barrier`
-    does not do: XLA drops it before it fuses, computes the activation again for every product it enters (2 to 5 times
-    slower), and moves factors across sums differently in different programs, so that the same net would round
-    differently.
-    """
-    return _branch(tuple(candidate.fn for candidate in candidates), index, z)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _branch(functions: tuple[Callable, ...], index: jax.Array, z: jax.Array) -> jax.Array:
-    return choose(index, functions, z)
-
-
-def _branch_forward(functions: tuple[Callable, ...], index: jax.Array, z: jax.Array) -> tuple[jax.Array, tuple]:
-    def value_and_slope(function: Callable, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        value, pullback = jax.vjp(function, z)
-        return value, pullback(jnp.ones_like(value))[0]
-
-    value, slope = choose(index, [functools.partial(value_and_slope, function) for function in functions], z)
-    return value, (index, slope)
-
-
-def _branch_backward(functions: tuple[Callable, ...], residuals: tuple, cotangent: jax.Array) -> tuple:
-    index, slope = residuals
-    return None, choose(index, [jnp.multiply], cotangent, slope)
-
-
-_branch.defvjp(_branch_forward, _branch_backward)
-
-
-def choose(index: jax.Array, functions: Sequence[Callable], *arguments: Any) -> Any:
-    """`functions[index](*arguments)` as a true branch, even if there is only one function: nothing is fused across it,
-    so that its results round alike however many functions there are to choose from."""
-    if len(functions) > 1:
-        return jax.lax.switch(index, functions, *arguments)
-
-    def never(*arguments: jax.Array) -> Any:
-        return jax.tree.map(jnp.zeros_like, jax.eval_shape(functions[0], *arguments))
-
-    return jax.lax.cond(index >= 0, functions[0], never, *arguments)
 
 
 class Dense(nn.Module):
@@ -94,7 +51,7 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, fan_in: jax.Array, fan_out: jax.Array, scaling: initializers.Scaling) -> jax.Array:
-        """`fan_in` and `fan_out`, `[lanes]`, are the true widths: what lies beyond is padding."""
+        """Apply the layer. `fan_in` and `fan_out`, `[lanes]`, are the true widths: what lies beyond is padding."""
         _, inputs, lanes = x.shape
 
         def draw(key: jax.Array) -> jax.Array:  # nets are initialised one by one, each from its own key, in one lane
@@ -105,18 +62,20 @@ class Dense(nn.Module):
         return z + self.param("bias", nn.initializers.zeros, (1, self.features, lanes)) if self.use_bias else z
 
 
-class MLP(nn.Module):
-    """Dense layers of `features` (the last one is the output), each followed by one of its candidate activations.
+class MLP(nn.Module, Network):
+    """Dense layers, each followed by one of its activations.
 
-    padded: to common widths. alone: matrix products of one architecture, with one candidate for everything and no
-    branches between them.
+    features: units of each layer; the last one is the output.
+    activations: for each layer, what it can choose from.
+    padded: to common widths, for nets of several architectures.
+    branchless: matrix products of one architecture, with one activation a layer.
     """
 
     features: tuple[int, ...]
     activations: tuple[tuple[Activation, ...], ...]
     use_bias: bool = True
     padded: bool = False
-    alone: bool = False
+    branchless: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, architecture: Architecture) -> jax.Array:
@@ -124,7 +83,7 @@ class MLP(nn.Module):
         widths = architecture.widths
         for i, features in enumerate(self.features):
             z = Dense(features, self.use_bias)(x, widths[i], widths[i + 1], architecture.scaling)
-            if self.alone:
+            if self.branchless:
                 x = self.activations[i][0].fn(z)
             else:
                 x = activate(self.activations[i], architecture.activation[i], z)
@@ -132,13 +91,78 @@ class MLP(nn.Module):
                 x = x * (jnp.arange(features)[:, None] < widths[i + 1][None, :])[None]
         return x[:, 0]
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> dict:
-        """Parameters of one net, in one lane: `[in, out, 1]`, from its own key."""
+    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.zeros((1, inputs, 1)), architecture)["params"]
 
-    def predict(self, params: dict, x: jax.Array, architecture: Architecture) -> jax.Array:
-        """`x [batch, in, lanes]` -> `[batch, lanes]`."""
+    def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
         return self.apply({"params": params}, x, architecture)
+
+    def drawn_as(self) -> MLP:
+        width = next((size for size in DRAWN_WIDTHS if max(self.features) <= size), max(self.features))
+        depth = -(-len(self.features) // DRAWN_DEPTH) * DRAWN_DEPTH
+        return MLP((width,) * depth, ((ACTIVATIONS["linear"],),) * depth, self.use_bias, branchless=True, parent=None)
+
+    def judged_as(self, widths: tuple[int, ...]) -> MLP:
+        features = (*(bucket(max(widths)),) * len(widths), 1)
+        return self.clone(features=features, padded=True)
+
+    def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
+        sizes = (inputs, *features)
+        return {_layer(i): _resized(params[_layer(i)], *sizes[i : i + 2]) for i in range(len(features))}
+
+    def parameters(self, inputs: int, widths: tuple[int, ...]) -> int:
+        return count_parameters((inputs, *widths, 1), self.use_bias)
+
+    def hidden(self, params: Params, x: jax.Array, architecture: Architecture) -> list[jax.Array]:
+        _, kept = self.apply({"params": params}, x, architecture, capture_intermediates=True)
+        return [
+            activate(self.activations[i], architecture.activation[i], kept["intermediates"][_layer(i)]["__call__"][0])
+            for i in range(len(self.features) - 1)
+        ]
+
+    def formula(self, params: Params, x: list[sympy.Expr], widths: tuple[int, ...]) -> sympy.Expr | None:
+        """The polynomial of linear and square layers, where it has few terms; `params` may be padded.
+
+        The network has one activation for each layer.
+        """
+        import sympy  # it takes its time to load, and few nets have a formula
+
+        names = [layer[0].name for layer in self.activations]
+        degree = 2 ** names.count("square")
+        if not set(names) <= {"linear", "square"} or math.comb(len(x) + degree, degree) > MOST_TERMS:
+            return None
+        units = sympy.Matrix([x])
+        for i, (name, features) in enumerate(zip(names, (*widths, 1), strict=True)):
+            layer = {part: np.asarray(p, float) for part, p in params[_layer(i)].items()}
+            kernel = layer["kernel"].reshape(layer["kernel"].shape[:2])[: units.shape[1], :features]
+            units = units * sympy.Matrix(kernel)
+            if "bias" in layer:
+                units += sympy.Matrix([layer["bias"].ravel()[:features]])
+            units = units.applyfunc(sympy.expand if name == "linear" else lambda z: sympy.expand(z**2))
+        return units[0]
+
+
+def _layer(i: int) -> str:
+    """Flax's name of the i-th layer's parameters."""
+    return f"Dense_{i}"
+
+
+def _resized(layer: dict, inputs: int, features: int) -> dict:
+    """A layer's `kernel [in, out, lanes]` and `bias [1, out, lanes]`, cut or filled up with zeros."""
+    sizes, resized = {"kernel": (inputs, features), "bias": (1, features)}, {}
+    for name, p in layer.items():
+        own = np.asarray(p)[: sizes[name][0], : sizes[name][1]]
+        if own.shape[:2] != sizes[name]:
+            filled = np.zeros((*sizes[name], own.shape[-1]), own.dtype)
+            filled[: own.shape[0], : own.shape[1]] = own
+            own = filled
+        resized[name] = own
+    return resized
+
+
+def bucket(width: int) -> int:
+    """The width that a padded layer has, at least `width`."""
+    return next((b for b in BUCKETS if width <= b), math.ceil(width / BUCKETS[-1]) * BUCKETS[-1])
 
 
 def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
@@ -147,7 +171,20 @@ def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
 
 
 class MLPModel:
-    """The family of dense networks; `arithjax.training.planning` pads and packs them."""
+    """The model `mlp`: dense layers with the widths, activations, bias and initialiser of a setup."""
 
     name = "mlp"
     about = "dense layers, with widths, activations, bias and initialiser of the setup"
+    stackable = False
+    pads = True
+
+    def layout(self, setup: Setup) -> Layout:
+        """Narrow nets train faster as lanes of multiply-sums, wide ones as matrix products (measured on CPU)."""
+        width = bucket(max(setup.widths))
+        return LANES if width <= 16 or (width <= 32 and setup.batch <= 16) else PRODUCT
+
+    def network(self, setup: Setup, activations: tuple[tuple[Activation, ...], ...], width: int | None) -> MLP:
+        """The network of a setup, its hidden layers padded to `width` if there is one."""
+        widths = (width,) * len(setup.widths) if width else setup.widths
+        branchless = not self.layout(setup).lanes and not width
+        return MLP((*widths, 1), activations, setup.bias, bool(width), branchless)

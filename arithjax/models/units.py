@@ -31,7 +31,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from arithjax.models.activations import Activation
-from arithjax.models.mlp import Architecture, Dense, activate, contract
+from arithjax.models.branches import activate
+from arithjax.models.mlp import Dense, contract
+from arithjax.models.network import LANES, Architecture, Layout, Network, Params
+from arithjax.registry import MODELS
+from arithjax.setup import Setup
 
 EPSILON = 1e-7
 LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
@@ -313,13 +317,15 @@ class SNMU(NMU):
 
 
 class RealNPU(Unit):
-    """RealNPU: `exp(W log r) cos(W k)`, with `r = g (|x| + ε) + 1 - g`, `k = g π [x < 0]`, a gate g in [0, 1] for each
-    input ([H]). Beyond the clip the gate has no gradient."""
+    """RealNPU: `exp(W log r) cos(W k)`, with `r = g (|x| + ε) + 1 - g` and `k = g π [x < 0]` ([H]).
+
+    Each input has a gate g in [0, 1]; beyond the clip it has no gradient.
+    """
 
     straight_through: ClassVar[bool] = False
 
     def relevance(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """log r and k, `[batch, in, lanes]`."""
+        """Log r and k, `[batch, in, lanes]`."""
         gate = self.param("g", nn.initializers.constant(0.5), (x.shape[1], 1, x.shape[2])).swapaxes(0, 1)
         g = jnp.clip(gate, 0, 1)
         if self.straight_through:
@@ -370,8 +376,10 @@ class NPUThrough(NPU):
 
 
 class NRU(NAU):
-    """NRU: `∏ᵢ (sign(xᵢ) |xᵢ|^Wᵢ tᵢ + 1 - tᵢ)`, with `tᵢ = tanh(1000 Wᵢ)²` in training and `|Wᵢ|` afterwards, W clamped
-    to [-1, 1] ([D])."""
+    """NRU: `∏ᵢ (sign(xᵢ) |xᵢ|^Wᵢ tᵢ + 1 - tᵢ)`, W clamped to [-1, 1] ([D]).
+
+    `tᵢ` is `tanh(1000 Wᵢ)²` in training and `|Wᵢ|` afterwards.
+    """
 
     trains_apart: ClassVar[bool] = True
 
@@ -452,8 +460,10 @@ class Bilinear(Unit):
 
 
 class Quadratic(Unit):
-    """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q]), started as a linear one: W_g = 0,
-    b_g = 1, W_b = 0, c = 0 (Fan et al. 2022)."""
+    """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q]).
+
+    It starts as a linear one: W_g = 0, b_g = 1, W_b = 0, c = 0 (Fan et al. 2022).
+    """
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -472,8 +482,10 @@ class Quadratic(Unit):
 
 
 class LogExp(Unit):
-    """Log-exp layer: `exp(W log(|x| + ε) + b)` with the sign `∏ᵢ (1 - 2 [xᵢ < 0] min(|Wᵢ|, 1))`: "take logarithms" as
-    a layer."""
+    """Log-exp layer, the advice to take logarithms: `exp(W log(|x| + ε) + b)`.
+
+    Its sign is `∏ᵢ (1 - 2 [xᵢ < 0] min(|Wᵢ|, 1))`.
+    """
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -491,16 +503,18 @@ class DenseUnit(Unit):
     """A dense layer of the MLP family, to mix with units."""
 
 
-class Stack(nn.Module):
-    """Layers one upon another, the last with one feature. `activations` are those of dense layers.
+class Stack(nn.Module, Network):
+    """Layers one upon another, the last with one feature.
 
-    `noise(layer, shape)`, given in training, makes uniform numbers `[*shape, lanes]`.
+    kinds: the unit of each layer. features: units of each layer.
+    activations: for each layer, what it can choose from; only dense layers have any.
     """
 
     kinds: tuple[type[Unit], ...]
     features: tuple[int, ...]
     activations: tuple[tuple[Activation, ...], ...]
     use_bias: bool = True
+    flops: ClassVar[int] = 50  # powers and logarithms count as many (measured)
 
     @property
     def penalised_below(self) -> float:
@@ -522,12 +536,12 @@ class Stack(nn.Module):
                 x = kind(features, name=name)(x)
         return x[:, 0]
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> dict:
-        """Parameters of one net, in one lane: `[in, out, 1]`, from its own key."""
+    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
 
-    def predict(self, params: dict, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
-        """`x [batch, in, lanes]` -> `[batch, lanes]`."""
+    def predict(
+        self, params: Params, x: jax.Array, architecture: Architecture, noise: Callable | None = None
+    ) -> jax.Array:
         return self.apply({"params": params}, x, architecture, noise)
 
     def layers(self, params: dict) -> Iterable[tuple[type[Unit], str, dict]]:
@@ -535,22 +549,19 @@ class Stack(nn.Module):
         names = (f"{kind.__name__}_{i}" for i, kind in enumerate(self.kinds))
         return [(kind, name, params[name]) for kind, name in zip(self.kinds, names, strict=True)]
 
-    def formula(self, params: dict, x: list) -> Any:
-        """What one net computes of expressions `x`; None if a layer has no formula."""
+    def formula(self, params: Params, x: list, widths: tuple[int, ...]) -> Any:
+        units: list | None = x
         for kind, _, layer in self.layers(params):
-            x = x and kind.formula(layer, x)
-        return x and x[0]
+            units = units and kind.formula(layer, units)
+        return units and units[0]
 
-    def constrain(self, params: dict) -> dict:
-        """Parameters after a step, layer by layer."""
+    def constrain(self, params: Params) -> Params:
         return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
 
-    def penalty(self, params: dict) -> jax.Array:
-        """The regulariser of each lane, `[lanes]`, summed over layers."""
+    def penalty(self, params: Params) -> jax.Array:
         return sum(kind.penalty(layer) for kind, _, layer in self.layers(params))
 
-    def sparsity_error(self, params: dict) -> jax.Array | None:
-        """`[lanes]`: the largest distance of a weight from -1, 0 and 1 ([M]); None without discrete weights."""
+    def sparsity_error(self, params: Params) -> jax.Array | None:
         found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
         return functools.reduce(jnp.maximum, found) if found else None
 
@@ -563,12 +574,28 @@ class UnitModel:
     source: str
     kind: type[Unit]
     represents: tuple[str, ...] = ()
+    stackable: ClassVar[bool] = True
+    pads: ClassVar[bool] = False
 
     @property
     def about(self) -> str:
         """A line for lists."""
         text = re.sub(r" \(\[[^)]*\)", "", " ".join((self.kind.__doc__ or "").split())).split(": ", 1)[-1]
         return f"{text.rstrip('.')}. {self.source}. Represents {', '.join(self.represents) or 'what is stacked on it'}."
+
+    def layout(self, setup: Setup) -> Layout:
+        """Units are lanes, whatever their width."""
+        return LANES
+
+    def network(self, setup: Setup, activations: tuple[tuple[Activation, ...], ...], width: int | None) -> Stack:
+        """The stack of a setup's layers, each of one unit."""
+        return Stack(kinds_of(setup), (*setup.widths, 1), activations, setup.bias)
+
+
+def kinds_of(setup: Setup) -> tuple[type[Unit], ...]:
+    """The unit of each layer: the one that a setup names, or one for each."""
+    names = (setup.model,) * (len(setup.widths) + 1) if isinstance(setup.model, str) else setup.model
+    return tuple(MODELS[name].kind for name in names)
 
 
 UNITS = [

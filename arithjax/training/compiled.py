@@ -1,4 +1,8 @@
-"""Compiled programs: compiled once, kept, counted, with the options each form and processor wants."""
+"""Compiled programs: compiled once for a spec, kept for the next process, and counted.
+
+`@compiled(options)` turns `function(spec, *arrays)` into one that compiles for the spec and the shapes of the arrays,
+at most once in a process.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ import platform
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -22,13 +26,12 @@ from arithjax.environment import processor, vector_bits
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 """The environment variable that names another folder for compiled programs."""
 
-_compiled: dict[Any, Future] = {}
-
+_programs: dict[Hashable, Future] = {}
 _lock = threading.Lock()
 
 
 class Statistics:
-    """What compiling has cost this process."""
+    """What compiling has cost this process: programs, and seconds over all threads."""
 
     programs: int = 0
     seconds: float = 0.0
@@ -38,8 +41,11 @@ statistics = Statistics()
 
 
 def lanes_options() -> dict[str, str]:
-    """XLA options for multiply-sum programs: vectors as wide as the processor's, no library calls for reductions (they
-    would materialise the products), and one thread, since another program trains on each other core."""
+    """XLA options for multiply-sum programs.
+
+    Vectors as wide as the processor's, no library calls for reductions (they would materialise the products), and one
+    thread, since another program trains on each other core.
+    """
     if jax.default_backend() != "cpu":
         return {}
     options = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": "False"}
@@ -61,9 +67,27 @@ def quick_options() -> dict[str, str]:
     return quick if jax.default_backend() == "cpu" else {}
 
 
+def compiled(options: Callable[[Any], dict[str, str]] = lambda spec: quick_options()) -> Callable[[Callable], Callable]:
+    """A decorator for `function(spec, *arrays)`, where `spec` is hashable.
+
+    options: the XLA options for a spec; by default those for quick compiling.
+    """
+
+    def decorate(function: Callable) -> Callable:
+        @functools.wraps(function)
+        def call(spec: Hashable, *arrays: Any) -> Any:
+            return _program(function, spec, options(spec), arrays)(*arrays)
+
+        return call
+
+    return decorate
+
+
 def cache_folder() -> Path:
-    """Where compiled programs outlive their process, unless jax is told another folder: one for each kind of processor,
-    since machines may share a home."""
+    """Where compiled programs outlive their process, unless jax is given another folder.
+
+    There is one for each kind of processor, since machines may share a home.
+    """
     kind = hashlib.sha256(f"{platform.machine()} {processor()}".encode()).hexdigest()[:12]
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arithjax" / f"programs-{kind}"
 
@@ -71,9 +95,9 @@ def cache_folder() -> Path:
 @functools.cache
 def use_cache() -> None:
     """Keep compiled programs, however small, for the next process; a folder or limits that the user chose stay."""
-    if not jax.config.jax_enable_compilation_cache:
+    if not jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
         return
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
         try:
             folder = cache_folder()
             folder.mkdir(parents=True, exist_ok=True)
@@ -90,33 +114,31 @@ def use_cache() -> None:
             jax.config.update(f"jax_persistent_cache_{name}", value)
 
 
-def call(function: Callable, program: Any, options: dict[str, str], *arguments: Any) -> Any:
-    """`function(program, *arguments)`, compiled for `program` and the shapes of the arguments, at most once."""
-    leaves, structure = jax.tree.flatten(arguments)
-    key = (function, program, tuple(options), structure, *map(_kind, leaves))
+def _program(function: Callable, spec: Hashable, options: dict[str, str], arrays: tuple) -> Callable:
+    """The program for a spec and these shapes; who comes first compiles, and the others wait for it."""
+    leaves, structure = jax.tree.flatten(arrays)
+    key = (function, spec, tuple(options), structure, *map(_kind, leaves))
     with _lock:
-        future = _compiled.get(key)
-        mine = future is None
-        if mine:
-            future = _compiled[key] = Future()
-    if mine:
+        known = _programs.get(key)
+        future = known or _programs.setdefault(key, Future())
+    if known is None:
         try:
-            future.set_result(_compile(functools.partial(function, program), options, arguments))
+            future.set_result(_compile(functools.partial(function, spec), options, arrays))
         except BaseException as error:
-            del _compiled[key]
+            del _programs[key]
             future.set_exception(error)
-    return future.result()(*arguments)
+    return future.result()
 
 
 def _kind(leaf: Any) -> tuple:
-    """What a program is compiled for of an argument, an array."""
+    """What a program is compiled for of an array."""
     return (leaf.aval, leaf.sharding) if isinstance(leaf, jax.Array) else (leaf.shape, leaf.dtype)
 
 
-def _compile(function: Callable, options: dict[str, str], arguments: tuple) -> Callable:
+def _compile(function: Callable, options: dict[str, str], arrays: tuple) -> Callable:
     use_cache()
     started = time.perf_counter()
-    lowered = jax.jit(function).lower(*arguments)
+    lowered = jax.jit(function).lower(*arrays)
     while True:
         try:
             executable = lowered.compile(compiler_options=options)

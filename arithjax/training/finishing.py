@@ -1,11 +1,10 @@
-"""Finishing: once its optimiser is done, a net may go on by second-order steps on all its own examples at once.
+"""Finishing: after its optimiser's steps, a net may go on by second-order steps on all its own examples at once.
 
 The method is Levenberg-Marquardt with geodesic acceleration (Transtrum & Sethna 2012, arXiv:1201.5885): least
-squares of small smooth nets are long curved canyons, along which first-order and quasi-Newton methods creep. It makes
-the mean squared error in the net's own units small; regulariser, weight decay and clipping have no part in it, and the
-noise that units draw in training has none either.
+squares of small smooth nets are long curved canyons, along which first-order and quasi-Newton methods creep. It
+minimises the mean squared error in the net's own units, without regulariser, weight decay, clipping and training noise.
 
-The arithmetic is in double precision for every net, and each place a step leads to is rounded to the net's own.
+The arithmetic is in double precision for every net, and each point a step leads to is rounded to the net's own.
 Each net is finished alone, in a program of its own exact shape, so that its bits are its own.
 """
 
@@ -13,7 +12,6 @@ from __future__ import annotations
 
 import math
 import threading
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -22,115 +20,126 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from arithjax.errors import Interrupted
-from arithjax.models.mlp import Architecture
+from arithjax.models.network import PRODUCT, Architecture
 from arithjax.setup import check_finishable
-from arithjax.task.examples import Examples
-from arithjax.training import compiled, programs
-from arithjax.training.arrays import choices_arrays, nets_arrays
-from arithjax.training.planning import Candidates, NetId, Tile, program_of
+from arithjax.training.compiled import compiled, lanes_options
+from arithjax.training.initial import parameter_shapes
+from arithjax.training.specs import Branches, EvalSpec, specs_of
+from arithjax.training.tile import NetId, Tile, architecture_of, per_net_arrays, shared_arrays
+from arithjax.training.trainer import Trainer
 
 START, UP, DOWN = 1e-2, 2.0, 5.0
-"""The damping at first, and its factors after a step that is refused and one that is taken."""
-
+"""The damping at first, and its factors after a step that is refused and one that is accepted."""
 LARGEST = 1e8
-"""The damping at which there is no way down any more."""
-
+"""The damping at which no step lessens the loss any more."""
 ACCELERATION = 0.75
 """The bound α on 2 |acceleration| / |velocity| of a step (Transtrum & Sethna 2012)."""
-
 SUMMED, FACTORED = 128, 64
 """Examples summed, and columns factored, at once: XLA and LAPACK split larger products and factorisations among
 threads, and bits would depend on the number of cores."""
-
 CURVATURE_STEP = 0.1
 """The part of a step over which its second derivative is measured."""
 
 
 class Search(NamedTuple):
-    """Where a net is: its parameters as a vector, the sum of its squared errors, the damping, the steps done."""
+    """A net's parameters as a vector, the sum of its squared errors, the damping, the steps done."""
 
-    place: jax.Array
+    params: jax.Array
     loss: jax.Array
     damping: jax.Array
     steps: jax.Array
 
 
-def finish_tile(
-    tile: Tile, state: programs.State, examples: Examples, stop: threading.Event | None = None
-) -> tuple[programs.State, np.ndarray]:
-    """The state with every net of the tile finished, and the steps each place took, `[nets]`."""
-    params, taken = jax.tree.map(np.array, state.params), np.zeros(tile.program.nets, int)
-    leaves, structure = jax.tree.flatten(params)
-    for place, net in enumerate(tile.nets):
+def finish(trainer: Trainer, stop: threading.Event | None = None) -> np.ndarray:
+    """Finish every net of a trainer's tile; the steps that each place took, `[nets]`.
+
+    Raises:
+        Interrupted: `stop` was set.
+    """
+    spec, setup = trainer.tile.specs.train, trainer.tile.setup
+    params, taken = jax.tree.map(np.array, trainer.state.params), np.zeros(spec.nets, int)
+    for place, net in enumerate(trainer.tile.nets):
         if stop is not None and stop.is_set():
             raise Interrupted
-        own = np.s_[place] if tile.program.leading else np.s_[..., place : place + 1]
-        x, t = (np.asarray(data[..., place : place + 1], float) for data in (examples.x, examples.t))
+        x, t = (np.asarray(a[..., place : place + 1], float) for a in (trainer.examples.x, trainer.examples.t))
+        held = spec.layout.take(params, place)
         with jax.enable_x64(True):
-            program, architecture, shapes = _alone(net)
-            held = [leaf[own][_corner(shape)] for leaf, shape in zip(leaves, shapes, strict=True)]
-            start = structure.unflatten([leaf.astype(float) for leaf in held])
-            limit, options = jnp.int32(net.setup.finish), compiled.lanes_options()
-            end, taken[place] = compiled.call(finish, program, options, start, x, t, limit, architecture)
-        for old, new in zip(held, jax.tree.leaves(end), strict=True):
-            old[...] = new  # a view of the tile's parameters
-    return programs.State(jax.tree.map(jnp.asarray, params), state.moments), taken
+            alone, architecture = _alone(net)
+            own = spec.network.resize(held, spec.inputs, alone.network.features)
+            start = jax.tree.map(lambda leaf: leaf.astype(float), own)
+            end, taken[place] = minimise(alone, start, x, t, jnp.int32(setup.finish), architecture)
+        _write(held, spec.network.resize(jax.tree.map(np.asarray, end), spec.inputs, spec.network.features))
+    with trainer.tile.arithmetic:
+        trainer.state = trainer.state._replace(params=jax.tree.map(jnp.asarray, params))
+    return taken
 
 
-def _alone(net: NetId) -> tuple[programs.Program, Architecture, list[tuple[int, ...]]]:
-    """The exact program of one net and of no other, what its network is told, and its parameters' shapes."""
-    candidates = Candidates.of([net.setup])
-    tile = Tile(program_of(net.setup, candidates), candidates, (net,))
-    given = choices_arrays(tile), nets_arrays(tile)
-    program = replace(programs.judged_part(tile.program), form="product", transforms=())
-    shapes = programs.shapes(tile.program, *given)
-    check_finishable(net.setup, sum(map(math.prod, shapes)))
-    return program, programs.architecture_of(*given), shapes
+def _write(views: Any, values: Any) -> None:
+    """Write values into views of a tile's parameters."""
+    for view, value in zip(jax.tree.leaves(views), jax.tree.leaves(values), strict=True):
+        view[...] = value
 
 
-def _corner(shape: tuple[int, ...]) -> tuple[slice, ...]:
-    return tuple(slice(size) for size in shape)
+def _alone(net: NetId) -> tuple[EvalSpec, Architecture]:
+    """The exact network of one net and of no other, and its architecture.
+
+    Raises:
+        ArithjaxError: it has too many parameters to be finished.
+    """
+    branches = Branches.of([net.setup])
+    tile = Tile(specs_of(net.setup, branches, layout=PRODUCT), branches, (net,))
+    shared, per_net = shared_arrays(tile), per_net_arrays(tile)
+    spec = tile.specs.train.evaluation
+    check_finishable(net.setup, sum(map(math.prod, parameter_shapes(spec, shared, per_net))))
+    return spec, architecture_of(shared, per_net)
 
 
-def finish(
-    program: programs.Program, params: Any, x: jax.Array, t: jax.Array, steps: jax.Array, architecture: Architecture
+@compiled(lambda spec: lanes_options())
+def minimise(
+    spec: EvalSpec, params: Any, x: jax.Array, t: jax.Array, steps: jax.Array, architecture: Architecture
 ) -> tuple[Any, jax.Array]:
-    """One net's parameters after at most `steps` steps on `x [examples, inputs, 1]`, `t [examples, 1]`, and the steps
-    done. A step that does not lessen the loss, or leads to no finite one, is refused; a net that no step helps ends."""
+    """One net's parameters after at most `steps` steps, and the steps done.
+
+    x, t: `[examples, inputs, 1]`, `[examples, 1]`. A step that does not lessen the loss, or leads to no finite one, is
+    refused; a net that no step helps ends.
+    """
     start, restore = ravel_pytree(params)
 
-    def errors(place: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
-        return (program.network.predict(restore(place), x, architecture) - t)[:, 0]
+    def errors(vector: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
+        return (spec.network.predict(restore(vector), x, architecture) - t)[:, 0]
 
-    def error(place: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
-        return errors(place, x[None], t[None])[0]
+    def error(vector: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
+        return errors(vector, x[None], t[None])[0]
 
-    def allowed(place: jax.Array) -> jax.Array:
-        place = place.astype(program.precision).astype(place.dtype)
-        return ravel_pytree(program.network.constrain(restore(place)))[0] if program.units else place
+    def rounded(vector: jax.Array) -> jax.Array:
+        """To the net's own precision, and within the bounds of its weights."""
+        vector = vector.astype(spec.precision).astype(vector.dtype)
+        free = restore(vector)
+        bounded = spec.network.constrain(free)
+        return vector if bounded is free else ravel_pytree(bounded)[0]
 
     def step(search: Search) -> Search:
-        place = search.place
-        now, slopes = jax.vmap(jax.value_and_grad(error), (None, 0, 0))(place, x, t)
-        matrix = _gram(slopes)
+        params = search.params
+        residuals, jacobian = jax.vmap(jax.value_and_grad(error), (None, 0, 0))(params, x, t)
+        matrix = _gram(jacobian)
         factor = _cholesky(matrix + search.damping * jnp.diag(jnp.diag(matrix) + 1e-30))
 
         def solve(b: jax.Array) -> jax.Array:
             return jax.scipy.linalg.cho_solve((factor, True), b)
 
-        velocity = -solve(slopes.T @ now)
-        ahead = errors(place + CURVATURE_STEP * velocity, x, t)
-        curvature = 2 / CURVATURE_STEP * ((ahead - now) / CURVATURE_STEP - slopes @ velocity)
-        acceleration = -solve(slopes.T @ curvature)
-        straight = 2 * jnp.linalg.norm(acceleration) <= ACCELERATION * jnp.linalg.norm(velocity)
-        there = allowed(place + velocity + acceleration / 2)
-        loss = (errors(there, x, t) ** 2).sum()
-        taken = straight & (loss < search.loss)
-        damping = jnp.where(taken, search.damping / DOWN, search.damping * UP)
+        velocity = -solve(jacobian.T @ residuals)
+        probe = errors(params + CURVATURE_STEP * velocity, x, t)
+        curvature = 2 / CURVATURE_STEP * ((probe - residuals) / CURVATURE_STEP - jacobian @ velocity)
+        acceleration = -solve(jacobian.T @ curvature)
+        small = 2 * jnp.linalg.norm(acceleration) <= ACCELERATION * jnp.linalg.norm(velocity)
+        candidate = rounded(params + velocity + acceleration / 2)
+        loss = (errors(candidate, x, t) ** 2).sum()
+        accepted = small & (loss < search.loss)
+        damping = jnp.where(accepted, search.damping / DOWN, search.damping * UP)
         return Search(
-            jnp.where(taken, there, place),
-            jnp.where(taken, loss, search.loss),
-            jnp.maximum(damping, jnp.finfo(place.dtype).eps),
+            jnp.where(accepted, candidate, params),
+            jnp.where(accepted, loss, search.loss),
+            jnp.maximum(damping, jnp.finfo(params.dtype).eps),
             search.steps + 1,
         )
 
@@ -139,18 +148,18 @@ def finish(
 
     begin = Search(start, (errors(start, x, t) ** 2).sum(), jnp.asarray(START, start.dtype), jnp.int32(0))
     end = jax.lax.while_loop(going, step, begin)
-    return restore(end.place), end.steps
+    return restore(end.params), end.steps
 
 
-def _gram(slopes: jax.Array) -> jax.Array:
-    """`slopes.T @ slopes` for `slopes [examples, parameters]`, block by block."""
-    examples, parameters = slopes.shape
-    filled = jnp.pad(slopes, ((0, -examples % SUMMED), (0, 0)))
+def _gram(jacobian: jax.Array) -> jax.Array:
+    """`jacobian.T @ jacobian` for `jacobian [examples, parameters]`, block by block."""
+    examples, parameters = jacobian.shape
+    filled = jnp.pad(jacobian, ((0, -examples % SUMMED), (0, 0)))
 
     def add(total: jax.Array, block: jax.Array) -> tuple[jax.Array, None]:
         return total + block.T @ block, None
 
-    zero = jnp.zeros((parameters, parameters), slopes.dtype)
+    zero = jnp.zeros((parameters, parameters), jacobian.dtype)
     return jax.lax.scan(add, zero, filled.reshape(-1, SUMMED, parameters))[0]
 
 

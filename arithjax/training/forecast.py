@@ -1,4 +1,4 @@
-"""What a plan will cost before anything is trained: its programs, what padding wastes, and the seconds it may take."""
+"""Forecast: what a plan costs before anything is trained, as `arithjax run --plan` shows it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ import pandas as pd
 
 from arithjax.models.mlp import count_parameters
 from arithjax.setup import cell
-from arithjax.training.planning import Candidates, Tile, compile_seconds, seconds
-from arithjax.training.programs import training_part
+from arithjax.training.cost import compile_seconds, seconds
+from arithjax.training.specs import Branches, TrainSpec
+from arithjax.training.tile import Tile
 
 
 def forecast(tiles: Sequence[Tile]) -> pd.DataFrame:
-    """A row a program: its form, places and padded layers, its runs and nets, the share of its arithmetic that padding
-    and places without a net waste, the expected seconds on one core, and the names it chooses from."""
-    runs: dict[tuple, list[Tile]] = defaultdict(list)
+    """A row a program.
+
+    Columns: its form, places and padded layers, its runs and nets, the share of its arithmetic that padding and places
+    without a net waste, the expected seconds on one core, and the names it chooses from.
+    """
+    runs: dict[tuple[TrainSpec, Branches], list[Tile]] = defaultdict(list)
     for tile in tiles:
-        runs[training_part(tile.program), tile.candidates].append(tile)
+        runs[tile.specs.train, tile.branches].append(tile)
     rows = [
         {
-            "form": program.form,
-            "places": program.nets,
+            "form": spec.layout.name,
+            "places": spec.nets,
             "layers": _layers(members[0]),
-            "batch": program.batch,
+            "batch": spec.batch,
             "runs": len(members),
             "nets": sum(len(tile.nets) for tile in members),
             "padding": _padding(members),
-            "compile_seconds": compile_seconds(sum(map(len, candidates.layers))),
+            "compile_seconds": compile_seconds(branches),
             "train_seconds": sum(map(seconds, members)),
-            "choices": _names(candidates),
+            "choices": _names(branches),
         }
-        for (program, candidates), members in runs.items()
+        for (spec, branches), members in runs.items()
     ]
     return pd.DataFrame(rows).sort_values("train_seconds", ascending=False, ignore_index=True)
 
@@ -55,13 +59,13 @@ def plan_text(tiles: Sequence[Tile], workers: int) -> str:
 def _layers(tile: Tile) -> str:
     """Layer sizes, as padded, after the models they are of; a user's own model is named alone."""
     model = [] if tile.setup.model == "mlp" else [cell(tile.setup.model)]
-    sizes = [] if tile.program.form == "lifted" else ["-".join(map(str, _sizes(tile)))]
-    return " ".join(model + sizes)
+    sizes = _sizes(tile)
+    return " ".join(model + (["-".join(map(str, sizes))] if sizes else []))
 
 
-def _names(candidates: Candidates) -> str:
+def _names(branches: Branches) -> str:
     """All activations, optimisers, losses and operations to choose from, each once."""
-    kinds = set().union(*candidates.layers), candidates.optimizers, candidates.losses, candidates.ops
+    kinds = set().union(*branches.layers), branches.optimizers, branches.losses, branches.ops
     return "; ".join(" ".join(sorted(names)) for names in kinds if names)
 
 
@@ -69,13 +73,15 @@ def _padding(tiles: Sequence[Tile]) -> float:
     """The share of arithmetic that is not the nets' own."""
     done = used = 0
     for tile in tiles:
-        inputs, known = tile.program.inputs, tile.program.form != "lifted"
-        done += tile.setup.last_step * tile.program.nets * (count_parameters(_sizes(tile)) if known else 1)
+        sizes = _sizes(tile)
+        done += tile.setup.last_step * tile.places * (count_parameters(sizes) if sizes else 1)
         for net in tile.nets:
-            used += net.setup.last_step * (count_parameters((inputs, *net.setup.widths, 1)) if known else 1)
+            own = count_parameters((tile.specs.train.inputs, *net.setup.widths, 1)) if sizes else 1
+            used += net.setup.last_step * own
     return 1 - used / done
 
 
 def _sizes(tile: Tile) -> tuple[int, ...]:
-    """Layer sizes as padded, from the inputs on."""
-    return tile.program.inputs, *tile.program.network.features
+    """Layer sizes as padded, from the inputs on; empty where nothing is known of the layers."""
+    spec = tile.specs.train
+    return (spec.inputs, *spec.network.features) if spec.network.features else ()

@@ -66,8 +66,10 @@ def sums(predictions: jax.Array, block: Block) -> Sums:
 
 
 def blocks(x: np.ndarray, t: np.ndarray, std: float) -> Block:
-    """Points `x [points, arity]`, `t [points]` in blocks of equal size, `[blocks, BLOCK, ...]`; the last is filled with
-    its first point."""
+    """Points `x [points, arity]`, `t [points]` in blocks of equal size, `[blocks, BLOCK, ...]`.
+
+    The last block is filled up with its first point, which then has weight 0.
+    """
     rows = np.arange(-(-len(x) // BLOCK) * BLOCK).reshape(-1, BLOCK)
     inside = rows < len(x)
     rows = np.where(inside, rows, rows[:, :1])

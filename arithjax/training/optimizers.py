@@ -1,26 +1,28 @@
-"""Optimisers, schedules and losses: how a net is trained.
+"""Optimisers, schedules, ramps and losses: how a net is trained.
 
-An optimiser is an optax direction with its default numbers; the learning rate is applied afterwards. All numbers may
-be traced arrays, so that changing one compiles nothing. To add one:
+An optimiser is an optax gradient transformation without its learning rate, which is applied afterwards, and its default
+hyperparameters. These may be traced arrays, so that changing one compiles nothing. To add one:
 
     aj.OPTIMIZERS["yogi"] = aj.Optimizer("yogi", "Zaheer et al. 2018", lambda n: optax.scale_by_yogi(n.beta1, n.beta2))
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from arithjax.registry import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
+from arithjax.setup import Setup
 
 
 class Numbers(NamedTuple):
-    """What an optimiser's rule needs besides the learning rate: scalars."""
+    """The hyperparameters of an optimiser's rule besides its learning rate: scalars, fields of a setup."""
 
     beta1: jax.Array
     beta2: jax.Array
@@ -136,3 +138,49 @@ LOSSES.fill(
         Loss("relative", "((p - t) / (1 + |t|))²", lambda p, t: ((p - t) / (1 + jnp.abs(t))) ** 2),
     ],
 )
+
+
+def default(value: float | None, otherwise: float) -> float:
+    """A field's value, or what stands for None."""
+    return otherwise if value is None else value
+
+
+def decay_of(setup: Setup) -> float:
+    """The weight decay of a setup: its own, or its optimiser's."""
+    return default(setup.weight_decay, OPTIMIZERS[setup.optimizer].weight_decay)
+
+
+def slots(optimizer: Optimizer, numbers: Numbers, params: Any) -> int:
+    """How many trees of the parameters' shape an optimiser keeps."""
+    state = jax.eval_shape(optimizer.rule(numbers).init, params)
+    kept = sum(not jnp.issubdtype(leaf.dtype, jnp.integer) for leaf in jax.tree.leaves(state))
+    return kept // len(jax.tree.leaves(params))
+
+
+def direction(
+    optimizer: Optimizer, numbers: Numbers, gradient: Any, params: Any, moments: tuple, step: jax.Array
+) -> tuple[Any, tuple]:
+    """The optimiser's direction and its new moments.
+
+    An optax state is trees of the parameters' shape plus integer counts. The trees are taken from `moments`, so that
+    optimisers can share their memory, and the counts are the step.
+    """
+    rule = optimizer.rule(numbers)
+    shapes, structure = jax.tree.flatten(jax.eval_shape(rule.init, params))
+    counts = [jnp.issubdtype(shape.dtype, jnp.integer) for shape in shapes]
+    stored = iter(jax.tree.leaves(moments))
+    leaves = [jnp.asarray(step, jnp.int32) if count else next(stored) for count in counts]
+    moved, state = rule.update(gradient, jax.tree.unflatten(structure, leaves), params)
+    kept = [leaf for leaf, count in zip(jax.tree.leaves(state), counts, strict=True) if not count]
+    return moved, jax.tree.unflatten(jax.tree.structure(moments), [*kept, *stored])
+
+
+def clip_norm(gradient: Any, limit: jax.Array, axes: Callable[[jax.Array], tuple[int, ...]]) -> Any:
+    """Each net's gradient scaled down to a global norm of at most `limit` (Pascanu et al. 2013).
+
+    axes: those of a leaf that belong to one net.
+    """
+    squares = [jnp.sum(g * g, axis=axes(g), keepdims=g.ndim > len(axes(g))) for g in jax.tree.leaves(gradient)]
+    norm = jnp.sqrt(functools.reduce(jnp.add, squares))
+    factor = jnp.minimum(1.0, limit / jnp.maximum(norm, 1e-30))
+    return jax.tree.map(lambda g: g * factor, gradient)

@@ -1,42 +1,37 @@
-"""Many setups and seeds at once: plan them, train every tile on a free core or device, and judge what was learnt."""
+"""Workers: all tiles of a plan, trained side by side on a machine's cores or devices."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
-import numpy as np
 import pandas as pd
 
 from arithjax.environment import devices_and_workers
-from arithjax.errors import ArithjaxError, Interrupted, check_count, check_seed
+from arithjax.errors import ArithjaxError, check_count, check_seed
 from arithjax.setup import Setup
 from arithjax.tables.schema import in_order
-from arithjax.training import programs, stages
-from arithjax.training.arrays import choices_arrays, nets_arrays
-from arithjax.training.finishing import finish_tile
-from arithjax.training.judge import Judge, Record
-from arithjax.training.planning import NetId, Tile, plan
+from arithjax.training.outcome import Trained, train_tile
+from arithjax.training.planning import plan
+from arithjax.training.specs import Specs
+from arithjax.training.tile import NetId, Tile
 
 
-@dataclass
-class Trained:
-    """A tile after training: its table rows, and the state to keep a net from."""
+def train(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFrame:
+    """Train every setup from seeds `0 .. seeds - 1`.
 
-    tile: Tile
-    rows: pd.DataFrame
-    state: programs.State
-    fits: tuple
+    Args:
+        setups: what to train; `trial` numbers them in the table.
+        seeds: nets of each setup.
+        seed: the root of all randomness.
 
+    Returns:
+        A table with the columns of `nets.parquet`: one row a net, in the order of setups and seeds.
 
-def train_setups(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFrame:
-    """Train every setup from seeds `0 .. seeds - 1`; one row a net, in the order of setups and seeds.
-
-    `seed` is the root of all randomness. Columns are those of `nets.parquet`; `trial` numbers the setups.
+    Raises:
+        ArithjaxError: an argument is not what it has to be.
     """
     if isinstance(setups, Setup):
         raise ArithjaxError("setups is a single Setup; put it in a list: [setup].")
@@ -65,10 +60,10 @@ def train_nets(
     """
     devices, free = devices_and_workers()
     workers = workers or free
-    yield from run_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event())
+    yield from train_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event())
 
 
-def run_tiles(
+def train_tiles(
     tiles: Iterable[Tile],
     root: int,
     workers: int,
@@ -76,15 +71,15 @@ def run_tiles(
     progress: Callable[[int], None],
     stop: threading.Event,
 ) -> Iterator[Trained]:
-    """Each worker takes the next tile; while one compiles, the others train."""
-    waiting, finished = _Waiting(tiles), queue.SimpleQueue()
+    """Train tiles, a thread a worker: while one compiles, the others train. Arguments as for `train_nets`."""
+    waiting, finished = _Waiting(tiles), queue.SimpleQueue[Trained | BaseException]()
     left = len(waiting.tiles)
 
     def work(device: jax.Device) -> None:
         while not stop.is_set() and (tile := waiting.take()) is not None:
             try:
                 with jax.default_device(device):
-                    finished.put(run_tile(tile, root, progress, stop))
+                    finished.put(train_tile(tile, root, progress, stop))
             except BaseException as error:
                 finished.put(error)
                 return
@@ -110,62 +105,23 @@ class _Waiting:
 
     def __init__(self, tiles: Iterable[Tile]):
         self.tiles = list(tiles)
-        self.compiling: set[programs.Program] = set()
-        self.known: set[programs.Program] = set()
+        self.compiling: set[Specs] = set()
+        self.known: set[Specs] = set()
         self.lock = threading.Lock()
 
     def take(self) -> Tile | None:
+        """The next tile for a worker; None when all are begun."""
         with self.lock:
             if not self.tiles:
                 return None
-            free = (i for i, tile in enumerate(self.tiles) if tile.program not in self.compiling)
+            free = (i for i, tile in enumerate(self.tiles) if tile.specs not in self.compiling)
             tile = self.tiles.pop(next(free, 0))
-            if tile.program not in self.known:
-                self.compiling.add(tile.program)
+            if tile.specs not in self.known:
+                self.compiling.add(tile.specs)
             return tile
 
     def compiled(self, tile: Tile) -> None:
+        """Note that a tile's programs are compiled."""
         with self.lock:
-            self.known.add(tile.program)
-            self.compiling.discard(tile.program)
-
-
-def run_tile(
-    tile: Tile, root: int, progress: Callable[[int], None] = lambda steps: None, stop: threading.Event | None = None
-) -> Trained:
-    """Train and judge one tile; a pure function of the tile and the root seed."""
-    with tile.program.arithmetic:
-        return _run(tile, root, progress, stop)
-
-
-def _run(tile: Tile, root: int, progress: Callable[[int], None], stop: threading.Event | None) -> Trained:
-    program, setup = tile.program, tile.setup
-    choices, nets = choices_arrays(tile), nets_arrays(tile)
-    key = jnp.uint32(root)
-    state = stages.initial(program, key, choices, nets)
-    examples = stages.prepare(program, key, choices, nets)
-    fits = examples.input_fit, examples.target_fit
-    record = Record(tile, Judge(tile, state, fits, choices, nets))
-
-    start, longest = 0, int(max(np.diff([0, *setup.evaluation_steps])))
-    for step in setup.evaluation_steps:
-        if stop is not None and stop.is_set():
-            raise Interrupted
-        state = stages.advance(program, state, examples, (start, step), longest, key, choices, nets)
-        record.see(step, state)
-        progress((step - start) * len(tile.nets))
-        start = step
-        if setup.restart is not None and step < setup.last_step and (again := record.restarts()).any():
-            fresh = stages.initial(program, key, choices, nets, 1 + step)
-            state = state._replace(params=programs.select(program, jnp.asarray(again), fresh.params, state.params))
-        if setup.stop_early and step < setup.last_step:
-            over = record.over(step)
-            # at rate 0 a net stays as it is, whatever its neighbours do
-            nets = nets._replace(learning_rate=jnp.where(jnp.asarray(over), 0, nets.learning_rate))
-            if over[: len(tile.nets)].all():
-                progress((setup.last_step - step) * len(tile.nets))
-                break
-    if setup.finish and setup.until is None:
-        state, taken = finish_tile(tile, state, examples, stop)
-        record.finished(taken, state)
-    return Trained(tile, record.rows(), record.state, fits)
+            self.known.add(tile.specs)
+            self.compiling.discard(tile.specs)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
+from arithjax.studies import recording as keeping
 from arithjax.tables import loading
 from arithjax.training import curves as recording
 
@@ -15,7 +16,7 @@ WIDE = aj.Setup(**QUICK, widths=(96,), activation="tanh")
 
 @pytest.fixture(scope="module")
 def curves():
-    return recording.record([NARROW, WIDE], seeds=5, seed=3)
+    return recording.curves([NARROW, WIDE], seeds=5, seed=3)
 
 
 def test_steps_are_even_in_the_logarithm_and_end_at_the_last():
@@ -58,7 +59,7 @@ def test_a_module_of_ones_own_has_no_units_to_count(add):
             return nn.Dense(1)(x)
 
     add(aj.MODELS, aj.FlaxModel("line", lambda setup: Line()))
-    recorded = recording.record([aj.Setup(**QUICK, model="line")], seeds=2)
+    recorded = recording.curves([aj.Setup(**QUICK, model="line")], seeds=2)
     assert recorded["dead_units"].isna().all()
     assert (recorded["gradient_norm"] > 0).all()
 
@@ -75,7 +76,7 @@ def test_a_study_keeps_its_curves_and_records_none_twice(tmp_path, monkeypatch):
     half.to_parquet(tmp_path / "curved" / loading.CURVES)
     aj.run(study, tmp_path)
     pd.testing.assert_frame_equal(loading.load_curves(tmp_path / "curved"), kept)
-    monkeypatch.setattr(recording, "record_tile", None)  # would fail if anything were left to record
+    monkeypatch.setattr(keeping, "record", None)  # would fail if anything were left to record
     aj.run(study, tmp_path)
 
 

@@ -1,0 +1,166 @@
+"""The contracts that all models meet: what a network can be asked, and where nets stand in arrays.
+
+A **model** is a registry's member; it makes the network of a setup. A **network** is a function of parameters, written
+for lanes: every array carries the net as its last axis. `Network` has a default for all that most networks do not
+have, so that whoever needs to know something of a network calls it, and nobody asks what kind it is.
+
+To add a family of networks: subclass `Network`, write `initial` and `predict`, and a model that returns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.models.initializers import Scaling
+
+if TYPE_CHECKING:
+    import sympy
+
+Params = Any
+"""A tree of arrays: the trainable numbers of one net, or of all nets of a program."""
+
+
+class Architecture(NamedTuple):
+    """What may differ between the nets of one compiled network.
+
+    widths: `[layers + 1, lanes]` true widths, from the inputs to the output; units beyond them are padding.
+    activation: `[layers]` index of each layer's activation among those it can choose from.
+    scaling: variance and distribution of the initial weights, scalars.
+    """
+
+    widths: jax.Array
+    activation: jax.Array
+    scaling: Scaling
+
+
+class Network:
+    """A network, lanes last. Shapes below have `lanes` nets; parameters are as `initial` makes them."""
+
+    features: tuple[int, ...]
+    """Units of each layer, the output last; empty where nothing is known of the layers."""
+    flops: ClassVar[int] = 6
+    """Floating-point operations of a training step for each weight and example: forward, and twice backward."""
+    padded: bool = False
+    """Whether layers are wider than those of the nets, so that several architectures share the program."""
+    branchless: bool = False
+    """Whether nothing is chosen at run time: one activation a layer, one optimiser."""
+    penalised_below: float = float("inf")
+    """The regulariser counts while a net's loss is below this."""
+
+    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
+        """Initial parameters of one net, in one lane, drawn from its own key."""
+        raise NotImplementedError
+
+    def predict(
+        self, params: Params, x: jax.Array, architecture: Architecture, noise: Callable | None = None
+    ) -> jax.Array:
+        """Predictions `[batch, lanes]` for transformed inputs `x [batch, in, lanes]`.
+
+        noise: given in training only; `noise(layer, shape)` makes uniform numbers `[*shape, lanes]`.
+        """
+        raise NotImplementedError
+
+    def drawn_as(self) -> Network:
+        """The network whose initial parameters hold this one's (see `resize`), so that many share a program."""
+        return self
+
+    def judged_as(self, widths: tuple[int, ...]) -> Network:
+        """The network in which nets with these hidden widths are evaluated, whatever program trained them."""
+        return self
+
+    def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
+        """Parameters, lanes last, for layers of other sizes: cut off, or filled up with zeros."""
+        return params
+
+    def parameters(self, inputs: int, widths: tuple[int, ...]) -> int | None:
+        """The number of parameters of a net with these hidden widths; None where only drawing tells."""
+        return None
+
+    def hidden(self, params: Params, x: jax.Array, architecture: Architecture) -> list[jax.Array]:
+        """Outputs of the hidden layers, `[points, units, lanes]` each; empty where there are none to look at."""
+        return []
+
+    def formula(self, params: Params, x: list[sympy.Expr], widths: tuple[int, ...]) -> sympy.Expr | None:
+        """What one net computes of the expressions `x`; None where there is no short formula."""
+        return None
+
+    def constrain(self, params: Params) -> Params:
+        """Parameters after an optimiser's step; this very object where nothing is constrained."""
+        return params
+
+    def penalty(self, params: Params) -> jax.Array:
+        """The regulariser of each net, `[lanes]`."""
+        raise NotImplementedError
+
+    def sparsity_error(self, params: Params) -> jax.Array | None:
+        """The largest distance of a weight from -1, 0 and 1, `[lanes]`; None where no weight has to be discrete."""
+        return None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the net stands in the arrays of a training state: their last axis (lanes), or their first (under `vmap`).
+
+    name: as the column `program` of a table records it.
+    """
+
+    name: str
+    lanes: bool
+
+    def map(self, function: Callable) -> Callable:
+        """`function(state, *others)` for all nets, where `function` is written for lanes.
+
+        The state has this layout; all other arguments have the net last. Under `vmap` each net is one lane.
+        """
+        if self.lanes:
+            return function
+
+        def one_lane_each(argument: Any) -> Any:
+            return jax.tree.map(lambda a: jnp.moveaxis(a, -1, 0)[..., None], argument)
+
+        return lambda state, *others: jax.vmap(function)(state, *map(one_lane_each, others))
+
+    def per_net(self, values: jax.Array) -> jax.Array:
+        """`values [lanes]`, within `map`, so that they broadcast against parameters."""
+        return values[None, None, :] if self.lanes else values[0]
+
+    def net_axes(self, leaf: jax.Array) -> tuple[int, ...]:
+        """Within `map`: the axes of a parameter that belong to one net."""
+        return tuple(range(leaf.ndim - 1)) if self.lanes else tuple(range(leaf.ndim))
+
+    def take(self, tree: Any, net: int) -> Any:
+        """One net's arrays, in one lane, as views where they are numpy's."""
+        return jax.tree.map(lambda leaf: leaf[..., net : net + 1] if self.lanes else leaf[net], tree)
+
+    def from_lanes(self, tree: Any) -> Any:
+        """Arrays with the net last, in this layout."""
+        return jax.tree.map(lambda leaf: leaf if self.lanes else np.moveaxis(leaf, -1, 0)[..., None], tree)
+
+    def repeat(self, tree: Any, nets: int) -> Any:
+        """So many copies of one net's arrays, which have no axis for the net in lanes, in this layout."""
+        return jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * nets, -1 if self.lanes else 0), tree)
+
+    def select(self, chosen: jax.Array, new: Any, old: Any) -> Any:
+        """`new` for the chosen nets, `chosen [nets]`, and `old` for the others."""
+
+        def where(new: jax.Array, old: jax.Array) -> jax.Array:
+            shape = [1] * new.ndim
+            shape[-1 if self.lanes else 0] = len(chosen)
+            return jnp.where(chosen.reshape(shape), new, old)
+
+        return jax.tree.map(where, new, old)
+
+
+LANES = Layout("lanes", lanes=True)
+"""Multiply-sums over all nets of a program at once."""
+PRODUCT = Layout("product", lanes=False)
+"""Matrix products, a net at a time."""
+LIFTED = Layout("lifted", lanes=False)
+"""A user's own module, a net at a time."""
+LAYOUTS = {layout.name: layout for layout in (LANES, PRODUCT, LIFTED)}

@@ -1,0 +1,233 @@
+"""Evaluation: what the nets of a tile have learnt, at every evaluation and at the end.
+
+`Judge` computes errors of parameters on points, a pure function of both. `History` keeps what the evaluations found and
+selects the checkpoint that counts. `rows_of` makes the table rows.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from arithjax.tables.schema import SUCCESS
+from arithjax.task.points import Points, Task, evaluate
+from arithjax.task.transforms import Fitted
+from arithjax.training import inference, metrics
+from arithjax.training.initial import parameter_shapes
+from arithjax.training.tile import NetId, PerNet, Shared, Tile, per_net_arrays, shared_arrays
+
+
+class Judge:
+    """Errors of all nets of a tile on points, a block of points at a time.
+
+    fits: the fitted input and target transforms. Used in the arithmetic of the tile's precision.
+    """
+
+    def __init__(self, tile: Tile, fits: tuple[Fitted, Fitted], shared: Shared, per_net: PerNet):
+        spec, network = tile.specs.train.evaluation, tile.specs.train.network
+        if spec.layout.lanes:  # in a network of its own sizes, so that a net's errors do not depend on its program
+            network = network.judged_as(tile.setup.widths)
+        self.resized = network is not spec.network
+        self.spec, self.view = replace(spec, network=network), tile.specs.data.view
+        self.task = Task.of(tile.setup)
+        self.fits, self.shared, self.per_net = fits, shared, per_net
+        self.known: dict[int, tuple[Points, metrics.Block, jax.Array]] = {}
+
+    def errors(self, params: Any, points: Points) -> metrics.Errors:
+        """Errors of every net on points, arrays `[nets]`."""
+        if id(points) not in self.known:  # evaluated again and again on the same points
+            blocks = jax.tree.map(jnp.asarray, metrics.blocks(points.x, points.t, points.std))
+            self.known[id(points)] = points, blocks, self._inputs(blocks)
+        _, blocks, inputs = self.known[id(points)]
+        sums = self._sums(self._own(params), blocks, inputs)
+        return metrics.combine(sums, len(points.x), points.std)
+
+    def certify(self, params: Any, candidates: np.ndarray) -> np.ndarray:
+        """Which of the candidate nets are right on the whole domain; stops once none is left."""
+        domain, certified = self.task.domain, candidates.copy()
+        if domain is None:
+            return np.zeros_like(candidates)
+        own = self._own(params)
+        blocks = metrics.blocks(domain, evaluate(self.task.op, domain, self.task.precision), 1.0)
+        for i in range(len(blocks.x)):
+            if not certified.any():
+                break
+            block = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], blocks)
+            right = np.asarray(self._sums(own, block, self._inputs(block)).right)[0]
+            certified &= right == block.weight.sum()
+        return certified
+
+    def sparsity_error(self, params: Any) -> np.ndarray:
+        """The sparsity error of every net, `[nets]`; NaN where no weight has to be discrete."""
+        if jax.eval_shape(self.spec.network.sparsity_error, params) is None:
+            return np.full(self.spec.nets, np.nan)
+        return np.asarray(inference.sparsity_error(self.spec, self._own(params)))
+
+    def _own(self, params: Any) -> Any:
+        """The parameters in the sizes of the judge's network."""
+        if not self.resized:
+            return params
+        return jax.tree.map(jnp.asarray, self.spec.network.resize(params, self.spec.inputs, self.spec.network.features))
+
+    def _inputs(self, blocks: metrics.Block) -> jax.Array:
+        return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
+
+    def _sums(self, params: Any, blocks: metrics.Block, inputs: jax.Array) -> metrics.Sums:
+        y = inference.predict(self.spec, params, inputs, self.shared, self.per_net)
+        return inference.errors(self.view, y, self.fits[1], blocks, self.shared.target_transform)
+
+
+@np.errstate(invalid="ignore", over="ignore")
+def mse_of(errors: metrics.Errors, points: Points) -> np.ndarray:
+    """Mean squared errors in original units, `[nets]`."""
+    return (errors.relative_rmse * points.std) ** 2
+
+
+@dataclass
+class Checkpoint:
+    """For each net the evaluation that counts: its parameters, errors within the range and, if known, beyond it."""
+
+    params: Any
+    errors: metrics.Errors
+    beyond: metrics.Errors | None = None
+
+
+class History:
+    """What the evaluations of a tile found, and for each net the one that counts.
+
+    With a threshold that is the one with the smallest interpolation MSE (NaN is the largest), as in Madsen & Johansen
+    (2020); otherwise the last.
+
+    solved_at, selected_at, stopped_at: steps, `[nets]`; NaN where a net was never solved.
+    """
+
+    def __init__(self, tile: Tile, judge: Judge):
+        self.setup, self.layout, self.judge = tile.setup, tile.specs.train.layout, judge
+        self.solved_at = np.full(tile.places, np.nan)
+        self.selected_at = np.zeros(tile.places, int)
+        self.stopped_at = np.full(tile.places, self.setup.last_step)
+        self.best = np.full(tile.places, np.inf)
+        self.mses: list[np.ndarray] = []  # interpolation MSE, an evaluation each
+        self.since = np.zeros(tile.places, int)  # the first evaluation after a net's latest start
+        self.checkpoint: Checkpoint | None = None
+
+    def evaluate(self, step: int | np.ndarray, params: Any) -> None:
+        """Evaluate all nets after so many steps, of all nets or of each, and select."""
+        points = self.judge.task.interpolation_points
+        errors = self.judge.errors(params, points)
+        mse = mse_of(errors, points)
+        self.mses.append(mse)
+        if self.setup.threshold is None:
+            self.checkpoint, self.selected_at[:] = Checkpoint(params, errors), step
+            solved = errors.relative_rmse <= metrics.LEARNED
+        else:
+            solved = self._select(step, params, errors, mse) < self.setup.threshold
+        self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
+
+    def finished(self, taken: np.ndarray, params: Any) -> None:
+        """Evaluate after finishing: the steps that each net took follow those it has trained."""
+        self.stopped_at = self.stopped_at + taken
+        self.evaluate(self.stopped_at, params)
+
+    def _select(self, step: int | np.ndarray, params: Any, errors: metrics.Errors, mse: np.ndarray) -> np.ndarray:
+        """Keep this evaluation of the nets that were never better; the extrapolation MSE of all."""
+        points = self.judge.task.extrapolation_points
+        beyond = self.judge.errors(params, points)
+        kept = self.checkpoint or Checkpoint(params, errors, beyond)
+        better = np.nan_to_num(mse, nan=np.inf) < self.best
+        self.best = np.where(better, mse, self.best)
+        self.selected_at = np.where(better, step, self.selected_at)
+
+        def chosen(new: metrics.Errors, old: metrics.Errors | None) -> metrics.Errors:
+            return metrics.Errors(*(np.where(better, *pair) for pair in zip(new, old or new, strict=True)))
+
+        self.checkpoint = Checkpoint(
+            self.layout.select(jnp.asarray(better), params, kept.params),
+            chosen(errors, kept.errors),
+            chosen(beyond, kept.beyond),
+        )
+        return mse_of(beyond, points)
+
+    def over(self, step: int) -> np.ndarray:
+        """Which nets have stopped by now, with those that are solved, dead or diverged at this evaluation."""
+        if self.setup.threshold is None and self.checkpoint is not None:
+            grade = metrics.grade(self.checkpoint.errors, np.zeros(len(self.best), bool))
+            ended = (grade <= metrics.GRADES.index("dead")) | (grade >= metrics.GRADES.index("learned"))
+        else:
+            ended = np.isfinite(self.solved_at) | ~np.isfinite(self.mses[-1])
+        self.stopped_at = np.where(ended & (self.stopped_at == self.setup.last_step), step, self.stopped_at)
+        return self.stopped_at < self.setup.last_step
+
+    def restarts(self, above: float) -> np.ndarray:
+        """Which nets start again (Schlör et al. 2020).
+
+        After at least five evaluations, the interpolation MSE of the later half is `above` that on average, and not
+        below that of the earlier half by more than its standard deviation.
+        """
+        again = np.zeros(len(self.best), bool)
+        for net in range(len(again)):
+            seen = np.array([mse[net] for mse in self.mses[self.since[net] :]])
+            first, last = seen[: len(seen) // 2], seen[len(seen) // 2 :]
+            stuck = len(seen) > 5 and first.mean() <= last.mean() + last.std()
+            again[net] = stuck and last.mean() > above
+        self.since = np.where(again, len(self.mses), self.since)
+        return again
+
+
+def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
+    """The table rows of a tile's nets, from the evaluations that count."""
+    kept = history.checkpoint
+    assert kept is not None, "nothing was evaluated"
+    points, mse = judge.task.interpolation_points, mse_of(kept.errors, judge.task.interpolation_points)
+    graded = metrics.grade(kept.errors, judge.certify(kept.params, (kept.errors.right == 1) & judge.task.whole))
+    grades = np.array(metrics.GRADES, object)[graded]
+    measured = {
+        **_measured(judge, kept, mse),
+        "dead": grades == "dead",
+        "diverged": grades == "diverged",
+        "success": np.isin(grades, SUCCESS),
+        "solved_at": history.solved_at,
+        "selected_at": np.minimum(history.selected_at, history.stopped_at),
+        "trained_steps": history.stopped_at,
+        "beats": np.array(metrics.YARDSTICKS, object)[metrics.yardstick(mse, points)],
+        "grade": grades,
+    }
+    if tile.setup.threshold is not None:
+        measured["success"] = measured["extrapolation_mse"] < tile.setup.threshold
+    one_of = {net.setup: net for net in tile.nets}
+    about = {setup: {**setup.row(), "parameters": _parameters(tile, net)} for setup, net in one_of.items()}
+    identity = [{"trial": net.trial, "seed": net.seed, **about[net.setup]} for net in tile.nets]
+    cells = {name: values[: len(tile.nets)] for name, values in measured.items()}
+    return pd.DataFrame(identity).assign(program=tile.name, **cells)
+
+
+def _measured(judge: Judge, kept: Checkpoint, mse: np.ndarray) -> dict[str, np.ndarray]:
+    """Errors of the evaluations that count, by column: arrays `[nets]`."""
+    errors, points_beyond = kept.errors, judge.task.extrapolation_points
+    beyond = kept.beyond or judge.errors(kept.params, points_beyond)
+    return {
+        "mse": mse,
+        "relative_rmse": errors.relative_rmse,
+        "r2": 1 - errors.relative_rmse**2,
+        "exact": errors.right if judge.task.whole else np.full(len(mse), np.nan),
+        "max_error": errors.max_error,
+        "extrapolation_relative_rmse": beyond.relative_rmse,
+        "extrapolation_solved": beyond.relative_rmse <= metrics.LEARNED,
+        "extrapolation_mse": mse_of(beyond, points_beyond),
+        "sparsity_error": judge.sparsity_error(kept.params),
+    }
+
+
+def _parameters(tile: Tile, net: NetId) -> int:
+    """Trainable numbers of a net."""
+    spec = tile.specs.train
+    if (known := spec.network.parameters(spec.inputs, net.setup.widths)) is not None:
+        return known
+    one = replace(tile, nets=(net,))
+    return sum(map(math.prod, parameter_shapes(spec.evaluation, shared_arrays(one), per_net_arrays(one))))

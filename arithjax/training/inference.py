@@ -1,0 +1,91 @@
+"""Inference: numbers transformed for every net, predictions, and errors of predictions in original units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.task.transforms import Fitted, Transform
+from arithjax.training import metrics
+from arithjax.training.compiled import compiled
+from arithjax.training.specs import EvalSpec, ViewSpec
+from arithjax.training.tile import PerNet, Shared, Tile, architecture_of, per_net_arrays, shared_arrays
+
+
+@compiled()
+def transformed(spec: ViewSpec, x: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
+    """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, arity, nets]`."""
+
+    def of_block(x: jax.Array) -> jax.Array:
+        lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, spec.nets))
+        return _applied(spec, transform, Transform.forward, lanes, fit)
+
+    return jax.lax.map(of_block, x)
+
+
+@compiled()
+def predict(spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
+    """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, arity, nets]`."""
+
+    def of_nets(params: Any, inputs: tuple[jax.Array], per_net: PerNet) -> jax.Array:
+        return spec.network.predict(params, *inputs, architecture_of(shared, per_net))
+
+    def of_block(inputs: jax.Array) -> jax.Array:
+        outputs = spec.layout.map(of_nets)(params, (inputs,), per_net)
+        return outputs if spec.layout.lanes else outputs[:, :, 0].T
+
+    return jax.lax.map(of_block, inputs)
+
+
+@compiled()
+def original(spec: ViewSpec, y: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
+    """Outputs `y [blocks, points, nets]` in original units."""
+    return jax.lax.map(lambda y: _applied(spec, transform, Transform.inverse, y, fit), y)
+
+
+@compiled()
+def errors(spec: ViewSpec, y: jax.Array, fit: Fitted, blocks: metrics.Block, transform: jax.Array) -> metrics.Sums:
+    """Errors of outputs `y [blocks, points, nets]`, in original units: arrays `[blocks, nets]`."""
+
+    def of_block(block: tuple[jax.Array, metrics.Block]) -> metrics.Sums:
+        y, points = block
+        return metrics.sums(_applied(spec, transform, Transform.inverse, y, fit), points)
+
+    return jax.lax.map(of_block, (y, blocks))
+
+
+@compiled()
+def sparsity_error(spec: EvalSpec, params: Any) -> jax.Array:
+    """The sparsity error of every net, `[nets]`, of a network with discrete weights."""
+    return spec.network.sparsity_error(params)
+
+
+def _applied(spec: ViewSpec, transform: jax.Array, method: Any, values: jax.Array, fit: Fitted) -> jax.Array:
+    """The chosen transform's `method`, with a fit that broadcasts against `values [points, ...]`."""
+    row = Fitted(fit.shift[None], fit.scale[None])
+    branches = [lambda v, row, member=member: method(member, v, row) for member in spec.transforms]
+    return jax.lax.switch(transform, branches, values, row)
+
+
+def answer(
+    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array, shared: Shared, per_net: PerNet
+) -> jax.Array:
+    """Predictions `[points, nets]` of every net for arguments `x [points, arity]`, both in original units."""
+    view = tile.specs.data.view
+    inputs = transformed(view, x[None], fits[0], shared.input_transform)
+    y = predict(tile.specs.train.evaluation, params, inputs, shared, per_net)
+    return original(view, y, fits[1], shared.target_transform)[0]
+
+
+def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.ndarray) -> np.ndarray:
+    """Predictions `[points]` of one net, in its tile's program.
+
+    params, fits: the net's own arrays, without an axis for the net. x: `[points, arity]`.
+    """
+    with tile.arithmetic:
+        all_params = tile.specs.train.layout.repeat(params, tile.places)
+        all_fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * tile.places, -1), fits)
+        return np.asarray(answer(tile, all_params, all_fits, x, shared_arrays(tile), per_net_arrays(tile)))[:, 0]

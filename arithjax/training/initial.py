@@ -1,0 +1,110 @@
+"""The start of a training: initial weights and each net's own examples, drawn from its identity alone."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.models.network import LANES, Architecture
+from arithjax.task import examples
+from arithjax.task.examples import Examples
+from arithjax.training.compiled import compiled
+from arithjax.training.optimizers import slots
+from arithjax.training.specs import DataSpec, EvalSpec, TrainSpec
+from arithjax.training.tile import PerNet, Shared, architecture_of
+
+
+class State(NamedTuple):
+    """Parameters, and the optimiser's trees of the same shape."""
+
+    params: Any
+    moments: tuple[Any, ...]
+
+
+def keys_of(identity: jax.Array, root: jax.Array, purpose: int | jax.Array) -> jax.Array:
+    """Keys `[nets]` for one purpose, from each net's `identity [3, nets]` alone.
+
+    purpose: 0 for weights, 1 for examples, 1 + s for weights again after step s.
+    """
+
+    def of_net(words: jax.Array) -> jax.Array:
+        key = functools.reduce(jax.random.fold_in, words, jax.random.key(root))
+        return jax.random.fold_in(key, purpose)
+
+    return jax.vmap(of_net, in_axes=1)(identity)
+
+
+@compiled()
+def draw(spec: EvalSpec, root: jax.Array, identity: jax.Array, architecture: Architecture, purpose: jax.Array) -> Any:
+    """Parameters of every net, in the spec's layout, each drawn from its own key for this purpose."""
+
+    def of_net(key: jax.Array, widths: jax.Array) -> Any:
+        return spec.network.initial(key, spec.inputs, architecture._replace(widths=widths[:, None]))
+
+    keys = keys_of(identity, root, purpose)
+    if spec.layout.lanes:
+        params = jax.vmap(of_net, in_axes=(0, 1), out_axes=-1)(keys, architecture.widths)
+        params = jax.tree.map(lambda p: jnp.squeeze(p, -2), params)  # the one lane each was drawn in
+    else:
+        params = jax.vmap(of_net, in_axes=(0, 1))(keys, architecture.widths)
+    if spec.precision == "float64":  # whatever a user's own module draws
+        params = jax.tree.map(lambda p: p.astype(float), params)
+    return params
+
+
+def initial_params(spec: EvalSpec, root: jax.Array, shared: Shared, per_net: PerNet, purpose: int = 0) -> Any:
+    """Initial parameters of every net.
+
+    They are drawn for the network that the spec's is drawn as, so that few programs draw for all architectures.
+    """
+    architecture, number = architecture_of(shared, per_net), jnp.uint32(purpose)
+    drawn_as = spec.network.drawn_as()
+    if drawn_as is spec.network:
+        return draw(spec, root, per_net.identity, architecture, number)
+    wide = replace(spec, network=drawn_as, layout=LANES)
+    drawn = draw(wide, root, per_net.identity, _deepened(architecture, len(drawn_as.features)), number)
+    own = spec.network.resize(drawn, spec.inputs, spec.network.features)
+    return jax.tree.map(jnp.asarray, spec.layout.from_lanes(own))
+
+
+def _deepened(architecture: Architecture, depth: int) -> Architecture:
+    """The architecture of deeper nets: layers of one unit are added, whose weights are not used."""
+    widths = np.asarray(architecture.widths)
+    filled = np.ones((depth + 1, widths.shape[1]), widths.dtype)
+    filled[: len(widths)] = widths
+    return Architecture(jnp.asarray(filled), jnp.zeros(depth, jnp.int32), architecture.scaling)
+
+
+def initial_state(spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
+    """Initial parameters, and zero-initialised optimiser state, large enough for any of the spec's optimisers."""
+    params = initial_params(spec.evaluation, root, shared, per_net)
+    count = max(slots(optimizer, shared.numbers, params) for optimizer in spec.optimizers)
+    # numpy's zeros, since jax would compile a program for each shape
+    return State(params, (jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, p.dtype)), params),) * count)
+
+
+def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tuple[int, ...]]:
+    """The shapes of one net's parameters, in the order of their leaves; nothing is drawn."""
+    architecture = architecture_of(shared, per_net)
+    params = jax.eval_shape(lambda: spec.network.initial(jax.random.key(0), spec.inputs, architecture))
+    return [leaf.shape for leaf in jax.tree.leaves(params)]
+
+
+@compiled()
+def prepare(spec: DataSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> Examples:
+    """Every net's own examples, transformed, lanes last."""
+    return examples.prepare(
+        keys_of(per_net.identity, root, 1),
+        spec.op,
+        spec.integers,
+        spec.examples,
+        spec.transforms,
+        shared.interval,
+        spec.distribution,
+        (shared.input_transform, shared.target_transform),
+    )

@@ -1,0 +1,219 @@
+"""Specs: all that is static in a tile's programs. Changing a field of a spec compiles again; a number never does.
+
+Each stage takes the spec it needs, so that what does not depend on a network's shape compiles once for all
+architectures: examples a `DataSpec`, steps a `TrainSpec`, weights and predictions an `EvalSpec`, transforms and errors
+a `ViewSpec`. `Branches` names what a program chooses from at run time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import jax
+
+from arithjax.models import model_of
+from arithjax.models.mlp import bucket
+from arithjax.models.network import Layout, Network
+from arithjax.registry import ACTIVATIONS, DISTRIBUTIONS, LOSSES, OPERATIONS, OPTIMIZERS, TRANSFORMS
+from arithjax.setup import Setup
+from arithjax.task.distributions import Distribution
+from arithjax.task.operations import Operation
+from arithjax.task.transforms import Transform
+from arithjax.training.optimizers import Loss, Optimizer, decay_of
+
+BLOCK = 16
+"""Examples that lanes take at a time, at most, where a layer's activations for a whole batch are `LARGE`."""
+
+LARGE = 1024
+"""Activations of a layer and a net that do not stay in the cache with all lanes (measured on CPU)."""
+
+SUMMED, SUMMED_NUMBERS = 256, 1 << 15
+"""Largest reduction of a matrix product, in examples and in numbers of a layer. XLA's CPU backend splits larger ones
+among threads, so that the last bits would depend on the number of cores."""
+
+
+@dataclass(frozen=True)
+class ViewSpec:
+    """How numbers are transformed for `nets` nets: transforms to choose from."""
+
+    nets: int
+    transforms: tuple[Transform, ...]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """The training examples of `nets` nets.
+
+    transforms: to choose from. examples: of each net.
+    """
+
+    nets: int
+    op: Operation
+    integers: bool
+    distribution: Distribution
+    examples: int
+    transforms: tuple[Transform, ...]
+
+    @property
+    def view(self) -> ViewSpec:
+        """The spec of transforms and errors."""
+        return ViewSpec(self.nets, self.transforms)
+
+
+@dataclass(frozen=True)
+class FreshSpec:
+    """Examples drawn anew at each step: operations and transforms to choose from."""
+
+    ops: tuple[Operation, ...]
+    integers: bool
+    distribution: Distribution
+    transforms: tuple[Transform, ...]
+
+
+@dataclass(frozen=True)
+class EvalSpec:
+    """A network and how its nets stand in arrays: what initial weights and predictions depend on.
+
+    nets: places of the program; layout: the axis they stand on; inputs: arguments of the operation.
+    """
+
+    network: Network
+    layout: Layout
+    nets: int
+    inputs: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class TrainSpec(EvalSpec):
+    """A step of training.
+
+    examples, batch: of each net, and of each step.
+    block: examples whose gradients are summed at a time, so that their activations stay in the cache.
+    optimizers, losses: to choose from. weight_decay, clip, clip_value, penalty, alternate: whether a step has them.
+    stops: whether nets may stop before the last step. fresh: how batches are drawn, if they are not rows of examples.
+    """
+
+    examples: int
+    batch: int
+    block: int
+    optimizers: tuple[Optimizer, ...]
+    losses: tuple[Loss, ...]
+    weight_decay: bool
+    clip: bool
+    clip_value: bool
+    penalty: bool
+    alternate: bool
+    stops: bool
+    fresh: FreshSpec | None
+
+    @property
+    def batches(self) -> int:
+        """Batches in an epoch; examples that do not fill one wait for the next epoch's order."""
+        return max(1, self.examples // self.batch)
+
+    @property
+    def evaluation(self) -> EvalSpec:
+        """The spec of initial weights and predictions."""
+        return EvalSpec(self.network, self.layout, self.nets, self.inputs, self.precision)
+
+
+class Specs(NamedTuple):
+    """The specs of one tile."""
+
+    data: DataSpec
+    train: TrainSpec
+
+    def with_nets(self, nets: int) -> Specs:
+        """The same for another number of nets."""
+        return Specs(replace(self.data, nets=nets), replace(self.train, nets=nets))
+
+
+class Branches(NamedTuple):
+    """What a program chooses from at run time, by name.
+
+    layers: activations of every layer, the output last. ops: operations, where examples are fresh at each step.
+    """
+
+    layers: tuple[tuple[str, ...], ...]
+    optimizers: tuple[str, ...]
+    losses: tuple[str, ...]
+    ops: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, setups: Iterable[Setup]) -> Branches:
+        """Just what these setups, all of one depth, need."""
+        setups = list(setups)
+        layers = zip(*(layer_activations(setup) for setup in setups), strict=True)
+        return cls(
+            tuple(_distinct(names) for names in layers),
+            _distinct(setup.optimizer for setup in setups),
+            _distinct(setup.loss for setup in setups),
+            _distinct(setup.op for setup in setups if setup.fresh),
+        )
+
+
+def _distinct(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(names)))
+
+
+def layer_activations(setup: Setup) -> tuple[str, ...]:
+    """The activation of every layer, the output last."""
+    hidden = setup.activation
+    return (*((hidden,) * len(setup.widths) if isinstance(hidden, str) else hidden), setup.output_activation)
+
+
+def specs_of(
+    setup: Setup, branches: Branches, width: int | None = None, nets: int = 1, layout: Layout | None = None
+) -> Specs:
+    """The specs of a setup's tile.
+
+    branches: what the program chooses from. width: what hidden layers are padded to, if they are. nets: its places.
+    layout: other than the model's own.
+    """
+    model, op = model_of(setup), OPERATIONS[setup.op]
+    layout, distribution = layout or model.layout(setup), DISTRIBUTIONS[setup.distribution]
+    activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in branches.layers)
+    transforms = tuple(TRANSFORMS.values())
+    ops = tuple(OPERATIONS[name] for name in branches.ops)
+    train = TrainSpec(
+        network=model.network(setup, activations, width),
+        layout=layout,
+        nets=nets,
+        inputs=op.arity,
+        precision=setup.precision,
+        examples=setup.examples,
+        batch=setup.batch,
+        block=block_of(setup, layout, width),
+        optimizers=tuple(OPTIMIZERS[name] for name in branches.optimizers),
+        losses=tuple(LOSSES[name] for name in branches.losses),
+        weight_decay=decay_of(setup) > 0,
+        clip=setup.clip is not None,
+        clip_value=setup.clip_value is not None,
+        penalty=setup.regularizer > 0,
+        alternate=setup.alternate,
+        stops=setup.stop_early,
+        fresh=FreshSpec(ops, setup.integers, distribution, transforms) if setup.fresh else None,
+    )
+    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.examples, transforms), train)
+
+
+def block_of(setup: Setup, layout: Layout, width: int | None) -> int:
+    """Examples of a batch that a program takes at a time.
+
+    A divisor of the batch near the most it should be; or the whole batch: for units, where that is less, on
+    accelerators, and where there is no such divisor.
+    """
+    model = model_of(setup)
+    if model.stackable or jax.default_backend() != "cpu":
+        return setup.batch
+    width = bucket(width or max(setup.widths)) if model.pads else 2
+    if layout.lanes:
+        most = BLOCK if setup.batch * width >= LARGE else setup.batch
+    else:
+        most = min(SUMMED, SUMMED_NUMBERS // width)
+    if setup.batch <= most:
+        return setup.batch
+    return max((size for size in range(max(1, most // 4), most + 1) if setup.batch % size == 0), default=setup.batch)

@@ -1,0 +1,217 @@
+"""Steps: every net of a tile trained through a segment of its steps, as one compiled program."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.models.branches import choose
+from arithjax.registry import RAMPS, SCHEDULES
+from arithjax.task.examples import Examples, draw_batch, order, uniform
+from arithjax.task.transforms import Fitted, Transform
+from arithjax.training.compiled import compiled, lanes_options, product_options
+from arithjax.training.initial import State, keys_of
+from arithjax.training.optimizers import Optimizer, Schedule, clip_norm, direction
+from arithjax.training.specs import FreshSpec, TrainSpec
+from arithjax.training.tile import Pace, PerNet, Shared, architecture_of
+
+
+class Segment(NamedTuple):
+    """Some of a training's steps.
+
+    start, count: the first step and how many there are.
+    rows, rates: for each step of the longest segment, the examples of its batch, `[steps, batch]`, and the factor on
+        the learning rate, `[steps]`.
+    """
+
+    start: jax.Array
+    count: jax.Array
+    rows: jax.Array
+    rates: jax.Array
+
+
+def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace) -> Segment:
+    """The steps `start <= step < stop`, with room for `longest`, so that all segments share a program."""
+    steps = np.arange(start, start + longest, dtype=np.int32)
+    factors = rates(tuple(SCHEDULES.values()), jnp.asarray(steps), pace)
+    return Segment(jnp.int32(start), jnp.int32(stop - start), jnp.asarray(_rows(spec, steps)), factors)
+
+
+def _rows(spec: TrainSpec, steps: np.ndarray) -> np.ndarray:
+    """The examples of each step's batch, `[steps, batch]`; of none where they are drawn anew."""
+    if spec.fresh:
+        return np.zeros((len(steps), 0), np.int32)
+    used = spec.batches * spec.batch
+    epochs = range(steps[0] // spec.batches, steps[-1] // spec.batches + 1)
+    batches = np.concatenate([order(spec.examples, epoch)[:used].reshape(-1, spec.batch) for epoch in epochs])
+    return batches[steps - epochs[0] * spec.batches]
+
+
+@compiled(lambda schedules: lanes_options())
+def rates(schedules: tuple[Schedule, ...], steps: jax.Array, pace: Pace) -> jax.Array:
+    """The factors on the learning rate at `steps [steps]`: linear warm-up, then the schedule over the rest."""
+    warmup, total = pace.warmup.astype(float), pace.steps.astype(float)
+
+    def at(step: jax.Array) -> jax.Array:
+        now = step.astype(float)
+        progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
+        branches = [schedule.factor for schedule in schedules]
+        factor = jax.lax.switch(pace.schedule, branches, progress, pace.end_factor)
+        return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
+
+    return jax.lax.map(at, steps)
+
+
+@compiled(lambda spec: lanes_options() if spec.layout.lanes else product_options())
+def advance(
+    spec: TrainSpec,
+    state: State,
+    examples: Examples,
+    segment: Segment,
+    root: jax.Array,
+    shared: Shared,
+    per_net: PerNet,
+) -> State:
+    """Train every net through the steps of a segment."""
+
+    def of_nets(state: State, examples: Examples, keys: jax.Array, per_net: PerNet) -> State:
+        def one_step(i: jax.Array, state: State) -> State:
+            step = segment.start + i
+            rows, rate = (jax.lax.dynamic_index_in_dim(of, i, keepdims=False) for of in (segment.rows, segment.rates))
+            if spec.fresh:
+                x, t = _fresh_batch(spec.fresh, keys, step, (spec.batch, spec.inputs), examples, shared)
+            else:
+                x, t = examples.x[rows], examples.t[rows]
+            slopes = _gradient(spec, state.params, x, t, (step, noise_keys), shared, per_net)
+            # without the barrier XLA computes forward layers again in the fusion of every gradient
+            return _update(spec, state, jax.lax.optimization_barrier(slopes), step, rate, shared, per_net)
+
+        noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
+        return jax.lax.fori_loop(0, segment.count, one_step, state)
+
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
+    return spec.layout.map(of_nets)(state, examples, keys, per_net)
+
+
+def _fresh_batch(
+    spec: FreshSpec, keys: jax.Array, step: jax.Array, shape: tuple[int, int], examples: Examples, shared: Shared
+) -> tuple[jax.Array, jax.Array]:
+    """A new batch for every lane, transformed as was fitted on the examples."""
+    x = draw_batch(keys, step, shape, spec.integers, shared.interval, spec.distribution)
+    t = choose(shared.op, spec.ops, x)
+    forward = functools.partial(_switch, spec.transforms)
+    return (
+        forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)),
+        forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit)),
+    )
+
+
+def _row(fitted: Fitted) -> Fitted:
+    """A fit that broadcasts against `[examples, ...]`."""
+    return Fitted(fitted.shift[None], fitted.scale[None])
+
+
+def _switch(members: tuple, index: jax.Array, method: Callable, *arguments: Any) -> Any:
+    """`method(members[index], *arguments)`."""
+    return jax.lax.switch(index, [functools.partial(method, member) for member in members], *arguments)
+
+
+def loss_of_batch(
+    spec: TrainSpec,
+    params: Any,
+    x: jax.Array,
+    t: jax.Array,
+    random: tuple[jax.Array, jax.Array],
+    shared: Shared,
+    per_net: PerNet,
+) -> jax.Array:
+    """The sum over lanes of each lane's mean loss: lanes share nothing, so each gets its own gradient.
+
+    random: the step, and keys `[lanes]` for what units draw in training.
+    """
+    y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
+    assert y.shape == t.shape, (y.shape, t.shape)
+    losses = jax.lax.switch(shared.loss, [loss.fn for loss in spec.losses], y, t).mean(0)
+    if spec.penalty:
+        penalty = per_net.regularizer * ramp(random[0], shared) * spec.network.penalty(params)
+        losses = losses + jnp.where(losses < spec.network.penalised_below, penalty, 0.0)
+    return losses.sum()
+
+
+def _gradient(spec: TrainSpec, params: Any, x: jax.Array, t: jax.Array, *given: Any) -> Any:
+    """The gradient of every lane's mean loss, block by block."""
+    gradient = jax.grad(loss_of_batch, argnums=1)
+    if spec.block == spec.batch:
+        return gradient(spec, params, x, t, *given)
+    blocks = jax.tree.map(lambda rows: rows.reshape(-1, spec.block, *rows.shape[1:]), (x, t))
+
+    def add(total: Any, block: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, gradient(spec, params, *block, *given)), None
+
+    total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), blocks)
+    return jax.tree.map(lambda g: g / (spec.batch // spec.block), total)
+
+
+def _noise(spec: TrainSpec, step: jax.Array, keys: jax.Array) -> Callable:
+    """Uniform numbers `[*shape, lanes]` for a layer at this step."""
+    layers = len(spec.network.features)
+    return lambda layer, shape: uniform(keys, step * layers + layer, shape)
+
+
+def ramp(step: jax.Array, shared: Shared) -> jax.Array:
+    """How much the regulariser counts at a step, from 0 to 1."""
+    start, end = shared.regularizer_start, shared.regularizer_end
+    progress = jnp.clip((step - start) / jnp.maximum(end - start, 1), 0, 1)
+    return _switch(tuple(RAMPS.values()), shared.regularizer_ramp, lambda ramp, p: ramp.factor(p), progress)
+
+
+def _update(
+    spec: TrainSpec, state: State, gradient: Any, step: jax.Array, factor: jax.Array, shared: Shared, per_net: PerNet
+) -> State:
+    """One step of the chosen optimiser on every net, with the learning rate scaled by `factor`."""
+    per_net_of = spec.layout.per_net
+    decay = per_net_of(per_net.weight_decay)
+    if spec.clip:
+        gradient = clip_norm(gradient, per_net_of(per_net.clip), spec.layout.net_axes)
+    if spec.clip_value:
+        limit = per_net_of(per_net.clip_value)
+        gradient = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), gradient)
+
+    def follow(optimizer: Optimizer, gradient: Any, params: Any, moments: tuple) -> tuple[Any, tuple]:
+        if spec.weight_decay and not optimizer.decoupled:
+            gradient = jax.tree.map(lambda g, p: g + decay * p, gradient, params)
+        moved, moments = direction(optimizer, shared.numbers, gradient, params, moments, step)
+        if spec.weight_decay and optimizer.decoupled:
+            moved = jax.tree.map(lambda d, p: d + decay * p, moved, params)
+        return moved, moments
+
+    branches = [functools.partial(follow, optimizer) for optimizer in spec.optimizers]
+    # a branch that is kept, so that nets round alike in every program; unclipped lanes do without it, and are faster so
+    kept = not spec.network.branchless and (not spec.layout.lanes or spec.clip)
+    moved, moments = (choose if kept else jax.lax.switch)(
+        shared.optimizer, branches, gradient, state.params, state.moments
+    )
+    rate = per_net_of(per_net.learning_rate) * factor
+
+    def move(p: jax.Array, d: jax.Array) -> jax.Array:
+        # a stopped net has rate 0 and stays as it is, even where its direction is not finite
+        return jnp.where(rate > 0, p - rate * d, p) if spec.stops else p - rate * d
+
+    params = spec.network.constrain(jax.tree.map(move, state.params, moved))
+    new = State(params, moments)
+    return _alternated(state, new, step) if spec.alternate else new
+
+
+def _alternated(state: State, moved: State, step: jax.Array) -> State:
+    """Of every ten steps eight move the weights and two the gates, parameters named G (Schlör et al. 2020)."""
+
+    def chosen(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
+        gate = getattr(path[-1], "key", None) == "G"
+        return jnp.where((step % 10 >= 8) == gate, new, old)
+
+    return jax.tree_util.tree_map_with_path(chosen, state, moved)

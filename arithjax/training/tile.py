@@ -1,0 +1,192 @@
+"""Tiles: nets that train together, and the arrays that their programs are given.
+
+`Shared` holds traced scalars that all nets of a tile have in common, `PerNet` arrays over nets: changing either never
+compiles anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.models.initializers import Scaling
+from arithjax.models.network import LAYOUTS, Architecture
+from arithjax.registry import INITIALIZERS, OPTIMIZERS, RAMPS, SCHEDULES, TRANSFORMS
+from arithjax.setup import Setup
+from arithjax.task.examples import Range
+from arithjax.training.optimizers import Numbers, decay_of, default
+from arithjax.training.specs import Branches, Specs, layer_activations, specs_of
+
+FEWEST_LANES = 16
+"""Fewest nets of a program of lanes, a vector of the widest processors: programs of fewer round differently."""
+
+
+@dataclass(frozen=True)
+class NetId:
+    """One net: a setup and a seed, with the trial it belongs to."""
+
+    trial: int
+    seed: int
+    setup: Setup
+
+
+@dataclass(frozen=True)
+class Tile:
+    """Nets that train together in one run of a program; places beyond the last net are filled with copies of it."""
+
+    specs: Specs
+    branches: Branches
+    nets: tuple[NetId, ...]
+
+    @property
+    def setup(self) -> Setup:
+        """A setup of the tile: all agree in everything but the fields that may differ from net to net."""
+        return self.nets[0].setup
+
+    @property
+    def places(self) -> int:
+        """Nets that its programs hold."""
+        return self.specs.train.nets
+
+    @property
+    def width(self) -> int | None:
+        """What hidden layers are padded to, if they are."""
+        network = self.specs.train.network
+        return network.features[0] if network.padded else None
+
+    @property
+    def arithmetic(self) -> AbstractContextManager:
+        """The context in which its arrays are made and its programs called: that of its precision, in this thread."""
+        return jax.enable_x64(self.specs.train.precision == "float64")
+
+    @property
+    def name(self) -> str:
+        """The program as a table shows it: all that a net's last bits depend on besides its setup and seed.
+
+        `lanes` or, of matrix products, `product*8` with the places, and then the sizes of a padded program, as in
+        `product*8 2-64-64-1`: a padded layer may round differently from one of its true width.
+        """
+        train = self.specs.train
+        name = train.layout.name if train.layout.lanes else f"{train.layout.name}*{train.nets}"
+        sizes = (train.inputs, *train.network.features)
+        return f"{name} {'-'.join(map(str, sizes))}" if train.network.padded else name
+
+
+def named_tile(name: str, net: NetId) -> Tile:
+    """The tile that trains one net again to the same bits, from the program's name in its row."""
+    name, _, sizes = name.partition(" ")
+    layout, _, places = name.partition("*")
+    branches, width = Branches.of([net.setup]), int(sizes.split("-")[1]) if sizes else None
+    specs = specs_of(net.setup, branches, width, int(places or FEWEST_LANES), LAYOUTS[layout])
+    return Tile(specs, branches, (net,))
+
+
+class Pace(NamedTuple):
+    """How the learning rate changes: index of the schedule, the factor it ends at, steps of warm-up, and of all."""
+
+    schedule: jax.Array
+    end_factor: jax.Array
+    warmup: jax.Array
+    steps: jax.Array
+
+
+class Shared(NamedTuple):
+    """Scalars that all nets of a tile have in common; what is chosen at run time is an index among the branches."""
+
+    op: jax.Array
+    optimizer: jax.Array
+    loss: jax.Array
+    input_transform: jax.Array
+    target_transform: jax.Array
+    interval: Range
+    numbers: Numbers
+    pace: Pace
+    activation: jax.Array  # [layers]
+    scaling: Scaling
+    regularizer_ramp: jax.Array
+    regularizer_start: jax.Array
+    regularizer_end: jax.Array
+
+
+class PerNet(NamedTuple):
+    """What differs from net to net.
+
+    identity: `[3, nets]` unsigned words, of the setup's digest and the seed: a net's only source of randomness.
+    widths: `[layers + 1, nets]`.
+    learning_rate, weight_decay, clip, clip_value, regularizer: `[nets]`.
+    """
+
+    identity: jax.Array
+    widths: jax.Array
+    learning_rate: jax.Array
+    weight_decay: jax.Array
+    clip: jax.Array
+    clip_value: jax.Array
+    regularizer: jax.Array
+
+
+def architecture_of(shared: Shared, per_net: PerNet) -> Architecture:
+    """True widths, activations and initialiser of the nets."""
+    return Architecture(per_net.widths, shared.activation, shared.scaling)
+
+
+def shared_arrays(tile: Tile) -> Shared:
+    """What the nets of a tile have in common as arrays: whole numbers int32, others in its precision."""
+    setup, branches = tile.setup, tile.branches
+    optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
+    layers = zip(branches.layers, layer_activations(setup), strict=True)
+    return Shared(
+        op=_int(branches.ops.index(setup.op) if setup.fresh else 0),
+        optimizer=_int(branches.optimizers.index(setup.optimizer)),
+        loss=_int(branches.losses.index(setup.loss)),
+        input_transform=_int(list(TRANSFORMS).index(setup.input_transform)),
+        target_transform=_int(list(TRANSFORMS).index(setup.target_transform)),
+        interval=Range(*map(_float, setup.bounds)),
+        numbers=Numbers(*(_float(default(getattr(setup, n), getattr(optimizer, n))) for n in Numbers._fields)),
+        pace=Pace(
+            _int(list(SCHEDULES).index(setup.schedule)),
+            _float(default(setup.end_factor, schedule.end_factor)),
+            _int(setup.warmup),
+            _int(setup.steps),
+        ),
+        activation=_int([names.index(name) for names, name in layers]),
+        scaling=INITIALIZERS[setup.initializer].scaling(),
+        regularizer_ramp=_int(list(RAMPS).index(setup.regularizer_ramp)),
+        regularizer_start=_int(setup.regularizer_start),
+        regularizer_end=_int(setup.regularizer_end),
+    )
+
+
+def _int(value: Any) -> jax.Array:
+    return jnp.asarray(value, jnp.int32)
+
+
+def _float(value: Any) -> jax.Array:
+    return jnp.asarray(value, float)
+
+
+def per_net_arrays(tile: Tile) -> PerNet:
+    """What differs between the places of a tile; those beyond the last net repeat it."""
+    places = [*tile.nets, *[tile.nets[-1]] * (tile.places - len(tile.nets))]
+    digests = {setup: setup.identity() for setup in {net.setup for net in tile.nets}}
+    words = [(int(digests[net.setup][:8], 16), int(digests[net.setup][8:16], 16), net.seed) for net in places]
+    widths = [(tile.specs.train.inputs, *net.setup.widths, 1) for net in places]
+
+    def row(value: Callable[[Setup], float | None]) -> jax.Array:
+        return _float(np.array([value(net.setup) for net in places], float))
+
+    return PerNet(
+        identity=jnp.asarray(np.array(words, np.uint32).T),
+        widths=_int(np.array(widths).T),
+        learning_rate=row(lambda setup: setup.learning_rate),
+        weight_decay=row(decay_of),
+        clip=row(lambda setup: setup.clip or np.inf),
+        clip_value=row(lambda setup: setup.clip_value or np.inf),
+        regularizer=row(lambda setup: setup.regularizer),
+    )

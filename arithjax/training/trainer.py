@@ -1,0 +1,71 @@
+"""Trainer: one training of a tile, from its first weights on, segment by segment.
+
+Tables, curves, bench and finishing are loops over it, so that a net comes out the same in all of them.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.task.transforms import Fitted
+from arithjax.training import inference
+from arithjax.training.initial import initial_params, initial_state, prepare
+from arithjax.training.step import advance, segment_of
+from arithjax.training.tile import Tile, per_net_arrays, shared_arrays
+
+
+class Trainer:
+    """The nets of a tile in training.
+
+    tile: the nets. root: the seed of all randomness. longest: steps of the longest segment that `advance_to` is asked
+    for, by default that between two evaluations; longer ones are divided.
+    """
+
+    def __init__(self, tile: Tile, root: int, longest: int | None = None):
+        self.tile, self.step = tile, 0
+        self.longest = longest or int(max(np.diff([0, *tile.setup.evaluation_steps])))
+        with tile.arithmetic:
+            self.root, self.shared, self.per_net = jnp.uint32(root), shared_arrays(tile), per_net_arrays(tile)
+            self.state = initial_state(tile.specs.train, self.root, self.shared, self.per_net)
+            self.examples = prepare(tile.specs.data, self.root, self.shared, self.per_net)
+
+    @property
+    def fits(self) -> tuple[Fitted, Fitted]:
+        """The fitted input and target transforms."""
+        return self.examples.input_fit, self.examples.target_fit
+
+    def advance_to(self, step: int) -> None:
+        """Train on until `step` steps are done."""
+        spec = self.tile.specs.train
+        with self.tile.arithmetic:
+            while self.step < step:
+                stop = min(step, self.step + self.longest)
+                segment = segment_of(spec, self.step, stop, self.longest, self.shared.pace)
+                given = self.examples, segment, self.root, self.shared, self.per_net
+                self.state, self.step = advance(spec, self.state, *given), stop
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Predictions `[points, nets]` for arguments `x [points, arity]`, both in original units."""
+        with self.tile.arithmetic:
+            given = self.fits, x, self.shared, self.per_net
+            return np.asarray(inference.answer(self.tile, self.state.params, *given))
+
+    def freeze(self, nets: np.ndarray) -> None:
+        """Let the chosen `nets`, booleans `[nets]`, stay as they are: at rate 0, whatever their neighbours do."""
+        with self.tile.arithmetic:
+            rate = jnp.where(jnp.asarray(nets), 0, self.per_net.learning_rate)
+            self.per_net = self.per_net._replace(learning_rate=rate)
+
+    def start_again(self, nets: np.ndarray) -> None:
+        """Draw new weights for the chosen `nets`, booleans `[nets]`; the optimiser's state is kept."""
+        spec = self.tile.specs.train
+        with self.tile.arithmetic:
+            fresh = initial_params(spec.evaluation, self.root, self.shared, self.per_net, 1 + self.step)
+            params = spec.layout.select(jnp.asarray(nets), fresh, self.state.params)
+            self.state = self.state._replace(params=params)
+
+    def wait(self) -> None:
+        """Return when all that was asked for is done."""
+        jax.block_until_ready(self.state)
