@@ -6,6 +6,10 @@ any ordinary single-net Flax module is lifted over a leading axis instead. To ad
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup: MyLinenModule(...))            # Linen
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup, rngs: MyModule(..., rngs))     # NNX
 
+A member of `MODELS` also says what a setup needs to know of it before anything is built: whether it is `stackable` (may
+be one of several layers), `needs_hidden` (layers, at least one), is `regularizable` (has the units' regulariser and may
+alternate between weights and gates), is `countable` (its parameters follow from `widths` alone), and `default_widths`.
+
 Arithmetic units (`arithjax.models.units`) are layers: `model=("nau", "nmu")` names one for each.
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from arithjax.errors import ArithjaxError
-from arithjax.setup import DEFAULTS
+from arithjax.setup import DEFAULT_WIDTHS, DEFAULTS, FIELDS
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class FlaxModel:
     name: str
     build: Callable[..., Any]
     about: str = "a user's Flax module"
+    stackable: ClassVar[bool] = False
+    needs_hidden: ClassVar[bool] = False
+    regularizable: ClassVar[bool] = False
+    countable: ClassVar[bool] = False
+    default_widths: ClassVar[tuple[int, ...]] = DEFAULT_WIDTHS
 
     def network(self, setup: Any) -> Linen | NNX:
         """The network of a setup, with the methods of `arithjax.models.MLP`."""
@@ -40,11 +45,7 @@ class FlaxModel:
         return Linen(self.build, shape)
 
 
-TRAINING = (
-    *("learning_rate", "beta1", "beta2", "momentum", "epsilon", "weight_decay", "clip", "schedule", "end_factor"),
-    *("optimizer", "loss", "warmup", "evaluate_every", "stop_early", "threshold", "clip_value", "restart"),
-    *("finish", "until"),
-)
+TRAINING = tuple(name for name, field in FIELDS.items() if not field.shapes)
 """Fields of a setup that a module is not built from."""
 
 

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
+from arithjax.setup import DEFAULT_WIDTHS
 
 
 class Architecture(NamedTuple):
@@ -151,3 +152,8 @@ class MLPModel:
 
     name = "mlp"
     about = "dense layers, with widths, activations, bias and initialiser of the setup"
+    stackable = False
+    needs_hidden = True
+    regularizable = False
+    countable = True
+    default_widths = DEFAULT_WIDTHS

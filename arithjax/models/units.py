@@ -563,6 +563,11 @@ class UnitModel:
     source: str
     kind: type[Unit]
     represents: tuple[str, ...] = ()
+    stackable: ClassVar[bool] = True
+    needs_hidden: ClassVar[bool] = False
+    regularizable: ClassVar[bool] = True
+    countable: ClassVar[bool] = True
+    default_widths: ClassVar[tuple[int, ...]] = ()
 
     @property
     def about(self) -> str:

@@ -45,6 +45,11 @@ class Optimizer:
     weight_decay: float = 0.0
     decoupled: bool = False
 
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.source
+
 
 OPTIMIZERS.fill(
     Optimizer,
@@ -78,12 +83,21 @@ OPTIMIZERS.fill(
 
 @dataclass(frozen=True)
 class Schedule:
-    """The factor on the learning rate, a function of progress in [0, 1] and of the `end_factor` it ends at."""
+    """The factor on the learning rate, a function of progress in [0, 1] and of the `end_factor` it ends at.
+
+    end_factor: its default. end_above_zero: whether it may not be 0.
+    """
 
     name: str
     formula: str
     factor: Callable[[jax.Array, jax.Array], jax.Array]
     end_factor: float = 0.0
+    end_above_zero: bool = False
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
 
 
 SCHEDULES.fill(
@@ -95,7 +109,9 @@ SCHEDULES.fill(
             "end + (1 - end) (1 + cos(π progress)) / 2",
             lambda progress, end: end + (1 - end) * 0.5 * (1 + jnp.cos(jnp.pi * progress)),
         ),
-        Schedule("exponential", "end^progress", lambda progress, end: end**progress, end_factor=0.01),
+        Schedule(
+            "exponential", "end^progress", lambda progress, end: end**progress, end_factor=0.01, end_above_zero=True
+        ),
     ],
 )
 
@@ -107,6 +123,11 @@ class Ramp:
     name: str
     formula: str
     factor: Callable[[jax.Array], jax.Array]
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
 
 
 RAMPS.fill(
@@ -125,6 +146,11 @@ class Loss:
     name: str
     formula: str
     fn: Callable[[jax.Array, jax.Array], jax.Array]
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
 
 
 LOSSES.fill(
