@@ -129,20 +129,24 @@ class Field:
             words = _WORDS[self.kind] + ", or nothing for the default" * self.optional
             raise ArithjaxError(f"{name}={shown} is not allowed; it has to be {words}.") from None
 
-    def parse(self, name: str, value: Any) -> Any:
-        """The value of a table's cell or a command line's option: `64,64` is a sequence, NaN or NA is None.
+    def parse(self, name: str, text: str) -> Any:
+        """The value that the text of a table's cell, or of an option, stands for: `64,64` is a sequence.
 
         Raises:
-            ArithjaxError: when text is not the numbers that it has to be; the message calls the field `name`.
+            ArithjaxError: when the text is not the numbers that it has to be; the message calls the field `name`.
         """
-        if _missing(value):
-            return None
         if self.kind in ("wholes", "numbers"):
             try:
-                return [float(part) for part in value.split(",")] if value else []
+                return [float(part) for part in text.split(",")] if text else []
             except ValueError:
-                raise ArithjaxError(f"{name}={value!r} is not allowed; give numbers separated by commas.") from None
-        return value.split(",") if self.kind == "names" and "," in value else value
+                raise ArithjaxError(f"{name}={text!r} is not allowed; give numbers separated by commas.") from None
+        return text.split(",") if self.kind == "names" and "," in text else text
+
+    def of_cell(self, name: str, content: Any) -> Any:
+        """The value in a table's cell, which may be text, or be empty (None, NaN or NA); raises as `parse` does."""
+        if _missing(content):
+            return None
+        return self.parse(name, content) if isinstance(content, str) else content
 
     def check(self, name: str, value: Any, setup: Any) -> None:
         """Raise `ArithjaxError` unless a coerced value, and each of a sequence, is a member or lies in the limits.

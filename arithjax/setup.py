@@ -192,7 +192,7 @@ class Setup:
         Raises:
             ArithjaxError: when a cell is no value of its field. A field without a cell is a `KeyError`.
         """
-        return cls(**{name: field.parse(name, row[name]) for name, field in FIELDS.items()})
+        return cls(**{name: field.of_cell(name, row[name]) for name, field in FIELDS.items()})
 
     def replace(self, **changes: Any) -> Setup:
         """A copy with other values."""
