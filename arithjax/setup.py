@@ -87,7 +87,7 @@ class Setup:
     bias: bool = declare(True, "bool", "static", "layers have a bias")
     initializer: str = declare("glorot_uniform", "name", "tile", "how weights start", registry=INITIALIZERS)
     optimizer: str = of_training("adam", "name", "tile", "the optimiser", registry=OPTIMIZERS)
-    learning_rate: float = of_training(1e-3, "number", "net", "its learning rate", allowed=POSITIVE)
+    learning_rate: float = of_training(1e-3, "number", "net", "the optimiser's learning rate", allowed=POSITIVE)
     beta1: float | None = of_optimizer("decay of the first moment; default: the optimiser's", DECAY)
     beta2: float | None = of_optimizer("decay of the second moment; default: the optimiser's", DECAY)
     momentum: float | None = of_optimizer("momentum of sgd; default: 0.9", DECAY)
@@ -104,11 +104,13 @@ class Setup:
     regularizer: float = declare(
         0.0, "number", "net", "strength of the arithmetic units' own regulariser", allowed=NOT_NEGATIVE
     )
-    regularizer_start: int = declare(0, "whole", "tile", "step at which it begins to count", allowed=NOT_NEGATIVE)
-    regularizer_end: int = declare(
-        0, "whole", "tile", "step from which it counts in full", allowed=Limits("regularizer_start")
+    regularizer_start: int = declare(
+        0, "whole", "tile", "step at which the regulariser begins to count", allowed=NOT_NEGATIVE
     )
-    regularizer_ramp: str = declare("linear", "name", "tile", "how it grows in between", registry=RAMPS)
+    regularizer_end: int = declare(
+        0, "whole", "tile", "step from which the regulariser counts in full", allowed=Limits("regularizer_start")
+    )
+    regularizer_ramp: str = declare("linear", "name", "tile", "how the regulariser grows in between", registry=RAMPS)
     alternate: bool = declare(
         False, "bool", "static", "of every ten steps eight train the weights and two the gates (iNALU)"
     )

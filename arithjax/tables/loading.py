@@ -5,16 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import re
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from arithjax.errors import ArithjaxError
-from arithjax.setup import Setup, cell, make
+from arithjax.setup import Setup, cell
 from arithjax.tables.store import Store
 
 CURVES = "curves.parquet"
@@ -169,15 +167,4 @@ def _is(value: Any, kind: type) -> bool:
 
 def setup_of(row: pd.Series) -> Setup:
     """The setup of a table's row; raises `ArithjaxError` when the row's fields are not allowed."""
-    return make(**{field.name: _value_of(row[field.name], str(field.type)) for field in fields(Setup)})
-
-
-def _value_of(value: Any, kind: str) -> Any:
-    """A field's value from its table cell; `kind` is the field's annotation."""
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return None
-    if kind.startswith("tuple"):
-        return tuple(float(part) for part in value.split(",") if part)
-    if kind == "str | tuple[str, ...]" and "," in value:
-        return tuple(value.split(","))
-    return value.item() if isinstance(value, np.generic) else value
+    return Setup.from_row(row)

@@ -7,13 +7,13 @@ measured. All errors are in original units, outside every transform. To add a co
 
 from __future__ import annotations
 
-from dataclasses import Field, fields
 from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
 
-from arithjax.setup import Setup
+from arithjax.fields import Kind
+from arithjax.setup import FIELDS
 
 SCHEMA_VERSION = 2
 
@@ -29,8 +29,8 @@ SUCCESS = ("learned", "exact")
 YARDSTICKS = ("none", "zero", "mean", "plane")
 """The values of column `beats`, easiest baseline first: no baseline, answering 0, the mean, the best plane."""
 
-TYPES = {"str": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
-"""The column type of a setup's field by its annotation; all others, such as tuples, are written as text."""
+TYPES: dict[Kind, pa.DataType] = {"bool": pa.bool_(), "whole": pa.int64(), "number": pa.float64()}
+"""The column type of a setup's field by its kind; all others, such as sequences, are written as text."""
 
 
 class Column(NamedTuple):
@@ -39,11 +39,6 @@ class Column(NamedTuple):
     name: str
     type: pa.DataType
     about: str
-
-
-def _column_of(field: Field) -> Column:
-    """The column of a setup's field."""
-    return Column(field.name, TYPES.get(str(field.type).removesuffix(" | None"), pa.string()), field.metadata["help"])
 
 
 NUMBERED = (
@@ -75,7 +70,9 @@ MEASURED = (
     Column("choices", pa.string(), "the trial's parameters as Optuna chose them, a JSON object"),
 )
 
-COLUMNS = {column.name: column for column in (*NUMBERED, *map(_column_of, fields(Setup)), *MEASURED)}
+FROM_SETUP = tuple(Column(name, TYPES.get(field.kind, pa.string()), field.help) for name, field in FIELDS.items())
+
+COLUMNS = {column.name: column for column in (*NUMBERED, *FROM_SETUP, *MEASURED)}
 """All columns by name, in the order in which tables have them."""
 
 SCHEMA = pa.schema(

@@ -64,7 +64,7 @@ class Operation:
         return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
-        """Raise `ArithjaxError` unless the operation is defined on all of `[low, high]`; the message calls them `what`."""
+        """Raise `ArithjaxError` unless the operation is defined on `[low, high]`; the message calls that `what`."""
         if not self.defined(low, high):
             raise ArithjaxError(
                 f"{what}: {self.name} ({self.symbol}) is not defined on [{low:g}, {high:g}]; it is defined where "
@@ -125,7 +125,7 @@ CONSTANTS: dict[str, Callable[[float], Operation]] = {
 
 
 def _derived(name: str) -> Operation | None:
-    """The operation with a constant, or of sums, that a name such as `times:7` or `mul:4:0-4:0-2` describes, or None."""
+    """The operation with a constant, or of sums, that a name such as `times:7` or `mul:4:0-4:0-2` means, or None."""
     family, _, rest = name.partition(":")
     if family in CONSTANTS:
         return _with_constant(family, rest)
