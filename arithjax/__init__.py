@@ -15,8 +15,20 @@ _WHERE = {
     "train": "arithjax.training.workers:train_setups",
     "summarise": "arithjax.tables.statistics",
     "load": "arithjax.tables.loading",
-    "fit": "arithjax.net:fit_setup",
-    "load_net": "arithjax.net",
+    "fit": "arithjax.nets",
+    "load_net": "arithjax.nets",
+    "net": "arithjax.nets",
+    "retrain": "arithjax.nets",
+    "net_again": "arithjax.nets",
+    "fresh_pairs": "arithjax.nets",
+    "exact_share": "arithjax.nets",
+    "curves": "arithjax.training.curves:record",
+    "protocols": "arithjax.protocols:*",
+    "rate_of": "arithjax.report",
+    "share": "arithjax.report",
+    "wilson": "arithjax.tables.statistics",
+    "yardsticks": "arithjax.tables.statistics",
+    "LOSSES": "arithjax.registry",
     "Operation": "arithjax.task.operations",
     "OPERATIONS": "arithjax.registry",
     "Transform": "arithjax.task.transforms",
@@ -36,20 +48,22 @@ _WHERE = {
 __all__ = list(_WHERE)
 
 if TYPE_CHECKING:
+    from arithjax import protocols
     from arithjax.errors import ArithjaxError
     from arithjax.models import FlaxModel, UnitModel
     from arithjax.models.activations import Activation
     from arithjax.models.initializers import Initializer
-    from arithjax.net import fit_setup as fit
-    from arithjax.net import load_net
-    from arithjax.registry import ACTIVATIONS, INITIALIZERS, MODELS, OPERATIONS, OPTIMIZERS, TRANSFORMS
+    from arithjax.nets import exact_share, fit, fresh_pairs, load_net, net, net_again, retrain
+    from arithjax.registry import ACTIVATIONS, INITIALIZERS, LOSSES, MODELS, OPERATIONS, OPTIMIZERS, TRANSFORMS
+    from arithjax.report import rate_of, share
     from arithjax.setup import Setup
     from arithjax.studies.runner import run_study as run
     from arithjax.studies.study import Study
     from arithjax.tables.loading import load
-    from arithjax.tables.statistics import summarise
+    from arithjax.tables.statistics import summarise, wilson, yardsticks
     from arithjax.task.operations import Operation
     from arithjax.task.transforms import Transform
+    from arithjax.training.curves import record as curves
     from arithjax.training.optimizers import Optimizer
     from arithjax.training.workers import train_setups as train
 
@@ -58,7 +72,8 @@ def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'arithjax' has no attribute '{name}'")
     module, _, attribute = _WHERE[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute or name)
+    home = importlib.import_module(module)
+    value = home if attribute == "*" else getattr(home, attribute or name)
     globals()[name] = value
     return value
 

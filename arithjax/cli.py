@@ -254,13 +254,13 @@ def _parse(name: str, value: Any) -> Any:
 @click.option("--curve/--no-curve", default=True, help="Show how its best net learnt.  [default: curve]")
 def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options: Any) -> None:
     """Train one setup on OP, and show what its best net answers."""
-    from arithjax import net as nets
+    from arithjax import nets
     from arithjax.registry import OPERATIONS
     from arithjax.setup import make
 
     given = {name: _parse(name, value) for name, value in options.items() if value is not None}
     setup = make(op=op, **given)
-    best = nets.fit_setup(setup, seeds, seed)
+    best = nets.fit(setup, seeds, seed)
     row, others = best.row, best.others
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
@@ -272,7 +272,7 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options
     click.echo(f"\nGrades: {', '.join(f'{n} {grade}' for grade, n in others['grade'].value_counts().items())}.")
     click.echo(f"Best net: {_sentence(row)}")
     if (formula := best.formula()) is not None:
-        click.echo(f"As a formula: {formula.told()}")
+        click.echo(f"As a formula: {formula.summary()}")
     if save:
         best.save(save)
         click.echo(f"Saved to {save}; 'arithjax predict {save} ...' uses it.")
@@ -293,7 +293,7 @@ def _sentence(row: dict[str, Any]) -> str:
 @click.argument("numbers", nargs=-1, required=True)
 def predict(file: str, numbers: tuple[str, ...]) -> None:
     """Use the net saved in FILE on NUMBERS, one for each argument of its operation."""
-    from arithjax.net import load_net
+    from arithjax.nets import load_net
     from arithjax.registry import OPERATIONS
 
     net = load_net(file)
@@ -317,13 +317,13 @@ def predict(file: str, numbers: tuple[str, ...]) -> None:
 @click.option("--study", "source", help="The study, if it brings operations or models of its own.")
 def retrain(folder: str, number: int, source: str | None) -> None:
     """Train row NET of the table in DIR again (0 is the first), and compare."""
-    from arithjax import net
+    from arithjax import nets
 
     if source:
         from arithjax.studies.files import find_study
 
         find_study(source)
-    comparison = net.retrain(folder, number)
+    comparison = nets.retrain(folder, number)
     click.echo(comparison.to_string())
     click.echo(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
 
