@@ -15,6 +15,7 @@ _WHERE = {
     "train": "arithjax.training.workers:train_setups",
     "summarise": "arithjax.tables.statistics",
     "load": "arithjax.tables.loading",
+    "front": "arithjax.tables.objectives",
     "fit": "arithjax.nets",
     "load_net": "arithjax.nets",
     "net": "arithjax.nets",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from arithjax.studies.runner import run_study as run
     from arithjax.studies.study import Study
     from arithjax.tables.loading import load
+    from arithjax.tables.objectives import front
     from arithjax.tables.statistics import summarise, wilson, yardsticks
     from arithjax.task.operations import Operation
     from arithjax.task.transforms import Transform

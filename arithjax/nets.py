@@ -255,7 +255,11 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
     op, (low, high) = OPERATIONS[net.setup.op], net.setup.bounds
     generator = np.random.default_rng(12)
     shape = (count, op.arity)
-    x = generator.integers(int(low), int(high) + 1, shape) if net.setup.integers else generator.uniform(low, high, shape)
+    x = (
+        generator.integers(int(low), int(high) + 1, shape)
+        if net.setup.integers
+        else generator.uniform(low, high, shape)
+    )
     value, result = evaluate(op, x, net.setup.precision).astype(float), net.predict(x).astype(float)
     table = pd.DataFrame(x, columns=list("ab")[: op.arity])
     return table.assign(value=value, result=result, error=result - value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -24,6 +24,7 @@ class FlaxModel:
     name: str
     build: Callable[..., Any]
     about: str = "a user's Flax module"
+    stackable: ClassVar[bool] = False
 
     def network(self, setup: Any) -> Linen | NNX:
         """The network of a setup, with the methods of `arithjax.models.MLP`."""

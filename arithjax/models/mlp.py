@@ -150,4 +150,5 @@ class MLPModel:
     """The family of dense networks; `arithjax.training.planning` pads and packs them."""
 
     name = "mlp"
+    stackable = False
     about = "dense layers, with widths, activations, bias and initialiser of the setup"

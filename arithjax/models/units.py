@@ -563,6 +563,7 @@ class UnitModel:
     source: str
     kind: type[Unit]
     represents: tuple[str, ...] = ()
+    stackable: ClassVar[bool] = True
 
     @property
     def about(self) -> str:
