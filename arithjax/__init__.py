@@ -13,12 +13,13 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.models.flax_modules import FlaxModel as FlaxModel
     from arithjax.models.initializers import Initializer as Initializer
     from arithjax.models.units import UnitModel as UnitModel
-    from arithjax.net import exact_share as exact_share
-    from arithjax.net import fit_setup as fit
-    from arithjax.net import fresh_pairs as fresh_pairs
-    from arithjax.net import load_net as load_net
-    from arithjax.net import net_again as net_again
-    from arithjax.net import retrain as retrain
+    from arithjax.nets import exact_share as exact_share
+    from arithjax.nets import fit as fit
+    from arithjax.nets import fresh_pairs as fresh_pairs
+    from arithjax.nets import load_net as load_net
+    from arithjax.nets import net as net
+    from arithjax.nets import net_again as net_again
+    from arithjax.nets import retrain as retrain
     from arithjax.registry import ACTIVATIONS as ACTIVATIONS
     from arithjax.registry import DISTRIBUTIONS as DISTRIBUTIONS
     from arithjax.registry import INITIALIZERS as INITIALIZERS
@@ -62,12 +63,13 @@ PUBLIC = {
     "run": "arithjax.studies.runner:run_study",
     "train": "arithjax.training.workers:train_setups",
     "curves": "arithjax.training.curves:record",
-    "fit": "arithjax.net:fit_setup",
-    "load_net": "arithjax.net:load_net",
-    "retrain": "arithjax.net:retrain",
-    "net_again": "arithjax.net:net_again",
-    "fresh_pairs": "arithjax.net:fresh_pairs",
-    "exact_share": "arithjax.net:exact_share",
+    "fit": "arithjax.nets:fit",
+    "net": "arithjax.nets:net",
+    "load_net": "arithjax.nets:load_net",
+    "retrain": "arithjax.nets:retrain",
+    "net_again": "arithjax.nets:net_again",
+    "fresh_pairs": "arithjax.nets:fresh_pairs",
+    "exact_share": "arithjax.nets:exact_share",
     # tables and reports
     "load": "arithjax.tables.loading:load",
     "summarise": "arithjax.tables.statistics:summarise",

@@ -196,7 +196,7 @@ def test_broken_tables_are_refused_and_left_alone(finished, tmp_path, content):
 
 
 def test_retrain_is_identical(finished):
-    from arithjax.net import retrain
+    from arithjax.nets import retrain
 
     _, out, _ = finished
     assert retrain(out / "tiny", 3)["identical"].all()

@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from arithjax import environment
-from arithjax import net as nets
+from arithjax import environment, nets
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, make
@@ -27,7 +26,7 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options
         for name, value in options.items()
         if value is not None
     }
-    best = nets.fit_setup(make(op=op, **given), seeds, seed)
+    best = nets.fit(make(op=op, **given), seeds, seed)
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
     if curve:
@@ -44,7 +43,7 @@ def _show_net(best: nets.Net) -> None:
     click.echo(f"\nGrades: {', '.join(f'{count} {grade}' for grade, count in counts)}.")
     click.echo(f"Best net: {_sentence(best.row)}")
     if (formula := best.formula()) is not None:
-        click.echo(f"As a formula: {formula.told()}")
+        click.echo(f"As a formula: {formula.summary()}")
 
 
 def _sentence(row: dict[str, Any]) -> str:
