@@ -5,60 +5,116 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editors
+    from arithjax import protocols as protocols
+    from arithjax import report as report
+    from arithjax.errors import ArithjaxError as ArithjaxError
+    from arithjax.models.activations import Activation as Activation
+    from arithjax.models.flax_modules import FlaxModel as FlaxModel
+    from arithjax.models.initializers import Initializer as Initializer
+    from arithjax.models.units import UnitModel as UnitModel
+    from arithjax.nets import exact_share as exact_share
+    from arithjax.nets import fit as fit
+    from arithjax.nets import fresh_pairs as fresh_pairs
+    from arithjax.nets import load_net as load_net
+    from arithjax.nets import net as net
+    from arithjax.nets import net_again as net_again
+    from arithjax.nets import retrain as retrain
+    from arithjax.registry import ACTIVATIONS as ACTIVATIONS
+    from arithjax.registry import DISTRIBUTIONS as DISTRIBUTIONS
+    from arithjax.registry import INITIALIZERS as INITIALIZERS
+    from arithjax.registry import LOSSES as LOSSES
+    from arithjax.registry import MODELS as MODELS
+    from arithjax.registry import OPERATIONS as OPERATIONS
+    from arithjax.registry import OPTIMIZERS as OPTIMIZERS
+    from arithjax.registry import RAMPS as RAMPS
+    from arithjax.registry import SCHEDULES as SCHEDULES
+    from arithjax.registry import TRANSFORMS as TRANSFORMS
+    from arithjax.report.words import rate_of as rate_of
+    from arithjax.report.words import share as share
+    from arithjax.setup import Setup as Setup
+    from arithjax.studies.runner import run_study as run
+    from arithjax.studies.study import Study as Study
+    from arithjax.tables.loading import load as load
+    from arithjax.tables.objectives import front as front
+    from arithjax.tables.statistics import compare as compare
+    from arithjax.tables.statistics import summarise as summarise
+    from arithjax.tables.statistics import wilson as wilson
+    from arithjax.tables.statistics import yardsticks as yardsticks
+    from arithjax.task.distributions import Distribution as Distribution
+    from arithjax.task.operations import Operation as Operation
+    from arithjax.task.transforms import Transform as Transform
+    from arithjax.training.curves import curves as curves
+    from arithjax.training.optimizers import Loss as Loss
+    from arithjax.training.optimizers import Optimizer as Optimizer
+    from arithjax.training.optimizers import Ramp as Ramp
+    from arithjax.training.optimizers import Schedule as Schedule
+    from arithjax.training.workers import train as train
+
 __version__ = "0.1.0"
 
-# The public face: name -> where it lives. It is imported when it is first used, so that loading a table starts no jax.
-_WHERE = {
-    "Setup": "arithjax.setup",
-    "Study": "arithjax.studies.study",
+PUBLIC = {
+    # a question, and what it is asked of
+    "Setup": "arithjax.setup:Setup",
+    "Study": "arithjax.studies.study:Study",
+    "ArithjaxError": "arithjax.errors:ArithjaxError",
+    "protocols": "arithjax.protocols",
+    # training: studies, setups, single nets
     "run": "arithjax.studies.runner:run_study",
-    "train": "arithjax.training.workers:train_setups",
-    "summarise": "arithjax.tables.statistics",
-    "load": "arithjax.tables.loading",
-    "fit": "arithjax.net:fit_setup",
-    "load_net": "arithjax.net",
-    "Operation": "arithjax.task.operations",
-    "OPERATIONS": "arithjax.registry",
-    "Transform": "arithjax.task.transforms",
-    "TRANSFORMS": "arithjax.registry",
-    "Activation": "arithjax.models.activations",
-    "ACTIVATIONS": "arithjax.registry",
-    "Initializer": "arithjax.models.initializers",
-    "INITIALIZERS": "arithjax.registry",
-    "FlaxModel": "arithjax.models",
-    "UnitModel": "arithjax.models",
-    "MODELS": "arithjax.registry",
-    "Optimizer": "arithjax.training.optimizers",
-    "OPTIMIZERS": "arithjax.registry",
-    "ArithjaxError": "arithjax.errors",
+    "train": "arithjax.training.workers:train",
+    "curves": "arithjax.training.curves:curves",
+    "fit": "arithjax.nets:fit",
+    "net": "arithjax.nets:net",
+    "load_net": "arithjax.nets:load_net",
+    "retrain": "arithjax.nets:retrain",
+    "net_again": "arithjax.nets:net_again",
+    "fresh_pairs": "arithjax.nets:fresh_pairs",
+    "exact_share": "arithjax.nets:exact_share",
+    # tables and reports
+    "load": "arithjax.tables.loading:load",
+    "summarise": "arithjax.tables.statistics:summarise",
+    "compare": "arithjax.tables.statistics:compare",
+    "yardsticks": "arithjax.tables.statistics:yardsticks",
+    "wilson": "arithjax.tables.statistics:wilson",
+    "front": "arithjax.tables.objectives:front",
+    "report": "arithjax.report",
+    "share": "arithjax.report.words:share",
+    "rate_of": "arithjax.report.words:rate_of",
+    # registries and the classes of their members
+    "OPERATIONS": "arithjax.registry:OPERATIONS",
+    "Operation": "arithjax.task.operations:Operation",
+    "TRANSFORMS": "arithjax.registry:TRANSFORMS",
+    "Transform": "arithjax.task.transforms:Transform",
+    "DISTRIBUTIONS": "arithjax.registry:DISTRIBUTIONS",
+    "Distribution": "arithjax.task.distributions:Distribution",
+    "MODELS": "arithjax.registry:MODELS",
+    "FlaxModel": "arithjax.models.flax_modules:FlaxModel",
+    "UnitModel": "arithjax.models.units:UnitModel",
+    "ACTIVATIONS": "arithjax.registry:ACTIVATIONS",
+    "Activation": "arithjax.models.activations:Activation",
+    "INITIALIZERS": "arithjax.registry:INITIALIZERS",
+    "Initializer": "arithjax.models.initializers:Initializer",
+    "OPTIMIZERS": "arithjax.registry:OPTIMIZERS",
+    "Optimizer": "arithjax.training.optimizers:Optimizer",
+    "SCHEDULES": "arithjax.registry:SCHEDULES",
+    "Schedule": "arithjax.training.optimizers:Schedule",
+    "LOSSES": "arithjax.registry:LOSSES",
+    "Loss": "arithjax.training.optimizers:Loss",
+    "RAMPS": "arithjax.registry:RAMPS",
+    "Ramp": "arithjax.training.optimizers:Ramp",
 }
+"""The public face: a name, and `module:attribute` or the module that it stands for, imported when it is first used."""
 
-__all__ = list(_WHERE)
-
-if TYPE_CHECKING:
-    from arithjax.errors import ArithjaxError
-    from arithjax.models import FlaxModel, UnitModel
-    from arithjax.models.activations import Activation
-    from arithjax.models.initializers import Initializer
-    from arithjax.net import fit_setup as fit
-    from arithjax.net import load_net
-    from arithjax.registry import ACTIVATIONS, INITIALIZERS, MODELS, OPERATIONS, OPTIMIZERS, TRANSFORMS
-    from arithjax.setup import Setup
-    from arithjax.studies.runner import run_study as run
-    from arithjax.studies.study import Study
-    from arithjax.tables.loading import load
-    from arithjax.tables.statistics import summarise
-    from arithjax.task.operations import Operation
-    from arithjax.task.transforms import Transform
-    from arithjax.training.optimizers import Optimizer
-    from arithjax.training.workers import train_setups as train
+__all__ = list(PUBLIC)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _WHERE:
+    """A public name, imported when it is first used, so that loading a table starts no jax."""
+    if name not in PUBLIC:
         raise AttributeError(f"module 'arithjax' has no attribute '{name}'")
-    module, _, attribute = _WHERE[name].partition(":")
-    value = getattr(importlib.import_module(module), attribute or name)
+    module, _, attribute = PUBLIC[name].partition(":")
+    home = importlib.import_module(module)
+    value = getattr(home, attribute) if attribute else home
     globals()[name] = value
     return value
 

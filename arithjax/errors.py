@@ -1,4 +1,4 @@
-"""The one exception that is the user's to mend, and checks that raise it."""
+"""The exception for mistakes of the user's, and checks of counts and seeds that raise it."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ class Interrupted(KeyboardInterrupt):
 
 
 def nearest(value: object, names: Iterable[str]) -> str:
-    """`"; did you mean 'mul'?"` for a misspelt name, else `""`."""
+    """The end of a message about an unknown name: `; did you mean 'mul'?`, or a full stop if no name is near."""
     close = difflib.get_close_matches(str(value), list(names), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else "."
 
 
 def check_count(name: str, value: Any) -> None:
-    """Raise unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= value < 2**31:
+    """Raise `ArithjaxError` unless `value` is a whole number of at least 1; the message calls it `name`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= int(value) < 2**31:
         raise ArithjaxError(f"{name}={value} is not allowed; it has to be a whole number of at least 1.")
 
 
 def check_seed(value: Any) -> None:
-    """Raise unless `value` can be the root of all randomness."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= value < 2**32:
+    """Raise `ArithjaxError` unless `value` can be the root of all randomness: a whole number from 0 to 2**32 - 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= int(value) < 2**32:
         raise ArithjaxError(f"seed={value} is not allowed; it has to be a whole number from 0 to 2**32 - 1.")

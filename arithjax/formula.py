@@ -1,9 +1,10 @@
-"""Nets as formulas: what a small polynomial net computes, in original units, and whether it is still right when its
-coefficients are rounded.
+"""Nets as formulas: the polynomial that a small net computes, in original units, and how well it survives rounding.
 
-An MLP of linear and square activations with affine transforms is a polynomial in its arguments. Other networks may
-offer a method `formula(params, names)`: given one net's parameters and, for each argument, a sympy expression of what
-the net is shown, it returns a sympy expression of what the net says, or None where there is nothing short to tell.
+An MLP of linear and square activations with affine transforms is a polynomial in its arguments. Any other network may
+offer a method `formula(params, x)`: given the parameters of one net and a sympy expression for each transformed
+argument, it returns a sympy expression of the net's transformed output, or None if there is no short one.
+
+sympy is imported where it is needed: that takes a third of a second, which a prediction need not wait for.
 """
 
 from __future__ import annotations
@@ -13,26 +14,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy
 
-from arithjax.models import MLP
+from arithjax.models.mlp import MOST_TERMS
+from arithjax.models.network import Network
 from arithjax.registry import TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.points import Task, evaluate
-from arithjax.task.transforms import identity
-from arithjax.training.arrays import layer_activations
+from arithjax.task.transforms import Fitted, identity
 
 if TYPE_CHECKING:
-    from arithjax.net import Net
+    import sympy
 
-MOST_TERMS = 6
-"""Polynomials with more terms than this are not shown."""
 MOST_DECIMALS = 4
+"""The most decimals that `Formula.exact` tries."""
 
 
 @dataclass(frozen=True)
 class Formula:
-    """An expression in a net's arguments, and the task that it is to solve."""
+    """A polynomial in a net's arguments, and the task that the net was trained on.
+
+    expression: the net's output in original units. arguments: its symbols, in the order of the operation's arguments.
+    task: the operation on its range, with which the expression is compared.
+    """
 
     expression: sympy.Expr
     arguments: tuple[sympy.Symbol, ...]
@@ -42,23 +45,31 @@ class Formula:
         return self.text(3)
 
     def text(self, decimals: int) -> str:
-        """`y = 1.000·a·b + 0.002·a`, with terms that round to nothing left out."""
-        terms = [_term(c, powers, decimals) for powers, c in self._terms(decimals)]
+        """An equation such as `y = 1.000·a·b + 0.002·a`, without the terms that round to 0.
+
+        decimals: decimals of the coefficients.
+        """
+        terms = [_term(c, monomial, decimals) for monomial, c in self._terms(decimals)]
         return "y = " + (" + ".join(terms).replace("+ -", "- ") if terms else "0")
 
-    def _terms(self, decimals: int) -> list[tuple[tuple[sympy.Symbol, ...], float]]:
-        """Coefficients by monomial, the highest first."""
-        found = sympy.Poly(self.rounded(decimals), *self.arguments).terms()
-        return [(sympy.prod(a**n for a, n in zip(self.arguments, p, strict=True)), float(c)) for p, c in found if c]
+    def _terms(self, decimals: int) -> list[tuple[sympy.Expr, float]]:
+        """Monomials with their rounded coefficients, the highest powers first."""
+        found = self.rounded(decimals).as_poly(*self.arguments).terms()
+        return [(math.prod(a**n for a, n in zip(self.arguments, p, strict=True)), float(c)) for p, c in found if c]
 
     def rounded(self, decimals: int) -> sympy.Expr:
-        """The expression with all its numbers rounded."""
-        numbers = {n: sympy.Float(round(float(n), decimals), 15) for n in self.expression.atoms(sympy.Float)}
-        return self.expression.xreplace(numbers)
+        """The expression with all its numbers rounded to so many decimals."""
+        floats = [number for number in self.expression.atoms() if number.is_Float]
+        return self.expression.xreplace({n: n.func(round(float(n), decimals), 15) for n in floats})
 
     def right(self, decimals: int) -> tuple[int, int] | None:
-        """On how many of the whole domain's arguments the rounded expression rounds to the right integer, and of how
-        many; None where they cannot be counted."""
+        """How many arguments of the whole domain the rounded expression gets right, and how many there are.
+
+        An argument is right when the value of the expression rounds to the exact integer. None where the domain is
+        not finite or too large to try.
+        """
+        import sympy
+
         x = self.task.domain
         if x is None:
             return None
@@ -76,15 +87,19 @@ class Formula:
                 return decimals
         return None
 
-    def told(self) -> str:
-        """The formula, and what rounding does to it, in a line or two."""
-        decimals, right = self.exact(), self.right(3)
-        if decimals is not None:
+    def summary(self) -> str:
+        """The formula, and on the next line how many arguments it gets right when its coefficients are rounded."""
+        right = self.right(3)
+        if right is None:
+            return self.text(3)
+        count, total = right
+        decimals = self.exact()
+        if decimals is None:
+            line = f"With coefficients rounded so, it is right on {count:,} of all {total:,} arguments."
+        else:
             places = f"{decimals} decimals" if decimals else "whole numbers"
-            what = f"{self.text(decimals)}: with coefficients rounded to {places}, exact on all {right[1]:,} arguments."
-        elif right is not None:
-            what = f"With coefficients rounded so, it is right on {right[0]:,} of all {right[1]:,} arguments."
-        return self.text(3) if right is None else f"{self.text(3)}\n{what}"
+            line = f"{self.text(decimals)}: with coefficients rounded to {places}, exact on all {total:,} arguments."
+        return f"{self.text(3)}\n{line}"
 
 
 def _term(coefficient: float, monomial: sympy.Expr, decimals: int) -> str:
@@ -95,45 +110,25 @@ def _term(coefficient: float, monomial: sympy.Expr, decimals: int) -> str:
     return letters if number == "1" else f"-{letters}" if number == "-1" else f"{number}·{letters}"
 
 
-def formula_of(net: Net) -> Formula | None:
-    """A net's formula in original units; None if it has none, or none that is short."""
-    setup, task, network = net.setup, Task.of(net.setup), net.network
+def formula_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: Network) -> Formula | None:
+    """A net's formula in original units; None if it is no polynomial, or one of more than `MOST_TERMS` terms.
+
+    setup: what the net was trained with. params: its parameters, without the axis of nets.
+    fits: its fitted input and target transforms. network: the network of its program.
+    """
+    import sympy
+
     inputs, target = TRANSFORMS[setup.input_transform], TRANSFORMS[setup.target_transform]
     if inputs.warp is not identity or target.unwarp is not identity:
         return None
-    names = sympy.symbols("a b c d")[: task.op.arity]
-    x_fit, t_fit = net.fits
-    numbers = zip(names, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)
-    shown = [(name - shift) / scale for name, shift, scale in numbers]
-    says = _mlp(setup, net.params, shown) if isinstance(network, MLP) else _offered(network, net.params, shown)
-    if says is None:
+    task = Task.of(setup)
+    arguments = sympy.symbols("a b c d")[: task.op.arity]
+    x_fit, t_fit = fits
+    affine = zip(arguments, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)
+    x = [(argument - shift) / scale for argument, shift, scale in affine]
+    output = network.formula(params, x, setup.widths)
+    if output is None:
         return None
-    expression = sympy.expand(says * float(t_fit.scale) + float(t_fit.shift))
-    short = expression.is_polynomial(*names) and len(sympy.Add.make_args(expression)) <= MOST_TERMS
-    return Formula(expression, names, task) if short else None
-
-
-def _offered(network: Any, params: Any, shown: list[sympy.Expr]) -> sympy.Expr | None:
-    """What a network says of itself."""
-    return network.formula(params, shown) if hasattr(network, "formula") else None
-
-
-def _mlp(setup: Setup, params: dict, shown: list[sympy.Expr]) -> sympy.Expr | None:
-    """The polynomial of an MLP of linear and square activations, where it is short."""
-    activations = layer_activations(setup)
-    degree = 2 ** activations.count("square")
-    if not set(activations) <= {"linear", "square"} or math.comb(len(shown) + degree, degree) > MOST_TERMS:
-        return None
-    units = sympy.Matrix([shown])
-    for i, (activation, features) in enumerate(zip(activations, (*setup.widths, 1), strict=True)):
-        layer = {name: np.asarray(p, float) for name, p in params[f"Dense_{i}"].items()}
-        kernel = layer["kernel"].reshape(layer["kernel"].shape[:2])[: units.shape[1], :features]  # beyond is padding
-        units = units * sympy.Matrix(kernel)
-        if "bias" in layer:
-            units += sympy.Matrix([layer["bias"].ravel()[:features]])
-        units = units.applyfunc(sympy.expand if activation == "linear" else _squared)
-    return units[0]
-
-
-def _squared(z: sympy.Expr) -> sympy.Expr:
-    return sympy.expand(z**2)
+    expression = sympy.expand(output * float(t_fit.scale) + float(t_fit.shift))
+    short = expression.is_polynomial(*arguments) and len(sympy.Add.make_args(expression)) <= MOST_TERMS
+    return Formula(expression, arguments, task) if short else None

@@ -7,7 +7,7 @@ first needed, so that a setup can name members of registries whose modules come 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
@@ -16,26 +16,36 @@ from arithjax.errors import ArithjaxError, nearest
 class Registry(MutableMapping[str, Any]):
     """A table of members by name: `REGISTRY["mine"] = Member("mine", ...)` adds one, the key being its name.
 
-    kind, plural: words for messages, such as `activation`, `activations`.
-    home: the module that defines the members and calls `fill`.
+    kind, plural: words for messages, such as `activation` and `activations`.
+    home: the module that defines the members and calls `fill`; it is imported when a member is first needed.
+
+    An unknown name, an entry of another type, or a key that is not the entry's name is an `ArithjaxError`.
     """
 
     def __init__(self, kind: str, home: str, plural: str | None = None):
         self.kind, self.plural, self.home = kind, plural or f"{kind}s", home
         self._member: tuple[type, ...] = ()
         self._derive: Callable[[str], Any] = lambda name: None
+        self._families: dict[str, str] = {}
         self._members: dict[str, Any] = {}
 
     def fill(
-        self, member: type | tuple[type, ...], members: Iterable[Any], derive: Callable[[str], Any] | None = None
+        self,
+        member: type | tuple[type, ...],
+        members: Iterable[Any],
+        derive: Callable[[str], Any] | None = None,
+        families: Mapping[str, str] | None = None,
     ) -> None:
         """Enter the members that come with arithjax.
 
-        member: the type, or types, that every entry has.
+        member: the type, or types, that every entry has; each has a `name` and, for lists, a line `about` itself.
+        members: the entries; one whose name is there already is an `ArithjaxError`.
         derive: makes a member for a name that is not in the table, such as `times:7`, or gives None.
+        families: patterns of such names, such as `times:c`, each with a line about it.
         """
         self._member = member if isinstance(member, tuple) else (member,)
         self._derive = derive or self._derive
+        self._families = dict(families or {})
         for entry in members:
             if entry.name in self._members:
                 raise ArithjaxError(f"{self.kind} '{entry.name}' is listed twice.")
@@ -58,7 +68,8 @@ class Registry(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, entry: Any) -> None:
         self._load()
-        if not isinstance(entry, self._member):
+        fits: bool = isinstance(entry, self._member)
+        if not fits:
             kinds = " or ".join(kind.__name__ for kind in self._member)
             raise ArithjaxError(f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {kinds}.")
         if entry.name != name:
@@ -78,8 +89,12 @@ class Registry(MutableMapping[str, Any]):
         return len(self._load())
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The member of this very name, or `default`."""
+        """The entry of this very name, or `default`; nothing is derived."""
         return self._load().get(name, default)
+
+    def lines(self) -> dict[str, str]:
+        """What `arithjax list` prints: every name, and every pattern of names, with a line about it."""
+        return {name: member.about for name, member in self.items()} | self._families
 
     def __repr__(self) -> str:
         return f"<registry of {self.plural}: {', '.join(self)}>"

@@ -1,7 +1,7 @@
 """A setup: everything that defines one training except its seed, as plain data.
 
-This module imports no jax by itself, so that the command line can show a setup's fields at once; the registries that
-judge the names are imported when a setup is made.
+This module imports no jax, so that the command line and tables start at once: the registries' members, and with them
+jax, are loaded when the first setup is made. What is known of every field stands in the field (`arithjax.fields`).
 """
 
 from __future__ import annotations
@@ -10,14 +10,32 @@ import hashlib
 import itertools
 import json
 import math
-from dataclasses import MISSING, asdict, dataclass, field, fields, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
+from arithjax.fields import Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
+from arithjax.registry import (
+    ACTIVATIONS,
+    DISTRIBUTIONS,
+    INITIALIZERS,
+    LOSSES,
+    MODELS,
+    OPERATIONS,
+    OPTIMIZERS,
+    RAMPS,
+    SCHEDULES,
+    TRANSFORMS,
+)
 
+PRECISIONS = ("float32", "float64")
+"""The arithmetics that a net may be trained in."""
 
-def _field(default: Any, help: str) -> Any:
-    return field(default=default, metadata={"help": help})
+FINISHABLE = 1024
+"""Parameters of the largest nets that can be finished."""
+
+POSITIVE, NOT_NEGATIVE, DECAY = Limits(0, above=True), Limits(0), Limits(0, 1, below=True)
 
 
 @dataclass(frozen=True)
@@ -25,83 +43,158 @@ class Setup:
     """One training, checked when it is made; `ArithjaxError` names what is wrong.
 
     Integers are drawn from `low <= x < high`, reals from the interval. Losses and learning rates are in the net's own
-    units, after the transforms; every reported error is in original units.
+    units, after the transforms; every reported error is in original units. `FIELDS` describes every field.
     """
 
-    op: str = _field("mul", "what to learn: an operation's name")
-    low: float = _field(0.0, "smallest argument")
-    high: float = _field(500.0, "arguments are smaller than this")
-    integers: bool = _field(True, "whole numbers, else reals")
-    extrapolation: tuple[float, ...] | None = _field(
-        None, "bounds of the extrapolation interval (or of several); default: the next interval of the same width"
-    )
-    examples: int = _field(10_000, "training examples; own ones for each seed")
-    fresh: bool = _field(False, "draw fresh examples at each step instead of a fixed set")
-    tests: int = _field(1024, "test points in each range")
-    input_transform: str = _field("standardize", "how arguments are shown to the net")
-    target_transform: str = _field("standardize", "how results are shown to the net")
-    distribution: str = _field("uniform", "how real arguments are spread")
-    model: str | tuple[str, ...] = _field(
-        "mlp", "the network family, or an arithmetic unit: one for all layers or each"
-    )
-    widths: tuple[int, ...] | None = _field(
-        None, "hidden widths, one per hidden layer; default: 64,64, or none with an arithmetic unit"
-    )
-    activation: str | tuple[str, ...] = _field("gelu", "hidden activation: one for all layers or one per layer")
-    output_activation: str = _field("linear", "activation of the output")
-    bias: bool = _field(True, "layers have a bias")
-    initializer: str = _field("glorot_uniform", "how weights start")
-    optimizer: str = _field("adam", "the optimiser")
-    learning_rate: float = _field(1e-3, "its learning rate")
-    beta1: float | None = _field(None, "decay of the first moment; default: the optimiser's")
-    beta2: float | None = _field(None, "decay of the second moment; default: the optimiser's")
-    momentum: float | None = _field(None, "momentum of sgd; default: 0.9")
-    epsilon: float | None = _field(None, "the term in the denominator; default: the optimiser's")
-    weight_decay: float | None = _field(None, "weight decay; default: the optimiser's")
-    clip: float | None = _field(None, "largest global norm of a gradient; default: not clipped")
-    clip_value: float | None = _field(None, "largest entry of a gradient; default: not clipped")
-    regularizer: float = _field(0.0, "strength of the arithmetic units' own regulariser")
-    regularizer_start: int = _field(0, "step at which it begins to count")
-    regularizer_end: int = _field(0, "step from which it counts in full")
-    regularizer_ramp: str = _field("linear", "how it grows in between")
-    alternate: bool = _field(False, "of every ten steps eight train the weights and two the gates (iNALU)")
-    restart: float | None = _field(
-        None, "nets whose interpolation MSE stays above this and does not fall start again (iNALU); default: none do"
-    )
-    schedule: str = _field("constant", "how the learning rate changes over the steps")
-    end_factor: float | None = _field(None, "the factor on the learning rate at the end; default: the schedule's")
-    warmup: int = _field(0, "steps of linear warm-up")
-    loss: str = _field("mse", "the loss, in transformed units")
-    batch: int = _field(64, "examples a step")
-    steps: int = _field(10_000, "optimiser steps")
-    until: int | None = _field(
-        None, "train only the first so many of the steps, and do not finish (as halving does); default: all"
-    )
-    evaluate_every: int | None = _field(None, "steps between evaluations; default: a tenth of the steps")
-    stop_early: bool = _field(False, "stop nets that are solved, dead or diverged at an evaluation")
-    threshold: float | None = _field(
+    op: str = declare("mul", "name", "static", "what to learn: an operation's name", registry=OPERATIONS)
+    low: float = declare(0.0, "number", "tile", "smallest argument")
+    high: float = declare(500.0, "number", "tile", "arguments are smaller than this")
+    integers: bool = declare(True, "bool", "static", "whole numbers, else reals")
+    extrapolation: tuple[float, ...] | None = declare(
         None,
+        "numbers",
+        "tile",
+        "bounds of the extrapolation interval (or of several); default: the next interval of the same width",
+    )
+    examples: int = declare(10_000, "whole", "static", "training examples; own ones for each seed", allowed=Limits(1))
+    fresh: bool = declare(False, "bool", "static", "draw fresh examples at each step instead of a fixed set")
+    tests: int = declare(1024, "whole", "tile", "test points in each range", allowed=Limits(1))
+    input_transform: str = declare(
+        "standardize", "name", "tile", "how arguments are shown to the net", registry=TRANSFORMS
+    )
+    target_transform: str = declare(
+        "standardize", "name", "tile", "how results are shown to the net", registry=TRANSFORMS
+    )
+    distribution: str = declare("uniform", "name", "static", "how real arguments are spread", registry=DISTRIBUTIONS)
+    model: str | tuple[str, ...] = declare(
+        "mlp",
+        "names",
+        "static",
+        "the network family, or an arithmetic unit: one for all layers or each",
+        registry=MODELS,
+    )
+    widths: tuple[int, ...] = declare(
+        None,
+        "wholes",
+        "static",
+        "hidden widths, one per hidden layer; default: 64,64, or none with an arithmetic unit",
+        allowed=Limits(1, 2**16),
+    )
+    activation: str | tuple[str, ...] = declare(
+        "gelu", "names", "static", "hidden activation: one for all layers or one per layer", registry=ACTIVATIONS
+    )
+    output_activation: str = declare("linear", "name", "static", "activation of the output", registry=ACTIVATIONS)
+    bias: bool = declare(True, "bool", "static", "layers have a bias")
+    initializer: str = declare("glorot_uniform", "name", "tile", "how weights start", registry=INITIALIZERS)
+    optimizer: str = of_training("adam", "name", "tile", "the optimiser", registry=OPTIMIZERS)
+    learning_rate: float = of_training(1e-3, "number", "net", "the optimiser's learning rate", allowed=POSITIVE)
+    beta1: float | None = of_optimizer("decay of the first moment; default: the optimiser's", DECAY, 0.9)
+    beta2: float | None = of_optimizer("decay of the second moment; default: the optimiser's", DECAY, 0.999)
+    momentum: float | None = of_optimizer("momentum of sgd; default: 0.9", DECAY, 0.9)
+    epsilon: float | None = of_optimizer("the term in the denominator; default: the optimiser's", POSITIVE, 1e-8)
+    weight_decay: float | None = of_training(
+        None, "number", "net", "weight decay; default: the optimiser's", allowed=NOT_NEGATIVE
+    )
+    clip: float | None = of_training(
+        None, "number", "net", "largest global norm of a gradient; default: not clipped", allowed=POSITIVE
+    )
+    clip_value: float | None = of_training(
+        None, "number", "net", "largest entry of a gradient; default: not clipped", allowed=POSITIVE
+    )
+    regularizer: float = declare(
+        0.0, "number", "net", "strength of the arithmetic units' own regulariser", allowed=NOT_NEGATIVE
+    )
+    regularizer_start: int = declare(
+        0, "whole", "tile", "step at which the regulariser begins to count", allowed=NOT_NEGATIVE
+    )
+    regularizer_end: int = declare(
+        0, "whole", "tile", "step from which the regulariser counts in full", allowed=Limits("regularizer_start")
+    )
+    regularizer_ramp: str = declare("linear", "name", "tile", "how the regulariser grows in between", registry=RAMPS)
+    alternate: bool = declare(
+        False, "bool", "static", "of every ten steps eight train the weights and two the gates (iNALU)"
+    )
+    restart: float | None = of_training(
+        None,
+        "number",
+        "tile",
+        "nets whose interpolation MSE stays above this and does not fall start again (iNALU); default: none do",
+        allowed=POSITIVE,
+    )
+    schedule: str = of_training(
+        "constant", "name", "tile", "how the learning rate changes over the steps", registry=SCHEDULES
+    )
+    end_factor: float | None = of_training(
+        None,
+        "number",
+        "tile",
+        "the factor on the learning rate at the end; default: the schedule's",
+        allowed=Limits(0, 1),
+    )
+    warmup: int = of_training(0, "whole", "tile", "steps of linear warm-up", allowed=Limits(0, "steps"))
+    loss: str = of_training("mse", "name", "tile", "the loss, in transformed units", registry=LOSSES)
+    batch: int = declare(64, "whole", "static", "examples a step", allowed=Limits(1))
+    steps: int = declare(10_000, "whole", "tile", "optimiser steps", allowed=Limits(1))
+    until: int | None = of_training(
+        None,
+        "whole",
+        "tile",
+        "train only the first so many of the steps, and do not finish (as halving does); default: all",
+        allowed=Limits(1, "steps"),
+    )
+    evaluate_every: int | None = of_training(
+        None, "whole", "tile", "steps between evaluations; default: a tenth of the steps", allowed=Limits(1, "steps")
+    )
+    stop_early: bool = of_training(
+        False, "bool", "static", "stop nets that are solved, dead or diverged at an evaluation"
+    )
+    threshold: float | None = of_training(
+        None,
+        "number",
+        "tile",
         "extrapolation MSE below which a net is a success; it is judged at the evaluation with the smallest "
         "interpolation MSE; default: at the end, by its grade",
+        allowed=POSITIVE,
     )
-    precision: str = _field(
-        "float32", "arithmetic of parameters, optimiser, transforms and predictions: float32 or float64"
+    precision: str = declare(
+        "float32",
+        "name",
+        "static",
+        "arithmetic of parameters, optimiser, transforms and predictions: float32 or float64",
+        allowed=OneOf(PRECISIONS),
     )
-    finish: int = _field(
+    finish: int = of_training(
         0,
+        "whole",
+        "tile",
         "steps of second-order finishing on all examples after the last step: Levenberg-Marquardt with geodesic "
         "acceleration (Transtrum & Sethna 2012)",
+        allowed=NOT_NEGATIVE,
     )
 
     def __post_init__(self) -> None:
-        for name, value in _normalised(self).items():
-            object.__setattr__(self, name, value)
+        for name, field in FIELDS.items():
+            object.__setattr__(self, name, field.coerce(name, getattr(self, name)))
+        _check_members(self)
+        if self.widths is None:
+            object.__setattr__(self, "widths", MODELS[names_of(self.model)[0]].default_widths)
         _check(self)
+        for name, value in _in_one_word(self):
+            object.__setattr__(self, name, value)
 
     @classmethod
     def field_names(cls) -> list[str]:
         """The names of all fields, in order; also columns of every table."""
-        return [f.name for f in fields(cls)]
+        return list(FIELDS)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Setup:
+        """The setup of a table's row, a mapping such as a pandas Series: the inverse of `row`.
+
+        Raises:
+            ArithjaxError: when a cell is no value of its field. A field without a cell is a `KeyError`.
+        """
+        return cls(**{name: field.of_cell(name, row[name]) for name, field in FIELDS.items()})
 
     def replace(self, **changes: Any) -> Setup:
         """A copy with other values."""
@@ -118,10 +211,11 @@ class Setup:
     def identity(self) -> str:
         """A digest of what departs from the defaults, stable across releases that only add fields; hex.
 
-        Where training is cut short does not count: the same net is trained until there.
+        Where training is cut short does not count: the same net is trained until there. The default of `widths` is that
+        of dense nets, whatever the model, as in every table that was ever written.
         """
         defaults = DEFAULTS | {"widths": DEFAULT_WIDTHS, "until": self.until}
-        departs = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != defaults[f.name]}
+        departs = {name: getattr(self, name) for name in FIELDS if getattr(self, name) != defaults[name]}
         return hashlib.sha256(json.dumps(departs, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -147,9 +241,26 @@ class Setup:
         return list(zip(ends[::2], ends[1::2], strict=True))
 
 
-def cell(value: Any) -> Any:
-    """A field's value as a table cell."""
-    return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, tuple) else value
+FIELDS: dict[str, Field] = {f.name: f.metadata["field"] for f in fields(Setup)}
+"""What is known of every field, by name, in order."""
+
+DEFAULTS: dict[str, Any] = {name: field.default for name, field in FIELDS.items()}
+"""The default of every field."""
+
+DEFAULT_WIDTHS = (64, 64)
+"""The default `widths` of models that are no arithmetic units."""
+
+
+def make(**values: Any) -> Setup:
+    """`Setup(**values)`, naming a misspelt field.
+
+    Raises:
+        ArithjaxError: when a name is no field's, or a value is not allowed.
+    """
+    for name in values:
+        if name not in FIELDS:
+            raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, FIELDS)}")
+    return Setup(**values)
 
 
 def closed(low: float, high: float, integers: bool) -> tuple[float, float]:
@@ -157,225 +268,37 @@ def closed(low: float, high: float, integers: bool) -> tuple[float, float]:
     return (math.ceil(low), math.ceil(high) - 1) if integers else (low, high)
 
 
-def make(**values: Any) -> Setup:
-    """`Setup(**values)`, naming a misspelt field."""
-    for name in values:
-        if name not in Setup.field_names():
-            raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, Setup.field_names())}")
-    return Setup(**values)
-
-
-def _normalised(setup: Setup) -> dict[str, Any]:
-    """Every field in its one type, so that equal setups are equal data."""
-    out = {}
-    for f in fields(setup):
-        value, kind = getattr(setup, f.name), str(f.type)
-        try:
-            out[f.name] = _coerce(value, kind)
-        except (TypeError, ValueError, OverflowError):
-            shown = " ".join(repr(value).split())
-            shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
-            raise ArithjaxError(f"{f.name}={shown} is not allowed; it has to be {_KINDS[kind]}.") from None
-    if out["widths"] is None:
-        out["widths"] = () if set(_names(out["model"])) & _unit_names() else DEFAULT_WIDTHS
-    return out
-
-
-def _names(value: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else value
-
-
-def _unit_names() -> set[str]:
-    from arithjax.models import UnitModel
-    from arithjax.registry import MODELS
-
-    return {name for name, model in MODELS.items() if isinstance(model, UnitModel)}
-
-
-_KINDS = {
-    "str": "a name",
-    "bool": "true or false",
-    "int": "a whole number below 2**31",
-    "float": "a number",
-    "float | None": "a number, or nothing for the default",
-    "int | None": "a whole number below 2**31, or nothing for the default",
-    "tuple[int, ...] | None": "whole numbers such as 64,64, or nothing for the default",
-    "tuple[float, ...] | None": "pairs of numbers such as 500,1000, or nothing for the default",
-    "str | tuple[str, ...]": "a name, or one for each layer",
-}
-
-
-def _coerce(value: Any, kind: str) -> Any:
-    if value is None and kind.endswith("| None"):
-        return None
-    kind = kind.removesuffix(" | None")
-    if kind == "str":
-        if not isinstance(value, str):
-            raise TypeError
-        return value
-    if kind == "bool":
-        if value not in (True, False):
-            raise TypeError
-        return bool(value)
-    if kind == "int":
-        return _whole(value)
-    if kind == "float":
-        if isinstance(value, str | bool):
-            raise TypeError
-        return float(value)
-    if kind == "tuple[int, ...]":
-        return tuple(_whole(v) for v in (value if _is_sequence(value) else [value]))
-    if kind == "tuple[float, ...]":
-        if not _is_sequence(value) or any(isinstance(v, str | bool) for v in value):
-            raise TypeError
-        return tuple(float(v) for v in value)
-    names = tuple(value) if isinstance(value, tuple | list) else (value,)
-    if not names or not all(isinstance(v, str) for v in names):
-        raise TypeError
-    return names if _is_sequence(value) else names[0]
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, tuple | list) or type(value).__name__ == "ndarray"
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, str | bool) or int(value) != value or abs(int(value)) >= 2**31:
-        raise ValueError
-    return int(value)
+def _check_members(s: Setup) -> None:
+    """Every name is that of a member; an operation's name explains itself, others are preceded by their field's."""
+    OPERATIONS[s.op]
+    for name, field in FIELDS.items():
+        field.check_members(name, getattr(s, name))
 
 
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
-    from arithjax.registry import (
-        ACTIVATIONS,
-        DISTRIBUTIONS,
-        INITIALIZERS,
-        LOSSES,
-        MODELS,
-        OPERATIONS,
-        OPTIMIZERS,
-        RAMPS,
-        SCHEDULES,
-        TRANSFORMS,
-    )
+    _check_ranges(s)
+    _check_layers(s)
+    # limits that follow other fields come after those of the others
+    for name in sorted(FIELDS, key=lambda name: FIELDS[name].follows):
+        FIELDS[name].check(name, getattr(s, name), s)
+    _check_training(s)
+    _check_finishing(s)
+    _check_targets(s)
 
-    op = OPERATIONS[s.op]
-    for registry, name in [
-        (TRANSFORMS, "input_transform"),
-        (TRANSFORMS, "target_transform"),
-        (MODELS, "model"),
-        (ACTIVATIONS, "activation"),
-        (ACTIVATIONS, "output_activation"),
-        (INITIALIZERS, "initializer"),
-        (OPTIMIZERS, "optimizer"),
-        (SCHEDULES, "schedule"),
-        (LOSSES, "loss"),
-        (RAMPS, "regularizer_ramp"),
-        (DISTRIBUTIONS, "distribution"),
-    ]:
-        for member in _names(getattr(s, name)):
-            if member not in registry:
-                try:
-                    registry[member]
-                except ArithjaxError as error:
-                    raise ArithjaxError(f"{name}: {error}") from None
 
-    _check_interval("low, high", s.low, s.high, s.integers)
-    op.check(*s.bounds)
+def _check_ranges(s: Setup) -> None:
+    """Arguments are drawn from intervals on which the operation and the input transform are defined."""
     if s.extrapolation is not None and (not s.extrapolation or len(s.extrapolation) % 2):
         raise ArithjaxError(f"extrapolation={cell(s.extrapolation)} has to be pairs of bounds, such as 500,1000.")
-    for low, high in s.extrapolation_intervals:
-        _check_interval("extrapolation", low, high, s.integers)
-        op.check(*closed(low, high, s.integers), what="extrapolation")
-    for low, _ in [s.bounds, *s.extrapolation_intervals]:
-        _check_transform("input_transform", TRANSFORMS[s.input_transform], low, "arguments as small as")
-
     if s.integers and s.distribution != "uniform":
         raise ArithjaxError(f"distribution={s.distribution} needs real arguments; set integers=False.")
-    _check_layers(s)
-    if not s.widths and s.model == "mlp":
-        raise ArithjaxError("widths is empty; give at least one hidden layer, such as 64,64.")
-    if any(not 1 <= w <= 2**16 for w in s.widths):
-        raise ArithjaxError(f"widths={cell(s.widths)[:60]} is not allowed; every width has to be from 1 to 65536.")
-    if not isinstance(s.activation, str) and len(s.activation) != len(s.widths):
-        raise ArithjaxError(
-            f"activation={cell(s.activation)} names {len(s.activation)} layers and widths={cell(s.widths)} "
-            f"{len(s.widths)}; give one name, or one for each hidden layer."
-        )
-
-    for name in ("activation", "model"):
-        value = getattr(s, name)
-        if not isinstance(value, str) and len(set(value)) == 1:
-            object.__setattr__(s, name, value[0])  # the same question, said in one word
-
-    for name in ("examples", "tests", "batch", "steps"):
-        _check_number(s, name, lambda v: v >= 1, "at least 1")
-    for name in ("learning_rate", "epsilon", "clip", "clip_value", "threshold", "restart"):
-        _check_number(s, name, lambda v: v > 0, "greater than 0")
-    for name in ("beta1", "beta2", "momentum"):
-        _check_number(s, name, lambda v: 0 <= v < 1, "at least 0 and below 1")
-    for name in ("weight_decay", "regularizer", "regularizer_start", "finish"):
-        _check_number(s, name, lambda v: v >= 0, "at least 0")
-    _check_number(
-        s, "regularizer_end", lambda v: v >= s.regularizer_start, f"at least regularizer_start={s.regularizer_start}"
-    )
-    if s.schedule == "exponential":
-        _check_number(s, "end_factor", lambda v: 0 < v <= 1, "above 0 and at most 1")
-    else:
-        _check_number(s, "end_factor", lambda v: 0 <= v <= 1, "at least 0 and at most 1")
-    _check_number(s, "warmup", lambda v: 0 <= v <= s.steps, f"between 0 and steps={s.steps}")
-    _check_number(s, "until", lambda v: 1 <= v <= s.steps, f"between 1 and steps={s.steps}")
-    if s.until == s.steps:
-        object.__setattr__(s, "until", None)  # the same question again
-    _check_number(s, "evaluate_every", lambda v: 1 <= v <= s.steps, f"between 1 and steps={s.steps}")
-    _check_finishing(s, op.arity)
-    if s.batch > s.examples and not s.fresh:
-        raise ArithjaxError(f"batch={s.batch} is larger than the data, examples={s.examples}; take a smaller batch.")
-
-    transform = TRANSFORMS[s.target_transform]
-    if transform.above > -math.inf:
-        from arithjax.task.points import smallest_target
-
-        _check_transform(
-            "target_transform", transform, smallest_target(op, *s.bounds, s.integers), "targets as small as"
-        )
-
-
-def _check_layers(s: Setup) -> None:
-    """Several models are the layers of one net, all of them units; training them has options that others lack."""
-    names, units = _names(s.model), _unit_names()
-    alone = [name for name in names if name not in units]
-    if len(names) > 1 and alone:
-        raise ArithjaxError(f"model={cell(s.model)}: '{alone[0]}' is no unit to stack; use 'dense' for an MLP layer.")
-    if len(names) > 1 and len(names) != len(s.widths) + 1:
-        raise ArithjaxError(
-            f"model={cell(s.model)} names {len(names)} layers and widths={cell(s.widths)} makes {len(s.widths) + 1}; "
-            f"give a width for every layer but the last."
-        )
-    if alone:
-        for name in ("regularizer", "alternate"):
-            if getattr(s, name):
-                raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={s.model} has none.")
-
-
-def _check_finishing(s: Setup, inputs: int) -> None:
-    """What finishes a net solves for all its parameters at once, and knows squared errors alone."""
-    if s.precision not in PRECISIONS:
-        raise ArithjaxError(f"precision={s.precision[:20]!r} is not allowed; it has to be {' or '.join(PRECISIONS)}.")
-    if s.finish and s.loss != "mse":
-        raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
-    if s.model == "mlp" or set(_names(s.model)) & _unit_names():  # a user's own module is counted when it is made
-        check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise((inputs, *s.widths, 1))))
-
-
-def check_finishable(setup: Setup, parameters: int) -> None:
-    """Raise if a net of so many parameters is to be finished and is too large for it."""
-    if setup.finish and parameters > FINISHABLE:
-        raise ArithjaxError(
-            f"finish={setup.finish} is for nets of up to {FINISHABLE} parameters, and these have {parameters}; take "
-            f"smaller widths than {cell(setup.widths)[:60]}, or finish=0."
-        )
+    beyond = [("extrapolation", *interval) for interval in s.extrapolation_intervals]
+    for what, low, high in [("low, high", s.low, s.high), *beyond]:
+        _check_interval(what, low, high, s.integers)
+        smallest, largest = closed(low, high, s.integers)
+        OPERATIONS[s.op].check(smallest, largest, what=what)
+        _check_transform(s, "input_transform", smallest, "arguments as small as")
 
 
 def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
@@ -386,27 +309,83 @@ def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
     largest = 2**24 if integers else 1e18
     if max(abs(low), abs(high)) > largest:
         raise ArithjaxError(f"{what}: {low:g}, {high:g} has to lie within ±{largest:g}, what float32 can tell apart.")
-    if integers and closed(low, high, True)[0] > closed(low, high, True)[1]:
+    if integers and math.ceil(low) >= math.ceil(high):
         raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
 
 
-def _check_transform(field_name: str, transform: Any, low: float, what: str) -> None:
-    if not transform.accepts(low):
+def _check_transform(s: Setup, name: str, smallest: float, what: str) -> None:
+    transform = TRANSFORMS[getattr(s, name)]
+    if not transform.accepts(smallest):
         raise ArithjaxError(
-            f"{field_name}={transform.name} needs {transform.domain}, but there are {what} {low:g}; "
+            f"{name}={transform.name} needs {transform.domain}, but there are {what} {smallest:g}; "
             f"choose another transform ('arithjax list transforms') or another range."
         )
 
 
-def _check_number(setup: Setup, name: str, allowed: Any, words: str) -> None:
-    value = getattr(setup, name)
-    if value is not None and not (abs(value) < 3e38 and allowed(value)):
-        raise ArithjaxError(f"{name}={value:g} is not allowed; it has to be {words}.")
+def _check_targets(s: Setup) -> None:
+    """The target transform is defined on all results; they are computed only where it is not defined everywhere."""
+    if TRANSFORMS[s.target_transform].above > -math.inf:
+        smallest = OPERATIONS[s.op].smallest(*s.bounds, s.integers)
+        _check_transform(s, "target_transform", smallest, "targets as small as")
 
 
-DEFAULT_WIDTHS = (64, 64)
-PRECISIONS = ("float32", "float64")
-FINISHABLE = 1024
-"""Parameters of the largest nets that can be finished."""
-DEFAULTS = {f.name: f.default for f in fields(Setup) if f.default is not MISSING}
-"""The default of every field."""
+def _check_layers(s: Setup) -> None:
+    """Models, widths and activations agree in the number of layers; units have options of training that others lack."""
+    names = names_of(s.model)
+    if len(names) > 1:
+        if alone := [name for name in names if not MODELS[name].stackable]:
+            raise ArithjaxError(
+                f"model={cell(s.model)}: '{alone[0]}' is no unit to stack; use 'dense' for an MLP layer."
+            )
+        if len(names) != len(s.widths) + 1:
+            raise ArithjaxError(
+                f"model={cell(s.model)} names {len(names)} layers and widths={cell(s.widths)} makes "
+                f"{len(s.widths) + 1}; give a width for every layer but the last."
+            )
+    if not s.widths and MODELS[names[0]].needs_hidden:
+        raise ArithjaxError("widths is empty; give at least one hidden layer, such as 64,64.")
+    if not isinstance(s.activation, str) and len(s.activation) != len(s.widths):
+        raise ArithjaxError(
+            f"activation={cell(s.activation)} names {len(s.activation)} layers and widths={cell(s.widths)} "
+            f"{len(s.widths)}; give one name, or one for each hidden layer."
+        )
+
+
+def _check_training(s: Setup) -> None:
+    """Options of training fit the model, the schedule and the number of examples."""
+    model = MODELS[names_of(s.model)[0]]
+    for name in ("regularizer", "alternate"):
+        if getattr(s, name) and not model.regularizable:
+            raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={cell(s.model)} has none.")
+    if s.end_factor == 0 and SCHEDULES[s.schedule].end_above_zero:
+        raise ArithjaxError(f"end_factor=0 is not allowed; with schedule={s.schedule} it has to be above 0.")
+    if s.batch > s.examples and not s.fresh:
+        raise ArithjaxError(f"batch={s.batch} is larger than the data, examples={s.examples}; take a smaller batch.")
+
+
+def _check_finishing(s: Setup) -> None:
+    """Finishing solves for all parameters at once, and knows squared errors alone."""
+    if s.finish and s.loss != "mse":
+        raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
+    if MODELS[names_of(s.model)[0]].countable:  # a user's own module is counted when it is made
+        sizes = (OPERATIONS[s.op].arity, *s.widths, 1)
+        check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise(sizes)))
+
+
+def check_finishable(setup: Setup, parameters: int) -> None:
+    """Raise `ArithjaxError` if a net of so many parameters is to be finished and is too large for it."""
+    if setup.finish and parameters > FINISHABLE:
+        raise ArithjaxError(
+            f"finish={setup.finish} is for nets of up to {FINISHABLE} parameters, and these have {parameters}; take "
+            f"smaller widths than {cell(setup.widths)[:60]}, or finish=0."
+        )
+
+
+def _in_one_word(s: Setup) -> Iterator[tuple[str, Any]]:
+    """The fields, with their values, whose question has a shorter form: equal questions are equal setups."""
+    for name in ("activation", "model"):
+        names = names_of(getattr(s, name))
+        if len(set(names)) == 1:
+            yield name, names[0]
+    if s.until == s.steps:
+        yield "until", None

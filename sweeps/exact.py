@@ -3,8 +3,6 @@
 import pandas as pd
 
 import arithjax as aj
-from arithjax.net import exact_share, net_again
-from arithjax.report import share
 
 PLAIN = {"learning_rate": 0.02, "schedule": "cosine", "steps": 20_000}
 FINISHED = {"learning_rate": 0.02, "schedule": "cosine", "steps": 1000, "examples": 1000, "precision": "float64"}
@@ -36,13 +34,13 @@ def question(trial):
 
 def rate(nets):
     exact = nets.grade == "exact"
-    return f"{exact.sum()} of {len(exact)}, {share(exact)}"
+    return f"{exact.sum()} of {len(exact)}, {aj.share(exact)}"
 
 
 def beyond(row):
     """How many pairs a net gets right, of those whose numbers are both from 500 up to 2, 10 and 100 times that."""
-    net = net_again(row, study.seed)
-    return [f"{exact_share(net, net.setup.high, k * net.setup.high):.1%}" for k in (2, 10, 100)]
+    net = aj.net_again(row, study.seed)
+    return [f"{aj.exact_share(net, net.setup.high, k * net.setup.high):.1%}" for k in (2, 10, 100)]
 
 
 def answer(nets):

@@ -3,11 +3,10 @@
 import numpy as np
 
 import arithjax as aj
-from arithjax import protocols
 
 
 def question(trial):
-    return protocols.arithmetic_dataset(
+    return aj.protocols.arithmetic_dataset(
         trial.suggest_categorical("unit", ["nac_mul", "nalu"]),
         "mul",
         simple=True,

@@ -1,7 +1,6 @@
 """Which networks learn to multiply? Depth, widths, activations, transforms, optimiser and learning rate."""
 
 import arithjax as aj
-from arithjax.report import rate_of
 
 
 def question(trial):
@@ -28,10 +27,10 @@ def answer(nets):
     scaled = nets[nets.target_transform.isin(["scale", "standardize"]) & (nets.input_transform != "log1p")]
     square = scaled[(scaled.activation == "square") & (scaled.output_activation == "linear")]
     return (
-        f"{rate_of(nets)} of these nets learn a · b to 1 %, and {(nets.r2 >= 0.99).mean():.0%} come to R² ≥ 0.99. "
-        f"On raw numbers {rate_of(raw)} learn it; with scaled or standardized targets (and inputs not in logarithms) "
-        f"{rate_of(scaled)}; with the square activation and a linear output as well {rate_of(square)}: "
-        f"ab = ((a+b)² - (a-b)²) / 4."
+        f"{aj.rate_of(nets)} of these nets learn a · b to 1 %, and {(nets.r2 >= 0.99).mean():.0%} come to R² ≥ 0.99. "
+        f"On raw numbers {aj.rate_of(raw)} learn it; with scaled or standardized targets (and inputs not in "
+        f"logarithms) {aj.rate_of(scaled)}; with the square activation and a linear output as well "
+        f"{aj.rate_of(square)}: ab = ((a+b)² - (a-b)²) / 4."
     )
 
 

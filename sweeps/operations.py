@@ -1,7 +1,6 @@
 """What learns what? Every operation by a dozen kinds of nets, within the range and beyond it."""
 
 import arithjax as aj
-from arithjax.report import rate_of
 
 RAW = {"input_transform": "raw", "target_transform": "raw"}
 SCALED = {"input_transform": "scale", "target_transform": "scale"}
@@ -40,7 +39,7 @@ def answer(nets):
     def best(op, rates, column):
         names = listed(rates[op] == rates[op].max())
         of = nets[(nets.op == op) & (nets.net == names.split(", ")[0])]
-        return f"{op}: {names}, {rate_of(of.assign(success=of[column]))}"
+        return f"{op}: {names}, {aj.rate_of(of.assign(success=of[column]))}"
 
     widest, furthest = most(inside), most(beyond)
     return (

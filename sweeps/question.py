@@ -1,24 +1,21 @@
 """The question verbatim: a 2-3-5-3-5-1 net on raw numbers, for six operations."""
 
 import arithjax as aj
-from arithjax import protocols
-from arithjax.net import fresh_pairs, net_again
-from arithjax.tables.statistics import yardsticks
 
 
 def question(trial):
     op = trial.suggest_categorical("op", ["add", "sub", "mul", "square", "times:7", "plus:7"])
-    return protocols.question(op, tests=4096)
+    return aj.protocols.question(op, tests=4096)
 
 
 def answer(nets):
     words = ["Share of nets that beat answering 0, the mean, and the best plane:"]
-    words.append(yardsticks(nets, ["op"]).round(2).to_string())
+    words.append(aj.yardsticks(nets, ["op"]).round(2).to_string())
     for op in ("add", "mul"):
         rows = nets[nets.op == op].sort_values("mse")
         typical = rows.iloc[len(rows) // 2]
         words.append(f"\nTen fresh pairs for a typical net of {op} (seed {typical.seed}, {typical.grade}):")
-        words.append(fresh_pairs(net_again(typical, study.seed)).to_string(index=False, float_format="%.1f"))
+        words.append(aj.fresh_pairs(aj.net_again(typical, study.seed)).to_string(index=False, float_format="%.1f"))
     return "\n".join(words)
 
 

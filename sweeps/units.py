@@ -1,22 +1,21 @@
 """Which arithmetic unit learns which operation? The single-module task: every unit, four operations, nine ranges."""
 
 import arithjax as aj
-from arithjax import protocols
-from arithjax.report import rate_of
 
 CONTROLS = ["linear", "relu", "relu6", "square"]
-UNITS = [name for name, model in aj.MODELS.items() if isinstance(model, aj.UnitModel) and name != "dense"]
-TASKS = {f"{op} {low:g},{high:g}": (op, (low, high)) for op in ("add", "sub", "mul") for low, high in protocols.RANGES}
-TASKS |= {f"div {low:g},{high:g}": ("div", (low, high)) for low, high in protocols.RANGES if low * high > 0}  # no pole
+UNITS = [name for name, model in aj.MODELS.items() if model.stackable and name != "dense"]
+RANGES = aj.protocols.RANGES
+TASKS = {f"{op} {low:g},{high:g}": (op, (low, high)) for op in ("add", "sub", "mul") for low, high in RANGES}
+TASKS |= {f"div {low:g},{high:g}": ("div", (low, high)) for low, high in RANGES if low * high > 0}  # no pole
 
 
 def question(trial):
     unit = trial.suggest_categorical("unit", UNITS + CONTROLS)
-    return protocols.single_module(unit, *TASKS[trial.suggest_categorical("task", list(TASKS))])
+    return aj.protocols.single_module(unit, *TASKS[trial.suggest_categorical("task", list(TASKS))])
 
 
 def answer(nets):
-    ours = protocols.compare(nets)
+    ours = aj.protocols.compare(nets)
     steps = ours.ratio.dropna()
     close = (steps - 1).abs() <= 0.1
     disagree = ours[~ours.inside | ((ours.ratio - 1).abs() > 0.1)]
@@ -24,7 +23,7 @@ def answer(nets):
     multiply = nets[nets.op == "mul"]
     square = multiply[(multiply.model == "mlp") & (multiply.activation == "square")]
     beyond = multiply.groupby("model").extrapolation_relative_rmse.median()
-    units = {name: rate_of(multiply[multiply.model == name]) for name in ("log_exp", "quadratic", "bilinear", "nmu")}
+    units = {name: aj.rate_of(multiply[multiply.model == name]) for name in ("log_exp", "quadratic", "bilinear", "nmu")}
     return (
         f"Beside the published cells ({ours.inside.sum()} of {len(ours)} rates inside our 95 % intervals, "
         f"{close.sum()} of {len(steps)} steps within ten per cent):\n{ours.round(3).to_string()}\n\n"
@@ -32,10 +31,10 @@ def answer(nets):
         f"Success over all ranges:\n{rates.round(2).to_string()}\n\n"
         f"Not among the published cells, on products: log-exp layers succeed in {units['log_exp']} of nets, "
         f"bilinear ones in {units['bilinear']}, quadratic neurons in {units['quadratic']} and square nets in "
-        f"{rate_of(square)}, against {units['nmu']} for the NMU. They all represent products, as NAC• does, and come "
-        f"close: half of the bilinear nets have a relative error beyond the range below {beyond['bilinear']:.0e}, half "
-        f"of the log-exp nets below {beyond['log_exp']:.0e}. It is the threshold, an error as of weights that are off "
-        f"by 1e-5, that most of them miss in 50,000 steps."
+        f"{aj.rate_of(square)}, against {units['nmu']} for the NMU. They all represent products, as NAC• does, and "
+        f"come close: half of the bilinear nets have a relative error beyond the range below "
+        f"{beyond['bilinear']:.0e}, half of the log-exp nets below {beyond['log_exp']:.0e}. It is the threshold, an "
+        f"error as of weights that are off by 1e-5, that most of them miss in 50,000 steps."
     )
 
 

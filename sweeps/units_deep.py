@@ -2,11 +2,10 @@
 ten inputs at the full five million steps, and sums of a hundred."""
 
 import arithjax as aj
-from arithjax import protocols
 
 PAIRS = ["nmu", "snmu", "nau", "nac_add", "nac_mul", "nac_mul_sigmoid", "nalu", "realnpu"]
 OTHERS = ["bilinear", "quadratic", "log_exp", "square", "linear", "relu", "relu6"]
-CELLS = {f"{unit} simple {op}": (unit, op, {"simple": True}) for unit in PAIRS + OTHERS for op in protocols.BINARY}
+CELLS = {f"{unit} simple {op}": (unit, op, {"simple": True}) for unit in PAIRS + OTHERS for op in aj.protocols.BINARY}
 MULTIPLIERS = ["nmu", "nac_mul", "nac_mul_sigmoid"]
 CELLS |= {f"{unit} n={n} mul": (unit, "mul", {"n": n}) for unit in MULTIPLIERS for n in (4, 10)}
 ADDERS = {"nau": 50_000, "nac_add": 500_000}  # solved by 18,000 and by 250,000 as published
@@ -15,14 +14,14 @@ CELLS |= {f"{unit} n=100 {op}": (unit, op, {"steps": ADDERS[unit]}) for unit in 
 
 def question(trial):
     unit, op, changes = CELLS[trial.suggest_categorical("cell", list(CELLS))]
-    return protocols.arithmetic_dataset(unit, op, **changes)
+    return aj.protocols.arithmetic_dataset(unit, op, **changes)
 
 
 def answer(nets):
     table = aj.summarise(nets, ["cell"])[["nets", "rate", "rate_low", "rate_high", "solved_at"]]
     table = table.join(nets.groupby("cell").sparsity_error.median())
     return (
-        f"Beside the published cells:\n{protocols.compare(nets).round(3).to_string()}\n\n"
+        f"Beside the published cells:\n{aj.protocols.compare(nets).round(3).to_string()}\n\n"
         f"Every cell; medians of the step and of the sparsity error:\n{table.round(3).to_string()}"
     )
 

@@ -2,7 +2,6 @@
 cores: give it a cluster."""
 
 import arithjax as aj
-from arithjax import protocols
 
 UNITS = ["nmu", "nac_mul_sigmoid", "nac_mul", "nalu", "nac_add", "linear", "relu", "relu6"]
 CELLS = {f"{unit} n={n} mul": (unit, "mul", n) for unit in UNITS for n in (10, 100)}
@@ -11,7 +10,7 @@ CELLS |= {f"{unit} n=100 {op}": (unit, op, 100) for unit in ("nau", "nac_add", "
 
 def question(trial):
     unit, op, n = CELLS[trial.suggest_categorical("cell", list(CELLS))]
-    return protocols.arithmetic_dataset(unit, op, n=n)
+    return aj.protocols.arithmetic_dataset(unit, op, n=n)
 
 
 study = aj.Study(

@@ -6,12 +6,8 @@ import numpy as np
 import pandas as pd
 
 import arithjax as aj
-from arithjax import protocols
-from arithjax.registry import LOSSES
-from arithjax.report import rate_of, share
-from arithjax.training import curves
 
-ORIGINAL = protocols.question(tests=4096)
+ORIGINAL = aj.protocols.question(tests=4096)
 FIXES = {
     "linear output": {"output_activation": "linear"},
     "std targets": {"target_transform": "standardize"},
@@ -28,7 +24,7 @@ ALONE = {
     **{f"all {name}": {"activation": name} for name in aj.ACTIVATIONS},
     **{f"{name}": {"optimizer": name} for name in aj.OPTIMIZERS if name != "adam"},
     **{f"rate {rate:g}": {"learning_rate": rate} for rate in (1e-5, 1e-4, 1e-2, 1e-1)},
-    **{f"{name} loss": {"loss": name} for name in LOSSES if name != "mse"},
+    **{f"{name} loss": {"loss": name} for name in aj.LOSSES if name != "mse"},
     "10x longer": {"steps": 100_000},
     "100x longer": {"steps": 1_000_000},
     "10x data": {"examples": 100_000},
@@ -93,7 +89,7 @@ def beside(nets, changes):
         by_op = dict(list(nets[nets.change == change].groupby("op")))
         error = by_op["mul"].relative_rmse.fillna(np.inf).median()
         dead = f"{(by_op['mul'].grade == 'dead').mean():.0%}"
-        rates = {op: rate_of(by_op[op]) for op in ("mul", "square", "add")}
+        rates = {op: aj.rate_of(by_op[op]) for op in ("mul", "square", "add")}
         rows[label] = {**rates, "mul: dead": dead, "mul: relative RMSE": f"{error:.1e}"}
     return pd.DataFrame(rows).T.to_string()
 
@@ -106,26 +102,27 @@ def answer(nets):
     without = {f"without {name}": joined(set(FIXES) - {name}) for name in FIXES}
     singles = sorted([*FIXES, *ALONE], key=lambda change: success_and_error(nets, change), reverse=True)
     best, second, end, gelu = *singles[:2], joined(FIXES), "all gelu, mended"
-    rates = {change: rate_of(some) for change, some in of.items()}
-    exact = {change: share(some.grade == "exact") for change, some in of.items()}
+    rates = {change: aj.rate_of(some) for change, some in of.items()}
+    exact = {change: aj.share(some.grade == "exact") for change, some in of.items()}
 
     dead, living = of["none"][of["none"].dead], of["none"][~of["none"].dead]
-    start = curves.record([ORIGINAL], seeds=100, seed=study.seed).query("step == 0").set_index("seed")
+    start = aj.curves([ORIGINAL], seeds=100, seed=study.seed).query("step == 0").set_index("seed")
     sums, least = (proportional(living, which) for which in (np.add, np.minimum))
     add = nets[nets.op == "add"].set_index("change")
     return (
-        f"Why not? {rates['none']} of the question's nets multiply. {share(of['none'].dead)} end dead: they answer 0 "
-        f"to every pair, and lose {start.zero.iloc[0]:.2e}, the 7,000,000,000 of the question. "
-        f"{share(start.gradient_norm[dead.seed] == 0)} of these have a gradient of exactly 0 before the first step "
+        f"Why not? {rates['none']} of the question's nets multiply. {aj.share(of['none'].dead)} end dead: they "
+        f"answer 0 to every pair, and lose {start.zero.iloc[0]:.2e}, the 7,000,000,000 of the question. "
+        f"{aj.share(start.gradient_norm[dead.seed] == 0)} of these have a gradient of exactly 0 before the first step "
         f"(on 1,024 of their examples), as the output relu is 0 everywhere; without it "
-        f"{share(of['linear output'].dead)} end dead, and still {rates['linear output']} multiply. Of the living "
-        f"{share(sums[1])} end within 5 % of a loss of {sums[0]:.2e}, that of the best c (a + b), and "
-        f"{share(least[1])} of {least[0]:.2e}, that of the best c min(a, b), the least for an answer that doubles when "
-        f"both numbers double. Without biases a relu net is such an answer, and the biases stay small beside numbers "
-        f"up to 499: Adam moves them by about the rate, 0.001, a step, 10 in all. A product becomes four times as "
-        f"large. With ten times the steps, and so biases, {share(of['10x longer'].mse < 0.95 * least[0])} fall below "
-        f"that bound. A sum does double, and {rate_of(add.loc['none'])} of the same nets add, "
-        f"{rate_of(add.loc['linear output'])} without the output relu.\n"
+        f"{aj.share(of['linear output'].dead)} end dead, and still {rates['linear output']} multiply. Of the living "
+        f"{aj.share(sums[1])} end within 5 % of a loss of {sums[0]:.2e}, that of the best c (a + b), and "
+        f"{aj.share(least[1])} of {least[0]:.2e}, that of the best c min(a, b), the least for an answer that "
+        f"doubles when both numbers double. Without biases a relu net is such an answer, and the biases stay small "
+        f"beside numbers up to 499: Adam moves them by about the rate, 0.001, a step, 10 in all. A product becomes "
+        f"four times as large. With ten times the steps, and so biases, "
+        f"{aj.share(of['10x longer'].mse < 0.95 * least[0])} fall below that bound. A sum does double, and "
+        f"{aj.rate_of(add.loc['none'])} of the same nets add, "
+        f"{aj.rate_of(add.loc['linear output'])} without the output relu.\n"
         f"How then? Of {len(singles)} single changes the best is {best} ({rates[best]} multiply), the next "
         f"{second} ({rates[second]}); the squared layer is the second hidden one, with square in place of relu. A "
         f"square grows as a product does, and ab = ((a+b)² - (a-b)²) / 4 takes two of them. Together with "

@@ -7,7 +7,7 @@ import pytest
 from arithjax import OPERATIONS, TRANSFORMS, Setup
 from arithjax.registry import DISTRIBUTIONS
 from arithjax.task.examples import Range, draw_batch, order, prepare, uniform
-from arithjax.task.points import Task, points, smallest_target
+from arithjax.task.points import Task, points
 
 RAW = (TRANSFORMS["raw"],)
 UNIFORM = DISTRIBUTIONS["uniform"]
@@ -88,14 +88,6 @@ def test_orders_are_permutations():
     orders = np.stack([order(100, epoch) for epoch in range(20)])
     np.testing.assert_array_equal(np.sort(orders, axis=1), np.tile(np.arange(100), (20, 1)))
     assert len(np.unique(orders, axis=0)) == 20
-
-
-@pytest.mark.parametrize(
-    ("op", "low", "high", "smallest"),
-    [("mul", -3, 7, -21), ("square", -3, 7, 0), ("sub", 0, 9, -9), ("reciprocal", 1, 4, 0.25), ("min", 2, 9, 2)],
-)
-def test_smallest_target(op, low, high, smallest):
-    assert smallest_target(OPERATIONS[op], low, high, True) == smallest
 
 
 def test_uniform_is_threefry():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax import net
+from arithjax import nets
 from arithjax.training import compiled
 from arithjax.training.tile import NetId, named_tile
 from arithjax.training.trainer import Trainer
@@ -42,7 +42,7 @@ def test_steps_that_finish_count_as_trained(tables):
 
 
 def test_a_finished_net_comes_back_from_its_table_and_its_file(kept, tmp_path):
-    again = net.net_again(kept.others[kept.others.seed == kept.row["seed"]].iloc[0], 0)
+    again = nets.net_again(kept.others[kept.others.seed == kept.row["seed"]].iloc[0], 0)
     kept.save(tmp_path / "a.net")
     x = [[3, 4], [29, 28], [0.5, 100]]
     assert kept.predict(x).dtype == np.float64
@@ -89,7 +89,7 @@ def test_wide_nets_finish_as_well():
     plain, finished = aj.train([wide.replace(finish=0), wide], seeds=2).groupby("finish")
     assert set(finished[1].program.str.split("*").str[0]) == {"product"}
     assert finished[1].mse.max() < plain[1].mse.min()
-    assert net.net_again(finished[1].iloc[0], 0).row["mse"] == finished[1].mse.iloc[0]
+    assert nets.net_again(finished[1].iloc[0], 0).row["mse"] == finished[1].mse.iloc[0]
 
 
 def test_a_users_own_module_is_finished_in_double_precision(add):
@@ -118,10 +118,10 @@ def test_curves_of_a_finished_net_end_with_its_optimiser(kept):
 
 
 def test_the_share_that_is_exact_inside_and_outside(kept):
-    assert net.exact_share(kept, 0, 30) == 1
-    assert net.exact_share(kept, 30, 3000) < 0.5
+    assert nets.exact_share(kept, 0, 30) == 1
+    assert nets.exact_share(kept, 30, 3000) < 0.5
     with pytest.raises(aj.ArithjaxError, match="low=5 has to be smaller than high=5"):
-        net.exact_share(kept, 5, 5)
+        nets.exact_share(kept, 5, 5)
 
 
 def test_large_nets_are_refused_before_anything_compiles():

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import net
+from arithjax import nets
 from arithjax.errors import ArithjaxError
 from arithjax.studies import halving, runner, search, study
 
@@ -58,7 +58,7 @@ def test_who_goes_on_is_as_without_halving(halved, tmp_path):
 
 def test_who_stops_is_as_it_was_there(halved):
     row = halved[1][halved[1].until == 20].iloc[0]
-    again = net.retrain(halved[0] / "tiny", row.name)
+    again = nets.retrain(halved[0] / "tiny", row.name)
     assert again["identical"].all()
     whole = aj.train([search.Search(HALVED, 9).ask(range(9))[row.trial].setup], seeds=2)
     assert whole.mse[row.seed] != row.mse

@@ -8,12 +8,11 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binomtest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
 from arithjax.studies import files, samplers, search, study
-from arithjax.tables import loading, objectives, schema, statistics
+from arithjax.tables import schema
 from arithjax.tables.store import Store
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
@@ -41,7 +40,7 @@ def count_training(progress_calls):
 def test_every_net_is_a_row_once(finished):
     _, out, nets = finished
     assert list(zip(nets.trial, nets.seed, strict=True)) == [(t, s) for t in range(6) for s in range(2)]
-    pd.testing.assert_frame_equal(aj.load(out / "tiny"), nets)
+    pd.testing.assert_frame_equal(Store(out / "tiny").rows(), nets)
     assert set(schema.SCHEMA.names) == set(nets.columns)
 
 
@@ -136,28 +135,6 @@ def test_built_in_studies_run_in_miniature(path, tmp_path):
     assert len(aj.load(tmp_path / path.stem)) == 2
 
 
-def test_wilson_interval():
-    for k, n in [(98, 100), (31, 100), (0, 100), (25, 25), (1, 3)]:
-        expected = binomtest(k, n).proportion_ci(method="wilson")
-        np.testing.assert_allclose(statistics.wilson(k, n), expected, atol=1e-12)
-
-
-def test_newcombe_interval():
-    """The example of Newcombe (1998), table II, (a), method 10."""
-    np.testing.assert_allclose(statistics.newcombe(48, 80, 56, 70), (0.0524, 0.3339), atol=5e-5)
-
-
-def test_setup_of_a_row_is_the_setup():
-    setup = aj.Setup(widths=(3, 5), activation=("relu", "tanh"), extrapolation=(500, 600, 700, 800), clip=1.0)
-    rows = pd.DataFrame([{"trial": 0, "seed": 0, **setup.row(), "grade": "failed"}])
-    assert loading.setup_of(schema.to_arrow(rows).to_pandas().iloc[0]) == setup
-
-
-def test_objective_is_bounded():
-    rows = pd.DataFrame({"trial": [0, 0, 1, 1], "relative_rmse": [np.nan, np.inf, 0.0, 0.0]})
-    assert list(objectives.objectives(rows).error) == [objectives.WORST, objectives.BEST]
-
-
 def returns_no_setup(trial):
     return 3
 
@@ -219,7 +196,7 @@ def test_broken_tables_are_refused_and_left_alone(finished, tmp_path, content):
 
 
 def test_retrain_is_identical(finished):
-    from arithjax.net import retrain
+    from arithjax.nets import retrain
 
     _, out, _ = finished
     assert retrain(out / "tiny", 3)["identical"].all()
@@ -239,23 +216,3 @@ def test_a_saved_net_answers_as_before(tmp_path):
         (tmp_path / "b.net").write_bytes(broken)
         with pytest.raises(ArithjaxError, match=r"b\.net"):
             aj.load_net(tmp_path / "b.net")
-
-
-def test_summary_of_grades():
-    nets = pd.DataFrame(
-        {
-            "op": ["add", "add", "mul", "mul"],
-            "grade": ["learned", "exact", "dead", "diverged"],
-            "success": [True, True, False, False],
-            "relative_rmse": [0.005, 0.0, 1.0, np.nan],
-            "extrapolation_relative_rmse": [0.1, 0.0, 1.0, np.nan],
-            "solved_at": [10.0, 20.0, np.nan, np.nan],
-        }
-    )
-    table = aj.summarise(nets, by=["op"])
-    assert list(table.rate) == [1.0, 0.0]
-    assert list(table.dead_rate) == [0.0, 0.5]
-    assert table.solved_at["add"] == 15.0
-    assert aj.summarise(nets).nets.item() == 4
-    with pytest.raises(ArithjaxError, match="did you mean 'grade'"):
-        aj.summarise(nets, by=["grad"])

@@ -17,8 +17,8 @@ from arithjax.bench.table import QUESTION
 from arithjax.environment import devices_and_workers
 from arithjax.studies.runner import asked_nets, run_study
 from arithjax.studies.study import Study
+from arithjax.training.outcome import train_tile
 from arithjax.training.planning import plan
-from arithjax.training.workers import run_tile
 
 SIZES = (1, 10, 100, 1_000, 10_000, 100_000)
 
@@ -43,7 +43,7 @@ def one(nets: int, steps: int) -> dict:
     """A whole study, from asking to its table; a first run, before the clock starts, compiles its program."""
     study = Study("scale", lambda trial: QUESTION.replace(steps=steps), trials=1, seeds=nets)
     (asked,) = asked_nets(study)
-    run_tile(plan(asked, devices_and_workers()[1])[0], study.seed)
+    train_tile(plan(asked, devices_and_workers()[1])[0], study.seed)
     with tempfile.TemporaryDirectory(prefix="arithjax-bench-") as folder:
         started = time.perf_counter()
         assert len(run_study(study, folder)) == nets

@@ -22,9 +22,8 @@ from arithjax.setup import Setup
 from arithjax.studies.runner import asked_nets
 from arithjax.task.transforms import Fitted
 from arithjax.training import compiled
-from arithjax.training.arrays import layer_activations
-from arithjax.training.optimizers import Numbers
-from arithjax.training.planning import NetId
+from arithjax.training.specs import layer_activations
+from arithjax.training.tile import NetId
 from arithjax.training.workers import train_nets
 
 STUDY = "multiplication"
@@ -100,7 +99,7 @@ def one_program(setup: Setup, seeds: int) -> jax.Array:
     sizes = zip((*setup.widths, 1), names, strict=True)
     model = nn.Sequential([part for features, name in sizes for part in (nn.Dense(features), ACTIVATIONS[name].fn)])
     optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
-    numbers = Numbers(optimizer.beta1, optimizer.beta2, optimizer.momentum, optimizer.epsilon)
+    numbers = optimizer.numbers()
 
     def rate(count: jax.Array) -> jax.Array:
         return -setup.learning_rate * schedule.factor(count / setup.steps, schedule.end_factor)

@@ -29,9 +29,10 @@ from arithjax.models.mlp import count_parameters
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 from arithjax.task.examples import order
-from arithjax.training import stages
-from arithjax.training.arrays import choices_arrays, layer_activations, nets_arrays
-from arithjax.training.planning import NetId, Tile, plan
+from arithjax.training.planning import plan
+from arithjax.training.specs import layer_activations
+from arithjax.training.tile import NetId, Tile
+from arithjax.training.trainer import Trainer
 
 SEGMENT = 1000
 """Steps in a call of arithjax: those between two evaluations of the default setup."""
@@ -85,32 +86,24 @@ class Way(NamedTuple):
 
 
 def train_arithjax(setup: Setup, nets: int) -> Runner:
-    """A tile of the plan on every core or accelerator, trained as `population.run_tile` does; up to `nets` in each."""
+    """A tile of the plan on every core or accelerator, trained as for a table; up to `nets` in each."""
     devices, workers = devices_and_workers()
     tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
     advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
     threads = ThreadPoolExecutor(workers)
-    total = sum(tile.program.nets for tile in tiles)
+    total = sum(tile.places for tile in tiles)
     return Runner(lambda units: list(threads.map(lambda advance: advance(units), advances)), total)
 
 
 def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
     """What trains a tile for some more steps, a segment at a time."""
-    program, step = tile.program, 0
     with jax.default_device(device):
-        given = jnp.uint32(0), choices_arrays(tile), nets_arrays(tile)
-        state = stages.initial(program, *given)
-        examples = stages.prepare(program, *given)
+        trainer = Trainer(tile, 0, longest=SEGMENT)
 
     def advance(steps: int) -> None:
-        nonlocal state, step
-        end = step + steps
         with jax.default_device(device):
-            while step < end:
-                stop = min(step + SEGMENT, end)
-                state = stages.advance(program, state, examples, (step, stop), SEGMENT, *given)
-                step = stop
-            jax.block_until_ready(state)
+            trainer.advance_to(trainer.step + steps)
+            trainer.wait()
 
     return advance
 

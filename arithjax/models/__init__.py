@@ -12,10 +12,9 @@ Arithmetic units (`arithjax.models.units`) are layers: `model=("nau", "nmu")` na
 
 from __future__ import annotations
 
-from typing import Any
-
 from arithjax.models.flax_modules import FlaxModel
 from arithjax.models.mlp import MLPModel
+from arithjax.models.network import Model
 from arithjax.models.units import UNITS, UnitModel
 from arithjax.registry import MODELS
 from arithjax.setup import Setup
@@ -23,7 +22,7 @@ from arithjax.setup import Setup
 MODELS.fill((MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS])
 
 
-def model_of(setup: Setup) -> Any:
+def model_of(setup: Setup) -> Model:
     """The model of a setup; of several stacked units the first one's, since all stack alike."""
     return MODELS[setup.model if isinstance(setup.model, str) else setup.model[0]]
 

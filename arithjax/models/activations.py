@@ -24,6 +24,11 @@ class Activation:
     formula: str
     fn: Callable[[jax.Array], jax.Array]
 
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
+
 
 ACTIVATIONS.fill(
     Activation,

@@ -14,12 +14,12 @@ from flax import nnx
 
 from arithjax.errors import ArithjaxError
 from arithjax.models.activations import Activation
-from arithjax.models.network import LIFTED, Architecture, Layout, Network, Params
-from arithjax.setup import DEFAULTS, Setup
+from arithjax.models.network import LIFTED, Architecture, Layout, Model, Network, Params
+from arithjax.setup import DEFAULTS, FIELDS, Setup
 
 
 @dataclass(frozen=True)
-class FlaxModel:
+class FlaxModel(Model):
     """A user's model by name.
 
     build: `build(setup)` gives a Linen module, `build(setup, rngs)` an NNX one; either maps `[batch, inputs]` to
@@ -30,8 +30,7 @@ class FlaxModel:
     name: str
     build: Callable[..., Any]
     about: str = "a user's Flax module"
-    stackable: ClassVar[bool] = False
-    pads: ClassVar[bool] = False
+    countable: ClassVar[bool] = False
 
     def layout(self, setup: Setup) -> Layout:
         """Nothing is known of the module, so that each net is computed by itself."""
@@ -58,11 +57,7 @@ class FlaxModel:
         return Linen(self.build, shape)
 
 
-TRAINING = (
-    *("learning_rate", "beta1", "beta2", "momentum", "epsilon", "weight_decay", "clip", "schedule", "end_factor"),
-    *("optimizer", "loss", "warmup", "evaluate_every", "stop_early", "threshold", "clip_value", "restart"),
-    *("finish", "until"),
-)
+TRAINING = tuple(name for name, field in FIELDS.items() if not field.shapes)
 """Fields of a setup that a module is not built from."""
 
 

@@ -35,6 +35,11 @@ class Initializer:
     weight_out: float
     normal: bool
 
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.source
+
     def scaling(self) -> Scaling:
         """The numbers a program needs."""
         return Scaling(*(jnp.asarray(v, float) for v in (self.gain, self.weight_in, self.weight_out, self.normal)))

@@ -19,7 +19,7 @@ import numpy as np
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
-from arithjax.models.network import LANES, PRODUCT, Architecture, Layout, Network, Params
+from arithjax.models.network import LANES, PRODUCT, Architecture, Layout, Model, Network, Params
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 
@@ -170,20 +170,22 @@ def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
     return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
 
 
-class MLPModel:
+class MLPModel(Model):
     """The model `mlp`: dense layers with the widths, activations, bias and initialiser of a setup."""
 
     name = "mlp"
     about = "dense layers, with widths, activations, bias and initialiser of the setup"
-    stackable = False
     pads = True
+    needs_hidden = True
 
     def layout(self, setup: Setup) -> Layout:
         """Narrow nets train faster as lanes of multiply-sums, wide ones as matrix products (measured on CPU)."""
         width = bucket(max(setup.widths))
         return LANES if width <= 16 or (width <= 32 and setup.batch <= 16) else PRODUCT
 
-    def network(self, setup: Setup, activations: tuple[tuple[Activation, ...], ...], width: int | None) -> MLP:
+    def network(
+        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
+    ) -> MLP:
         """The network of a setup, its hidden layers padded to `width` if there is one."""
         widths = (width,) * len(setup.widths) if width else setup.widths
         branchless = not self.layout(setup).lanes and not width

@@ -17,7 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from arithjax.models.activations import Activation
 from arithjax.models.initializers import Scaling
+from arithjax.setup import DEFAULT_WIDTHS, Setup
 
 if TYPE_CHECKING:
     import sympy
@@ -142,8 +144,12 @@ class Layout:
         """Arrays with the net last, in this layout."""
         return jax.tree.map(lambda leaf: leaf if self.lanes else np.moveaxis(leaf, -1, 0)[..., None], tree)
 
+    def extract(self, tree: Any, net: int) -> Any:
+        """One net's arrays, without an axis for the net."""
+        return jax.tree.map(lambda leaf: np.take(np.asarray(leaf), net, -1 if self.lanes else 0), tree)
+
     def repeat(self, tree: Any, nets: int) -> Any:
-        """So many copies of one net's arrays, which have no axis for the net in lanes, in this layout."""
+        """So many copies of one net's arrays, as `extract` gives them, in this layout."""
         return jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * nets, -1 if self.lanes else 0), tree)
 
     def select(self, chosen: jax.Array, new: Any, old: Any) -> Any:
@@ -155,6 +161,37 @@ class Layout:
             return jnp.where(chosen.reshape(shape), new, old)
 
         return jax.tree.map(where, new, old)
+
+
+class Model:
+    """A member of `MODELS`: it makes the network of a setup. Setups are checked by these attributes.
+
+    stackable: may be one of several layers. pads: layers may be padded to a common width. needs_hidden: has at least
+    one hidden layer. regularizable: has the units' regulariser, and may alternate between weights and gates. countable: its
+    parameters follow from the widths alone. default_widths: of hidden layers.
+    """
+
+    name: str
+    about: str
+    stackable: ClassVar[bool] = False
+    pads: ClassVar[bool] = False
+    needs_hidden: ClassVar[bool] = False
+    regularizable: ClassVar[bool] = False
+    countable: ClassVar[bool] = True
+    default_widths: ClassVar[tuple[int, ...]] = DEFAULT_WIDTHS
+
+    def layout(self, setup: Setup) -> Layout:
+        """Where the nets of a setup stand in arrays."""
+        raise NotImplementedError
+
+    def network(
+        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
+    ) -> Network:
+        """The network of a setup.
+
+        activations: for each layer, what it can choose from. width: what hidden layers are padded to, if they are.
+        """
+        raise NotImplementedError
 
 
 LANES = Layout("lanes", lanes=True)

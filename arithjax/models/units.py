@@ -33,7 +33,7 @@ import numpy as np
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
 from arithjax.models.mlp import Dense, contract
-from arithjax.models.network import LANES, Architecture, Layout, Network, Params
+from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params
 from arithjax.registry import MODELS
 from arithjax.setup import Setup
 
@@ -567,7 +567,7 @@ class Stack(nn.Module, Network):
 
 
 @dataclass(frozen=True)
-class UnitModel:
+class UnitModel(Model):
     """A unit by name, with the operations it can represent."""
 
     name: str
@@ -575,7 +575,8 @@ class UnitModel:
     kind: type[Unit]
     represents: tuple[str, ...] = ()
     stackable: ClassVar[bool] = True
-    pads: ClassVar[bool] = False
+    regularizable: ClassVar[bool] = True
+    default_widths: ClassVar[tuple[int, ...]] = ()
 
     @property
     def about(self) -> str:
@@ -587,7 +588,9 @@ class UnitModel:
         """Units are lanes, whatever their width."""
         return LANES
 
-    def network(self, setup: Setup, activations: tuple[tuple[Activation, ...], ...], width: int | None) -> Stack:
+    def network(
+        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
+    ) -> Stack:
         """The stack of a setup's layers, each of one unit."""
         return Stack(kinds_of(setup), (*setup.widths, 1), activations, setup.bias)
 

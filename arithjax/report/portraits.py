@@ -12,7 +12,7 @@ import pandas as pd
 
 from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
-from arithjax.net import Net, net_again
+from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
 from arithjax.report import charts
 from arithjax.report.charts import COLOURS, GREY, significant

@@ -29,8 +29,10 @@ from arithjax.studies import identity
 from arithjax.studies.search import Asked
 from arithjax.studies.signals import Stop
 from arithjax.tables import schema
-from arithjax.training import planning, workers
-from arithjax.training.planning import Candidates, NetId, Tile
+from arithjax.training.cost import seconds as seconds_of
+from arithjax.training.outcome import train_tile
+from arithjax.training.specs import Branches, specs_of
+from arithjax.training.tile import NetId, Tile
 
 if TYPE_CHECKING:
     from arithjax.studies.study import Study
@@ -190,12 +192,12 @@ def versions() -> dict[str, str]:
 def jobs_of(tiles: Iterable[Tile], workers: int) -> list[dict[str, Any]]:
     """Tiles together in jobs, the longest first: those of one program side by side, since a worker compiles it once."""
     tiles = list(tiles)
-    seconds = [planning.seconds(tile) for tile in tiles]
+    seconds = [seconds_of(tile) for tile in tiles]
     least, most = JOB_SECONDS
     enough = min(most, max(least, sum(seconds) / (4 * workers)))
-    order = {program: place for place, program in enumerate(dict.fromkeys(tile.program for tile in tiles))}
+    order = {specs: place for place, specs in enumerate(dict.fromkeys(tile.specs for tile in tiles))}
     jobs, job, so_far = [], [], 0.0
-    for place in sorted(range(len(tiles)), key=lambda i: order[tiles[i].program]):
+    for place in sorted(range(len(tiles)), key=lambda i: order[tiles[i].specs]):
         job.append(tiles[place])
         so_far += seconds[place]
         if so_far >= enough:
@@ -213,9 +215,9 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
         "setups": [identity.departures(setup) for setup in setups],
         "tiles": [
             {
-                "places": tile.program.nets,
+                "places": tile.places,
                 "width": tile.width,
-                "candidates": tuple(tile.candidates),
+                "branches": tuple(tile.branches),
                 "name": tile.name,
                 "nets": [(net.trial, net.seed, setups[net.setup]) for net in tile.nets],
             }
@@ -230,9 +232,9 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
     tiles = []
     for one in job["tiles"]:
         nets = tuple(NetId(trial, seed, setups[place]) for trial, seed, place in one["nets"])
-        candidates = Candidates(*one["candidates"])
-        program = planning.program_of(nets[0].setup, candidates, one["width"], one["places"])
-        tile = Tile(program, candidates, nets)
+        branches = Branches(*one["branches"])
+        specs = specs_of(nets[0].setup, branches, one["width"], one["places"])
+        tile = Tile(specs, branches, nets)
         if tile.name != one["name"]:
             raise ArithjaxError(f"a worker would train in {tile.name}, and not in {one['name']}; update its arithjax.")
         tiles.append(tile)
@@ -242,7 +244,7 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
 def train_job(about: dict[str, Any], job: dict[str, Any]) -> bytes:
     """On a worker: train a job's tiles, one after the other; their rows as an Arrow stream."""
     prepare(about)
-    rows = pd.concat([workers.run_tile(tile, about["root"]).rows for tile in unpacked(job)], ignore_index=True)
+    rows = pd.concat([train_tile(tile, about["root"]).rows for tile in unpacked(job)], ignore_index=True)
     table = schema.to_arrow(rows)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as stream:

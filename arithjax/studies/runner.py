@@ -19,13 +19,14 @@ import pandas as pd
 from arithjax import environment
 from arithjax.errors import ArithjaxError, check_count
 from arithjax.studies import halving, identity
+from arithjax.studies.recording import record_study
 from arithjax.studies.search import Asked, Search
 from arithjax.studies.signals import Stop
 from arithjax.studies.study import Progress, Study
 from arithjax.tables import loading, objectives, schema
 from arithjax.tables.store import Store
-from arithjax.training import curves, planning, workers
-from arithjax.training.planning import NetId, Tile
+from arithjax.training import planning, workers
+from arithjax.training.tile import NetId, Tile
 
 
 def run_study(
@@ -60,7 +61,8 @@ def asked_nets(
     study: Study, trials: int | None = None, seeds: int | None = None, steps: int | None = None
 ) -> Iterator[list[NetId]]:
     """The nets of a run from its beginning, as they are planned together: batch by batch, or only the first batch where
-    the sampler learns from results; of a study that halves, as if the first half of the setups went on."""
+    the sampler learns from results; of a study that halves, as if the first half of the setups went on.
+    """
     _check_given(trials=trials, seeds=seeds, steps=steps)
     run = _Run(study, Store(Path()), trials, seeds or study.seeds, steps, Progress())
     for batch in run.search.batches():
@@ -107,7 +109,7 @@ class _Run:
                 self._tell(asked, [stored, *trained])
         nets = self.store.finish()
         if self.study.curves:
-            curves.record_study(self.store, nets, self.study.curves, self.study.seed)
+            record_study(self.store, nets, self.study.curves, self.study.seed)
         return nets
 
     def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, Asked]:
@@ -181,13 +183,13 @@ class _Run:
         for tile in planning.plan(nets, self.cluster.workers() if self.cluster else count):
             left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
             if left:
-                tiles.append(Tile(tile.program, tile.candidates, left))
+                tiles.append(Tile(tile.specs, tile.branches, left))
         if not tiles:
             return
         if self.cluster:
             yield from self.cluster.run_tiles(tiles, self.study, self.steps, asked, self.progress.steps)
             return
-        for trained in workers.run_tiles(tiles, self.study.seed, count, devices, self.progress.steps, Stop()):
+        for trained in workers.train_tiles(tiles, self.study.seed, count, devices, self.progress.steps, Stop()):
             yield trained.rows
 
     def _describe(self, asked: dict[int, Asked], stored: pd.DataFrame) -> None:

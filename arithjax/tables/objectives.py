@@ -1,4 +1,7 @@
-"""Objectives: what a search over setups may minimise, computed from a table."""
+"""Objectives: what a search over setups minimises, computed from a table.
+
+An objective is a function from a table's rows to one finite number per trial. To add one, add it to `OBJECTIVES`.
+"""
 
 from __future__ import annotations
 
@@ -12,31 +15,36 @@ from arithjax.tables.schema import SUCCESS
 from arithjax.tables.statistics import varied
 
 WORST, BEST = 2.0, -8.0
-"""Bounds of an error as an objective, a decimal logarithm: a diverged setup is bad, not failed."""
+"""Bounds of an error as an objective, as decimal logarithms: a diverged setup is a bad one, not a failed trial."""
 
 
 def _log_error(rows: pd.DataFrame, name: str) -> pd.Series:
-    """The median over a trial's nets of log10 of an error, within bounds."""
+    """The median over a trial's nets of log10 of an error, clipped to `BEST` .. `WORST`."""
     error = rows[name].fillna(np.inf).clip(10.0**BEST, 10.0**WORST)
     return np.log10(error).groupby(rows["trial"]).median()
 
 
+def _parameters(rows: pd.DataFrame) -> pd.Series:
+    """The number of trainable parameters of a trial's nets."""
+    return rows["parameters"].astype(float).groupby(rows["trial"]).median()
+
+
 def _steps(rows: pd.DataFrame) -> pd.Series:
-    """The median step at which a trial's nets are solved; a net that is not counts as twice its steps."""
+    """The median step at which a trial's nets are solved; an unsolved net counts as twice its steps."""
     return rows["solved_at"].fillna(2.0 * rows["steps"]).groupby(rows["trial"]).median()
 
 
 OBJECTIVES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
     "error": lambda rows: _log_error(rows, "relative_rmse"),
     "extrapolation": lambda rows: _log_error(rows, "extrapolation_relative_rmse"),
-    "parameters": lambda rows: rows["parameters"].astype(float).groupby(rows["trial"]).median(),
+    "parameters": _parameters,
     "steps": _steps,
 }
-"""What a search may minimise: rows -> a number for each trial, always finite."""
+"""Objectives by name; each maps rows to a series of finite numbers, indexed by trial."""
 
 
 def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, each an objective and none twice."""
+    """The names as a tuple; raises `ArithjaxError` unless each is in `OBJECTIVES` and there are no duplicates."""
     if not isinstance(names, tuple | list) or not names or len(set(map(str, names))) != len(names):
         raise ArithjaxError(f"objectives={names!r} is not allowed; name one or several of {', '.join(OBJECTIVES)}.")
     for name in map(str, names):
@@ -48,24 +56,37 @@ def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def objectives(nets: pd.DataFrame, names: Sequence[str] = ("error",)) -> pd.DataFrame:
-    """What a search minimises: a row a trial, a column an objective (see `OBJECTIVES`)."""
+    """The values that a search minimises: one row per trial, one column per objective.
+
+    nets: rows of a results table.
+    names: which of `OBJECTIVES`; raises `ArithjaxError` for an unknown one.
+    """
     return pd.DataFrame({name: OBJECTIVES[name](nets) for name in check_objectives(names)})
 
 
 def front(nets: pd.DataFrame, names: Sequence[str] = ("error", "parameters")) -> pd.DataFrame:
-    """The Pareto front: the setups that no other setup beats in one objective without losing in another.
+    """The Pareto front: the trials that no other trial equals or beats in all objectives and beats in one.
 
-    A row a trial, by the first objective: the objectives, the success rate, and the setup's fields that vary.
+    nets: rows of a results table.
+    names: which of `OBJECTIVES`; raises `ArithjaxError` for an unknown one.
+
+    One row per trial, sorted by the first objective: the objectives, the success rate as `rate`, and the setup's fields
+    that vary between the table's rows.
     """
     values = objectives(nets, names).sort_values(list(names), kind="stable")
-    kept: list[np.ndarray] = []
-    chosen = []
-    for point in values.to_numpy():
-        beaten = any((better <= point).all() and (better < point).any() for better in kept)
-        chosen.append(not beaten)
-        if not beaten:
-            kept.append(point)
-    best = values[chosen]
+    best = values[_undominated(values.to_numpy())]
     setups = nets[nets["trial"].isin(best.index)]
     rates = setups["grade"].isin(SUCCESS).groupby(setups["trial"]).mean().rename("rate")
     return best.join(rates).join(setups.groupby("trial")[varied(nets)].first())
+
+
+def _undominated(points: np.ndarray) -> list[bool]:
+    """Whether each of `points [trials, objectives]`, which are in lexicographic order, is on the Pareto front."""
+    kept: list[np.ndarray] = []
+    chosen = []
+    for point in points:
+        dominated = any((other <= point).all() and (other < point).any() for other in kept)
+        chosen.append(not dominated)
+        if not dominated:
+            kept.append(point)
+    return chosen

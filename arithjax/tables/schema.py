@@ -1,138 +1,95 @@
-"""The schema: what a table's columns are, and parquet files in it, of this version and of older ones."""
+"""The columns of a results table, their types and their meaning.
+
+A table has one row per net: `study trial seed`, every field of its setup under the field's own name, and what was
+measured. All errors are in original units, outside every transform. To add a column, add it to `MEASURED`, raise
+`SCHEMA_VERSION`, and say in `arithjax.tables.parquet` what older tables have in its place.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import fields
-from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from arithjax.errors import ArithjaxError
-from arithjax.setup import DEFAULTS, Setup, cell
+from arithjax.fields import Kind
+from arithjax.setup import FIELDS
 
 SCHEMA_VERSION = 2
 
 IDENTITY = ("trial", "seed")
-"""The columns that tell nets apart."""
+"""The columns that together identify a net within a study."""
+
+GRADES = ("diverged", "dead", "failed", "rough", "learned", "exact")
+"""The values of column `grade`, worst first."""
 
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
 
-_TYPES = {"str": pa.string(), "bool": pa.bool_(), "int": pa.int64(), "float": pa.float64()}
+YARDSTICKS = ("none", "zero", "mean", "plane")
+"""The values of column `beats`, easiest baseline first: no baseline, answering 0, the mean, the best plane."""
+
+TYPES: dict[Kind, pa.DataType] = {"bool": pa.bool_(), "whole": pa.int64(), "number": pa.float64()}
+"""The column type of a setup's field by its kind; all others, such as sequences, are written as text."""
+
+
+class Column(NamedTuple):
+    """A column of a results table: its `name`, its Arrow `type`, and in one line what it is `about`, with units."""
+
+    name: str
+    type: pa.DataType
+    about: str
+
+
+NUMBERED = (
+    Column("study", pa.string(), "name of the study"),
+    Column("trial", pa.int64(), "number of the trial in its study, from 0; all nets of a trial share one setup"),
+    Column("seed", pa.int64(), "number of the net among its trial's, from 0; with the study's seed it fixes the net"),
+)
+
+MEASURED = (
+    Column("parameters", pa.int64(), "trainable parameters of the net"),
+    Column("program", pa.string(), "compiled program that trained the net, as the net's last bits may depend on it"),
+    Column("mse", pa.float64(), "mean squared error on the interpolation test points"),
+    Column("relative_rmse", pa.float64(), "root of `mse` over the standard deviation of the exact results"),
+    Column("r2", pa.float64(), "R² on the interpolation test points, 1 - `relative_rmse`²"),
+    Column("exact", pa.float64(), "share of these points with the right integer; missing where results are none"),
+    Column("max_error", pa.float64(), "largest absolute error on the interpolation test points"),
+    Column("extrapolation_relative_rmse", pa.float64(), "as `relative_rmse`, on the extrapolation test points"),
+    Column("extrapolation_solved", pa.bool_(), "whether `extrapolation_relative_rmse` is at most 0.01"),
+    Column("extrapolation_mse", pa.float64(), "mean squared error on the extrapolation test points"),
+    Column("sparsity_error", pa.float64(), "arithmetic units: largest distance of a weight from -1, 0 or 1"),
+    Column("dead", pa.bool_(), "whether the net answers (almost) the same to every test point"),
+    Column("diverged", pa.bool_(), "whether the net's answers are not finite"),
+    Column("success", pa.bool_(), "below `threshold` in `extrapolation_mse`; without one, learned or exact"),
+    Column("solved_at", pa.float64(), "step of the first evaluation below `threshold`, or else below 1 %; or missing"),
+    Column("selected_at", pa.int64(), "step at which the net was judged"),
+    Column("trained_steps", pa.int64(), "optimiser steps that the net was trained for"),
+    Column("beats", pa.string(), f"hardest baseline whose MSE the net beats by 1 %: {', '.join(YARDSTICKS)}"),
+    Column("grade", pa.string(), f"what the net has learnt, worst first: {', '.join(GRADES)}"),
+    Column("choices", pa.string(), "the trial's parameters as Optuna chose them, a JSON object"),
+)
+
+FROM_SETUP = tuple(Column(name, TYPES.get(field.kind, pa.string()), field.help) for name, field in FIELDS.items())
+
+COLUMNS = {column.name: column for column in (*NUMBERED, *FROM_SETUP, *MEASURED)}
+"""All columns by name, in the order in which tables have them."""
 
 SCHEMA = pa.schema(
-    [
-        ("study", pa.string()),
-        ("trial", pa.int64()),
-        ("seed", pa.int64()),
-        *((f.name, _TYPES.get(str(f.type).removesuffix(" | None"), pa.string())) for f in fields(Setup)),
-        ("parameters", pa.int64()),
-        ("program", pa.string()),
-        ("mse", pa.float64()),
-        ("relative_rmse", pa.float64()),
-        ("r2", pa.float64()),
-        ("exact", pa.float64()),
-        ("max_error", pa.float64()),
-        ("extrapolation_relative_rmse", pa.float64()),
-        ("extrapolation_solved", pa.bool_()),
-        ("extrapolation_mse", pa.float64()),
-        ("sparsity_error", pa.float64()),
-        ("dead", pa.bool_()),
-        ("diverged", pa.bool_()),
-        ("success", pa.bool_()),
-        ("solved_at", pa.float64()),
-        ("selected_at", pa.int64()),
-        ("trained_steps", pa.int64()),
-        ("beats", pa.string()),
-        ("grade", pa.string()),
-        ("choices", pa.string()),  # what Optuna chose, as JSON
-    ],
-    metadata={"arithjax_schema": str(SCHEMA_VERSION)},
+    [(column.name, column.type) for column in COLUMNS.values()], metadata={"arithjax_schema": str(SCHEMA_VERSION)}
 )
+"""The Arrow schema of every results table."""
 
 
 def in_order(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by trial and seed, none twice; sorts only what is not sorted yet."""
+    """Rows sorted by trial and seed, without duplicates, with a fresh index; the first of several duplicates counts."""
     trial, seed = (rows[name].to_numpy() for name in IDENTITY)
     later = (trial[1:] > trial[:-1]) | ((trial[1:] == trial[:-1]) & (seed[1:] > seed[:-1]))
-    if later.all():
+    if later.all():  # the usual case: sorting a large table takes longer than checking that it is sorted
         return rows.reset_index(drop=True)
     return rows.drop_duplicates(list(IDENTITY)).sort_values(list(IDENTITY), ignore_index=True)
 
 
 def to_arrow(rows: pd.DataFrame) -> pa.Table:
-    """Rows in the one schema of all tables, in order."""
+    """Rows as an Arrow table in `SCHEMA`, in order; columns that are not in `SCHEMA` are dropped, absent ones null."""
     return pa.Table.from_pandas(in_order(rows).reindex(columns=SCHEMA.names), schema=SCHEMA, preserve_index=False)
-
-
-def read_table(path: Path, content: bytes | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """A parquet file of ours, of any schema version; `ArithjaxError` when it is broken or from a later version.
-
-    content: the file's bytes, if they were read already. columns: only these.
-    """
-    try:
-        with _quick_memory():
-            table = pq.read_table(path if content is None else pa.BufferReader(content), columns=columns)
-        version = int((table.schema.metadata or {}).get(b"arithjax_schema", 0))
-        missing = [
-            name
-            for name in (*IDENTITY, "grade")
-            if name in (columns or SCHEMA.names) and name not in table.column_names
-        ]
-        if version == 0 or missing:
-            raise ArithjaxError(f"{path} is not a table of arithjax; give a folder that `arithjax run` wrote.")
-        if version > SCHEMA_VERSION:
-            raise ArithjaxError(f"{path} has schema {version}, newer than {SCHEMA_VERSION}; install a newer arithjax.")
-        return _current(table, columns).to_pandas()
-    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-        if isinstance(error, ArithjaxError):
-            raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise ArithjaxError(
-            f"{path} cannot be read as a results table ({reason}); restore it, or delete it and run the study again."
-        ) from None
-
-
-@contextmanager
-def _quick_memory() -> Iterator[None]:
-    """Arrow's memory from jemalloc where it has it: a large table loads in half the time of its default (measured)."""
-    before = pa.default_memory_pool()
-    with suppress(NotImplementedError):
-        pa.set_memory_pool(pa.jemalloc_memory_pool())
-    try:
-        yield
-    finally:
-        pa.set_memory_pool(before)
-
-
-def _current(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
-    """The table in today's schema: a column that an older version lacks follows from another, is the default, or
-    is missing."""
-    schema = SCHEMA if columns is None else pa.schema([SCHEMA.field(name) for name in columns])
-    arrays = []
-    for field in schema:
-        if field.name in table.column_names:
-            arrays.append(table[field.name].cast(field.type))
-        elif field.name in _BEFORE and _BEFORE[field.name][0] in table.column_names:
-            source, derive = _BEFORE[field.name]
-            arrays.append(derive(table[source]))
-        else:
-            value = pa.scalar(cell(DEFAULTS.get(field.name)), field.type)
-            arrays.append(pa.repeat(value, table.num_rows))
-    for name in IDENTITY:
-        if table[name].null_count:
-            raise ValueError(f"column {name} has gaps")
-    return pa.Table.from_arrays(arrays, schema=schema)
-
-
-_BEFORE: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "success": ("grade", lambda grade: pc.is_in(grade, pa.array(SUCCESS))),
-    "selected_at": ("trained_steps", lambda steps: steps),
-}
-"""What a column was before version 2 had it: the column it follows from, and how."""

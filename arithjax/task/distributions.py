@@ -17,7 +17,8 @@ from arithjax.registry import DISTRIBUTIONS
 @dataclass(frozen=True)
 class Distribution:
     """How arguments are spread: `place(u, low, high)` takes uniform `u` in [0, 1) to arguments (the inverse of the
-    cumulative distribution), for jax and for numpy arrays `xp`."""
+    cumulative distribution), for jax and for numpy arrays `xp`.
+    """
 
     name: str
     about: str

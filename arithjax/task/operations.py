@@ -11,12 +11,14 @@ name `mul:4:0-4:0-2` is (x₁ + x₂ + x₃ + x₄) · (x₁ + x₂).
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
@@ -39,10 +41,15 @@ def not_negative(low: float, high: float) -> bool:
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation `fn` on `arity` arguments of equal shape, elementwise, written with `jax.numpy`.
+    """An exact operation on arguments of equal shape, elementwise, written with `jax.numpy`.
 
-    `defined(low, high)` says whether it is defined when every argument may take any value of the closed interval
-    `[low, high]`; `where` says the same in words, for messages and lists.
+    name: its name, `op` in a setup.
+    symbol: how it is written, for messages and lists, such as `a · b`.
+    fn: the function of `arity` arrays.
+    arity: the number of arguments.
+    defined: of the ends `(low, high)` of a closed interval, whether `fn` is defined when every argument may take any
+        value of it.
+    where: the same in words, such as `b ≠ 0`.
     """
 
     name: str
@@ -57,17 +64,41 @@ class Operation:
         return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
-        """Raise `ArithjaxError` unless the operation is defined on all of `[low, high]`."""
+        """Raise `ArithjaxError` unless the operation is defined on `[low, high]`; the message calls that `what`."""
         if not self.defined(low, high):
             raise ArithjaxError(
                 f"{what}: {self.name} ({self.symbol}) is not defined on [{low:g}, {high:g}]; it is defined where "
                 f"{self.where}. Choose another interval."
             )
 
+    def results(self, x: np.ndarray, precision: str = "float32") -> np.ndarray:
+        """Exact results `[points]` of arguments `x [points, arity]`, rounded to a precision, `float32` or `float64`."""
+        with jax.enable_x64(precision == "float64"):
+            return np.asarray(self(jnp.asarray(x, float)), precision)
+
+    def smallest(self, low: float, high: float, integers: bool) -> float:
+        """The smallest result on a grid of the closed interval `[low, high]` with its ends, and 0 if it is inside."""
+        return _smallest(self, low, high, integers)
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return f"{self.symbol}, defined {self.where}"
+
+
+@functools.lru_cache(maxsize=256)
+def _smallest(op: Operation, low: float, high: float, integers: bool) -> float:
+    ends = np.linspace(low, high, 65)
+    grid = np.unique(np.append(np.rint(ends) if integers else ends, [0.0] if low <= 0 <= high else []))
+    if op.arity > 2:  # too many to try: constant inputs, and inputs at random
+        random = np.random.default_rng(0).choice(grid, (4096, op.arity))
+        return float(op.results(np.vstack([np.tile(grid[:, None], op.arity), random])).min())
+    return float(op.results(np.array(list(itertools.product(grid, repeat=op.arity)))).min())
+
 
 @dataclass(frozen=True)
 class OfSums(Operation):
-    """An operation whose arguments are sums over slices `(start, stop)` of the inputs; `arity` counts the inputs."""
+    """An operation whose arguments are sums over `slices` `(start, stop)` of the inputs; `arity` counts the inputs."""
 
     slices: tuple[tuple[int, int], ...] = ()
 
@@ -76,7 +107,7 @@ class OfSums(Operation):
         return self.fn(*(jax.lax.slice_in_dim(x, *ends, axis=axis).sum(axis) for ends in self.slices))
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
-        """Raise unless the operation is defined on the sums of inputs in `[low, high]`."""
+        """Raise `ArithjaxError` unless the operation is defined on the sums of inputs in `[low, high]`."""
         lengths = [stop - start for start, stop in self.slices]
         super().check(min(n * low for n in lengths), max(n * high for n in lengths), what)
 
@@ -94,7 +125,7 @@ CONSTANTS: dict[str, Callable[[float], Operation]] = {
 
 
 def _derived(name: str) -> Operation | None:
-    """`times:7`, `plus:-2.5` or `mul:4:0-4:0-2`, by its name."""
+    """The operation with a constant, or of sums, that a name such as `times:7` or `mul:4:0-4:0-2` means, or None."""
     family, _, rest = name.partition(":")
     if family in CONSTANTS:
         return _with_constant(family, rest)
@@ -116,7 +147,7 @@ def _with_constant(family: str, constant: str) -> Operation:
 def _of_sums(op: Operation, rest: str) -> OfSums:
     try:
         inputs, *slices = rest.split(":")
-        ends = tuple(tuple(int(end) for end in part.split("-")) for part in slices)
+        ends = tuple((int(start), int(stop)) for start, stop in (part.split("-") for part in slices))
         arity = int(inputs)
         fits = len(ends) == op.arity and all(0 <= start < stop <= arity for start, stop in ends)
     except ValueError:
@@ -146,4 +177,5 @@ OPERATIONS.fill(
         Operation("hypot", "√(a² + b²)", jnp.hypot),
     ],
     derive=_derived,
+    families={"times:c": "c·a, for any constant c, such as times:7", "plus:c": "a + c, for any constant c"},
 )

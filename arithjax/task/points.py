@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from dataclasses import dataclass
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.stats import qmc
 
@@ -69,7 +66,8 @@ class Task:
     @functools.cached_property
     def domain(self) -> np.ndarray | None:
         """All arguments `[points, arity]` of an operation on integers whose results are whole, if they are few enough
-        to be certified, else None."""
+        to be certified, else None.
+        """
         return self._arguments if self.whole else None
 
     @functools.cached_property
@@ -136,16 +134,4 @@ def points(
 
 def evaluate(op: Operation, x: np.ndarray, precision: str = "float32") -> np.ndarray:
     """Exact results `[points]` of arguments `[points, arity]`, rounded to a precision."""
-    with jax.enable_x64(precision == "float64"):
-        return np.asarray(op(jnp.asarray(x, float)), precision)
-
-
-@functools.lru_cache(maxsize=256)
-def smallest_target(op: Operation, low: float, high: float, integers: bool) -> float:
-    """The smallest result on a grid of the closed interval that includes its ends (and 0 where it is inside)."""
-    ends = np.linspace(low, high, 65)
-    grid = np.unique(np.append(np.rint(ends) if integers else ends, [0.0] if low <= 0 <= high else []))
-    if op.arity > 2:  # too many to try: constant inputs, and inputs at random
-        random = np.random.default_rng(0).choice(grid, (4096, op.arity))
-        return float(evaluate(op, np.vstack([np.tile(grid[:, None], op.arity), random])).min())
-    return float(evaluate(op, np.array(list(itertools.product(grid, repeat=op.arity)))).min())
+    return op.results(x, precision)

@@ -81,6 +81,11 @@ class Transform:
         """Where the transform is defined, in words."""
         return "any number" if self.above == -math.inf else f"x {'≥' if self.closed else '>'} {self.above:g}"
 
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return f"{self.formula}, for {self.domain}"
+
     def forward(self, x: jax.Array, fitted: Fitted) -> jax.Array:
         """`x` as the net sees it; `fitted` broadcasts against `x`."""
         return (self.warp(x) - fitted.shift) / fitted.scale

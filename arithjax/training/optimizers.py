@@ -9,43 +9,59 @@ hyperparameters. These may be traced arrays, so that changing one compiles nothi
 from __future__ import annotations
 
 import functools
+from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
+from arithjax.errors import ArithjaxError, nearest
 from arithjax.registry import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
-from arithjax.setup import Setup
+from arithjax.setup import FIELDS, Setup
+
+Numbers = namedtuple("Numbers", [n for n, field in FIELDS.items() if field.usual is not None])  # type: ignore[misc]
+"""The hyperparameters of optimisers' rules besides the learning rate, all of them fields of a setup: scalars."""
 
 
-class Numbers(NamedTuple):
-    """The hyperparameters of an optimiser's rule besides its learning rate: scalars, fields of a setup."""
-
-    beta1: jax.Array
-    beta2: jax.Array
-    momentum: jax.Array
-    epsilon: jax.Array
-
-
-@dataclass(frozen=True)
 class Optimizer:
-    """An optax gradient transformation without its learning rate, and the defaults of its numbers.
+    """An optax gradient transformation without its learning rate, and the defaults of its hyperparameters.
 
-    `decoupled` weight decay is added to the direction (AdamW, Lion); otherwise it is added to the gradient (L2).
+    name: in the registry. source: where it is from, such as `Kingma & Ba 2015`.
+    rule: makes the transformation from `Numbers`.
+    weight_decay: the default. decoupled: weight decay is added to the direction (AdamW, Lion), not to the gradient (L2).
+    defaults: of hyperparameters whose default is not the usual one, such as `beta2=0.9`.
     """
 
-    name: str
-    source: str
-    rule: Callable[[Numbers], optax.GradientTransformation]
-    beta1: float = 0.9
-    beta2: float = 0.999
-    momentum: float = 0.9
-    epsilon: float = 1e-8
-    weight_decay: float = 0.0
-    decoupled: bool = False
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        rule: Callable[[Any], optax.GradientTransformation],
+        *,
+        weight_decay: float = 0.0,
+        decoupled: bool = False,
+        **defaults: float,
+    ):
+        if unknown := [name for name in defaults if name not in Numbers._fields]:
+            raise ArithjaxError(
+                f"optimizer '{name}': {unknown[0]} is no hyperparameter{nearest(unknown[0], Numbers._fields)} "
+                f"There are {', '.join(Numbers._fields)}."
+            )
+        self.name, self.source, self.rule = name, source, rule
+        self.weight_decay, self.decoupled, self.defaults = weight_decay, decoupled, defaults
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.source
+
+    def numbers(self, **given: float | None) -> Numbers:
+        """All hyperparameters: those that are given and not None, and the defaults of the others."""
+        chosen = self.defaults | {name: value for name, value in given.items() if value is not None}
+        return Numbers(*(chosen.get(name, FIELDS[name].usual) for name in Numbers._fields))
 
 
 OPTIMIZERS.fill(
@@ -80,12 +96,21 @@ OPTIMIZERS.fill(
 
 @dataclass(frozen=True)
 class Schedule:
-    """The factor on the learning rate, a function of progress in [0, 1] and of the `end_factor` it ends at."""
+    """The factor on the learning rate, a function of progress in [0, 1] and of the `end_factor` it ends at.
+
+    end_factor: its default. end_above_zero: whether it may not be 0.
+    """
 
     name: str
     formula: str
     factor: Callable[[jax.Array, jax.Array], jax.Array]
     end_factor: float = 0.0
+    end_above_zero: bool = False
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
 
 
 SCHEDULES.fill(
@@ -97,7 +122,9 @@ SCHEDULES.fill(
             "end + (1 - end) (1 + cos(π progress)) / 2",
             lambda progress, end: end + (1 - end) * 0.5 * (1 + jnp.cos(jnp.pi * progress)),
         ),
-        Schedule("exponential", "end^progress", lambda progress, end: end**progress, end_factor=0.01),
+        Schedule(
+            "exponential", "end^progress", lambda progress, end: end**progress, end_factor=0.01, end_above_zero=True
+        ),
     ],
 )
 
@@ -109,6 +136,11 @@ class Ramp:
     name: str
     formula: str
     factor: Callable[[jax.Array], jax.Array]
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
 
 
 RAMPS.fill(
@@ -128,6 +160,11 @@ class Loss:
     formula: str
     fn: Callable[[jax.Array, jax.Array], jax.Array]
 
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
+
 
 LOSSES.fill(
     Loss,
@@ -143,6 +180,11 @@ LOSSES.fill(
 def default(value: float | None, otherwise: float) -> float:
     """A field's value, or what stands for None."""
     return otherwise if value is None else value
+
+
+def numbers_of(setup: Setup) -> Numbers:
+    """The hyperparameters of a setup's optimiser: its own, or the optimiser's defaults."""
+    return OPTIMIZERS[setup.optimizer].numbers(**{name: getattr(setup, name) for name in Numbers._fields})
 
 
 def decay_of(setup: Setup) -> float:

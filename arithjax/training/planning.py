@@ -13,14 +13,14 @@ from typing import Any
 
 from arithjax.models import model_of
 from arithjax.models.mlp import bucket
-from arithjax.setup import Setup
+from arithjax.setup import FIELDS, Setup
 from arithjax.training.cost import fitting, memory_of_each, places, seconds
 from arithjax.training.sharing import blank, padded_widths
 from arithjax.training.specs import Branches, Specs, specs_of
 from arithjax.training.tile import NetId, Tile
 
-PER_NET = {"learning_rate", "weight_decay", "clip", "clip_value", "regularizer"}
-SHARED_FIELDS = [name for name in Setup.field_names() if name not in PER_NET and name != "widths"]
+AGREED = [name for name, field in FIELDS.items() if field.scope != "net" and name != "widths"]
+"""Fields in which the setups of a tile agree, besides their widths where layers are not padded."""
 
 
 def plan(nets: Sequence[NetId], workers: int) -> list[Tile]:
@@ -89,5 +89,5 @@ def _group(setup: Setup, branches: dict[int | None, Branches], width: int | None
     """What the setups of a tile agree in: specs, branches, and all fields but those that differ from net to net."""
     chosen_from = branches[width] if width else Branches.of([setup])._replace(ops=branches[None].ops)
     sizes = bucket(max(setup.widths)) if model_of(setup).pads else setup.widths
-    fields = sizes, *(getattr(setup, name) for name in SHARED_FIELDS)
+    fields = sizes, *(getattr(setup, name) for name in AGREED)
     return specs_of(setup, chosen_from, width), chosen_from, fields

@@ -17,10 +17,10 @@ import numpy as np
 
 from arithjax.models.initializers import Scaling
 from arithjax.models.network import LAYOUTS, Architecture
-from arithjax.registry import INITIALIZERS, OPTIMIZERS, RAMPS, SCHEDULES, TRANSFORMS
+from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.examples import Range
-from arithjax.training.optimizers import Numbers, decay_of, default
+from arithjax.training.optimizers import Numbers, decay_of, default, numbers_of
 from arithjax.training.specs import Branches, Specs, layer_activations, specs_of
 
 FEWEST_LANES = 16
@@ -139,7 +139,7 @@ def architecture_of(shared: Shared, per_net: PerNet) -> Architecture:
 def shared_arrays(tile: Tile) -> Shared:
     """What the nets of a tile have in common as arrays: whole numbers int32, others in its precision."""
     setup, branches = tile.setup, tile.branches
-    optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
+    schedule = SCHEDULES[setup.schedule]
     layers = zip(branches.layers, layer_activations(setup), strict=True)
     return Shared(
         op=_int(branches.ops.index(setup.op) if setup.fresh else 0),
@@ -148,7 +148,7 @@ def shared_arrays(tile: Tile) -> Shared:
         input_transform=_int(list(TRANSFORMS).index(setup.input_transform)),
         target_transform=_int(list(TRANSFORMS).index(setup.target_transform)),
         interval=Range(*map(_float, setup.bounds)),
-        numbers=Numbers(*(_float(default(getattr(setup, n), getattr(optimizer, n))) for n in Numbers._fields)),
+        numbers=Numbers(*map(_float, numbers_of(setup))),
         pace=Pace(
             _int(list(SCHEDULES).index(setup.schedule)),
             _float(default(setup.end_factor, schedule.end_factor)),

@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 import arithjax as aj
-from arithjax import formula, net, terminal
+from arithjax import formula, nets, terminal
 from arithjax.task.points import Task
 from arithjax.training import curves
 
@@ -30,7 +30,7 @@ def exact(kept):
         "Dense_0": {"kernel": kernel, "bias": bias[None]},
         "Dense_1": {"kernel": np.array([[1.0], [-1.0]]) / high, "bias": np.array([[-low / high]])},
     }
-    return net.Net(POLYNOMIAL, kept.row, params, kept.fits)
+    return nets.Net(POLYNOMIAL, kept.row, params, kept.fits)
 
 
 def test_a_net_comes_back_as_it_was_saved(kept, tmp_path):
@@ -85,7 +85,7 @@ def test_a_right_net_is_read_out_and_certified(exact):
     assert found.exact() == 0
     assert found.text(0) == "y = a·b"
     assert str(found).startswith("y = 1.000·a·b")
-    assert "exact on all 2,500 arguments" in found.told()
+    assert "exact on all 2,500 arguments" in found.summary()
 
 
 def test_a_wrong_formula_is_not_called_exact():
@@ -95,7 +95,7 @@ def test_a_wrong_formula_is_not_called_exact():
     assert close.text(1) == "y = 1.0·a·b - 0.3·a + 2.0"
     assert close.right(0) == (0, 2500)  # at least a b + 2
     assert close.exact() is None
-    assert "right on" in close.told()
+    assert "right on" in close.summary()
     assert formula.Formula(sympy.Float(0.2), (a, b), task).text(0) == "y = 0"
 
 
@@ -113,7 +113,7 @@ def test_a_network_may_offer_its_formula(kept, monkeypatch):
         def formula(self, params, names):
             return names[0] * names[1]
 
-    monkeypatch.setattr(net.Net, "network", Product())
+    monkeypatch.setattr(nets.Net, "network", Product())
     assert kept.formula().expression.is_polynomial()
 
 

@@ -1,0 +1,83 @@
+"""The commands that read tables and train nothing: `table`, `compare` and `status`. Nothing here imports jax."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from arithjax.cli.text import text
+from arithjax.errors import ArithjaxError
+from arithjax.tables import loading, statistics
+from arithjax.tables.store import Store
+
+
+def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
+    """Success rates with 95 % intervals from the table in a folder."""
+    nets = loading.with_choices(loading.load(folder))
+    if where:
+        nets = loading.where(nets, where, "--where")
+        if nets.empty:
+            raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
+    summary = statistics.summarise(nets, _columns(by) or _default_by(folder, nets))
+    click.echo(summary.to_csv().rstrip() if csv else text(summary))
+
+
+def compare(first: str, second: str, by: str | None, csv: bool) -> None:
+    """Success rates of the studies in two folders side by side, with their difference and a test of it."""
+    a, b = (loading.with_choices(loading.load(folder)) for folder in (first, second))
+    columns = _columns(by)
+    overall, groups = statistics.compare(a, b), statistics.compare(a, b, columns or _default_by(first, a))
+    if csv:
+        click.echo((groups if columns else overall).to_csv().rstrip())
+        return
+    click.echo(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
+    click.echo(
+        f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe); p: Fisher's exact test."
+    )
+
+
+def _columns(by: str | None) -> list[str]:
+    return [name.strip() for name in by.split(",")] if by else []
+
+
+def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
+    """The columns that the folder's study groups by, or else the table's default."""
+    try:
+        return list(loading.description(folder).get("by") or statistics.default_by(nets))
+    except ArithjaxError:
+        return statistics.default_by(nets)
+
+
+def status(folder: str) -> None:
+    """What is done of the study in a folder, whether it runs, what is left, and how long that will take."""
+    described, store = loading.description(folder), Store(Path(folder))
+    asked = described["trials"] * described["seeds"]
+    rows = store.rows(["trial", "seed"])
+    done = int(((rows["trial"] < described["trials"]) & (rows["seed"] < described["seeds"])).sum())
+    running, left = store.running(), asked - done
+    click.echo(f"{described['name']}: {described['trials']:,} setups x {described['seeds']:,} seeds = {asked:,} nets")
+    click.echo(f"done     {done:,} ({done / asked:.0%})")
+    click.echo(f"left     {left:,}")
+    click.echo(f"running  {'yes' if running else 'no; the same `arithjax run` goes on' if left else 'no'}")
+    if left:
+        click.echo(f"time     {_time_left(store.times(), left)}")
+
+
+def _time_left(sessions: list[dict], left: int) -> str:
+    """How long `left` nets will take, by the rate of the latest session."""
+    try:
+        last = sessions[-1]
+        rate = last["nets"] / (last["until"] - last["began"])
+        return f"about {_duration(left / rate)} at {rate:,.1f} nets/s, as of the latest run"
+    except (IndexError, KeyError, TypeError, ZeroDivisionError):
+        return "not known before the first nets are written"
+
+
+def _duration(seconds: float) -> str:
+    """Seconds as text, in the largest unit of which there are two."""
+    for size, unit in ((86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
