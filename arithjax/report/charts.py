@@ -5,13 +5,16 @@ Colours can be told apart by the colour-blind (Okabe & Ito 2008; cividis and vir
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from arithjax.tables import statistics
+
+Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
+"""What every chart here is."""
 
 GRADE_COLOURS = {
     "exact": "#0072b2",
@@ -86,7 +89,7 @@ def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[l
     return table.drop(columns="solved_at").round(6), orders
 
 
-def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
+def heat_map(nets: pd.DataFrame, down: str, across: str) -> Drawing:
     """Success rates over two columns; rates, intervals and medians on hover."""
     table, (rows, columns) = _rates(nets, [down, across])
     brightest = max(0.2, float(table["rate"].max()))
@@ -110,7 +113,7 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
     return _sized(alt.layer(cells, text), (40 if len(rows) <= 20 else 22) * len(rows) + 10)
 
 
-def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
+def grades(nets: pd.DataFrame, column: str | None) -> Drawing:
     """The share of each grade in each group, and the success rate with its interval."""
     nets = nets if column else nets.assign(**{"all nets": "all nets"})
     column = column or "all nets"
@@ -167,7 +170,7 @@ def sample(nets: pd.DataFrame, count: int = MOST_POINTS) -> pd.DataFrame:
     return pd.concat(parts).sort_index()
 
 
-def parameters(nets: pd.DataFrame, named: list[str]) -> alt.LayerChart:
+def parameters(nets: pd.DataFrame, named: list[str]) -> Drawing:
     """Each net's error against its number of parameters, and the best error that so many parameters reached."""
     some = sample(nets)
     gaps = np.diff(np.log(np.unique(nets["parameters"])))
@@ -213,7 +216,7 @@ def front(nets: pd.DataFrame) -> pd.DataFrame:
     return significant(ends[~ends.index.duplicated()].rename("error").reset_index(), 3)
 
 
-def fronts(nets: pd.DataFrame) -> alt.Chart | None:
+def fronts(nets: pd.DataFrame) -> Drawing | None:
     """The front of error against parameters for each activation of MLPs; None where there is nothing to compare."""
     nets = nets[nets["model"] == "mlp"]
     labels, order = levels(nets, "activation")
@@ -250,8 +253,11 @@ def _twice(order: list[str], first: Any, second: Any) -> alt.Scale:
     return alt.Scale(domain=order, range=[first if i < len(COLOURS) else second for i in range(len(order))])
 
 
-def importances(importance: dict[str, float]) -> alt.Chart:
-    """How much each choice matters."""
+def importances(importance: dict[str, float]) -> Drawing:
+    """Bars of the share of importance of each choice.
+
+    importance: choice -> share, from 0 to 1.
+    """
     table = pd.DataFrame({"choice": [nice(n) for n in importance], "share": list(importance.values())}).round(4)
     chart = (
         alt.Chart(table)
@@ -265,7 +271,7 @@ def importances(importance: dict[str, float]) -> alt.Chart:
     return _sized(chart, 28 * len(table) + 10)
 
 
-CURVES = {
+CURVES: dict[str, tuple[str, Literal["log", "linear"], str]] = {
     "relative_rmse": ("relative RMSE", "log", ".2~g"),
     "gradient_norm": ("gradient norm", "log", ".2~g"),
     "dead_units": ("share of dead hidden units", "linear", ".0%"),
@@ -275,7 +281,7 @@ CURVES = {
 FLOORS = {"relative_rmse": SMALLEST, "gradient_norm": 1e-4}
 
 
-def curve(curves: pd.DataFrame, column: str, order: list[str]) -> alt.LayerChart | None:
+def curve(curves: pd.DataFrame, column: str, order: list[str]) -> Drawing | None:
     """One measurement over training: the median over nets and the 10 % to 90 % band (shares: the mean), by `group`."""
     title, scale, form = CURVES[column]
     values = curves[column].astype(float)
@@ -327,5 +333,5 @@ def significant(table: pd.DataFrame | pd.Series, digits: int) -> pd.DataFrame | 
     return table.assign(**{name: significant(floats[name], digits) for name in floats})
 
 
-def _sized(chart: alt.Chart | alt.LayerChart, height: int) -> alt.Chart | alt.LayerChart:
+def _sized(chart: Drawing, height: int) -> Drawing:
     return chart.properties(width="container", height=height)

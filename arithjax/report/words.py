@@ -18,7 +18,8 @@ def share(holds: pd.Series) -> str:
     """The share of nets for which something holds, with its interval, in words."""
     if holds.empty:
         return "none (there are no such nets)"
-    return percent(holds.mean(), *statistics.wilson(holds.sum(), len(holds)))
+    low, high = statistics.wilson(holds.sum(), len(holds))
+    return percent(float(holds.mean()), float(low), float(high))
 
 
 def rate_of(nets: pd.DataFrame) -> str:
