@@ -150,7 +150,7 @@ def _mlp_formula(setup: Setup, params: dict, x: list[sympy.Expr]) -> sympy.Expr 
     if not set(activations) <= {"linear", "square"} or math.comb(len(x) + degree, degree) > MOST_TERMS:
         return None
     units = sympy.Matrix([x])
-    for i, (activation, features) in enumerate(zip(activations, (*setup.widths, 1), strict=True)):
+    for i, (activation, features) in enumerate(zip(activations, (*(setup.widths or ()), 1), strict=True)):
         layer = {name: np.asarray(p, float) for name, p in params[f"Dense_{i}"].items()}
         kernel = layer["kernel"].reshape(layer["kernel"].shape[:2])[: units.shape[1], :features]  # the rest is padding
         units = units * sympy.Matrix(kernel)
