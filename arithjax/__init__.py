@@ -9,10 +9,10 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax import protocols as protocols
     from arithjax import report as report
     from arithjax.errors import ArithjaxError as ArithjaxError
+    from arithjax.models import FlaxModel as FlaxModel
+    from arithjax.models import UnitModel as UnitModel
     from arithjax.models.activations import Activation as Activation
-    from arithjax.models.flax_modules import FlaxModel as FlaxModel
     from arithjax.models.initializers import Initializer as Initializer
-    from arithjax.models.units import UnitModel as UnitModel
     from arithjax.nets import exact_share as exact_share
     from arithjax.nets import fit as fit
     from arithjax.nets import fresh_pairs as fresh_pairs
@@ -88,8 +88,8 @@ PUBLIC = {
     "DISTRIBUTIONS": "arithjax.registry:DISTRIBUTIONS",
     "Distribution": "arithjax.task.distributions:Distribution",
     "MODELS": "arithjax.registry:MODELS",
-    "FlaxModel": "arithjax.models.flax_modules:FlaxModel",
-    "UnitModel": "arithjax.models.units:UnitModel",
+    "FlaxModel": "arithjax.models:FlaxModel",
+    "UnitModel": "arithjax.models:UnitModel",
     "ACTIVATIONS": "arithjax.registry:ACTIVATIONS",
     "Activation": "arithjax.models.activations:Activation",
     "INITIALIZERS": "arithjax.registry:INITIALIZERS",

@@ -19,14 +19,16 @@ Kind = Literal["name", "names", "bool", "whole", "number", "wholes", "numbers"]
 """The type of a field's value; `names` is one name, or a tuple with a name for each layer."""
 
 Scope = Literal["net", "tile", "static"]
-"""What has to agree between nets that one compiled program trains together, in one tile:
+"""What has to agree between nets that one run of a compiled program trains together, in one tile:
 
-net: nothing; every net of the tile may have its own number (an array over nets).
-tile: the value; it is a traced scalar, or belongs to the task or the evaluations, and changing it compiles nothing.
-static: the value; changing it compiles another program. The exception are dense nets that are padded to a common
-    width: their `widths` are arrays over nets, and their activations traced indices.
+net: nothing; every net of a tile may have its own number, in an array over nets.
+tile: the value; it is a traced scalar or index, or belongs to the task or the evaluations, and changing it compiles
+    nothing.
+static: the value; changing it compiles another program.
 
-Whether `weight_decay`, `clip`, `clip_value` and `regularizer` are used at all is static, too.
+Dense nets that share a program, padded to a common width, are less strict: their `widths` are arrays over nets, and
+their activations traced indices. Other models are stricter: their `optimizer` and `loss` are static. Whether
+`weight_decay`, `clip`, `clip_value` and `regularizer` are used at all is static for all.
 """
 
 LARGEST = 3e38

@@ -1,4 +1,4 @@
-"""What a run shows in a terminal, and in a log."""
+"""Output in a terminal or a log: the progress of a run, and learning curves as text."""
 
 from __future__ import annotations
 
@@ -16,21 +16,28 @@ from arithjax.training.metrics import LEARNED
 
 
 class TerminalProgress(Progress):
-    """Nets done, model-steps a second, time left and the best error so far: a bar, or lines where there is no terminal.
+    """Progress of a run: nets done, model-steps a second, time left and the best error so far.
 
-    `every`: seconds between lines.
+    It is a bar in a terminal, and elsewhere a line every few seconds.
+
+    console: where it is written. every: seconds between lines.
     """
 
     def __init__(self, console: Console, every: float = 10.0):
         self.console, self.every = console, every
         self.bar: Bar | None = None
         self.trained = False
+        self.total = self.done = self.left = self.count = 0
+        self.best, self.started, self.written = float("inf"), 0.0, 0.0
 
     def begin(self, nets: int, done: int, model_steps: int) -> None:
+        """Start the clock.
+
+        nets: all nets of the study. done: those trained before. model_steps: optimiser steps of all others together.
+        """
         self.trained = True
-        self.total, self.done, self.left, self.count = nets, done, model_steps, 0
-        self.best, self.started = float("inf"), time.monotonic()
-        self.said = self.started
+        self.total, self.done, self.left = nets, done, model_steps
+        self.started = self.written = time.monotonic()
         if done:
             self.console.print(f"{done:,} of {nets:,} nets are there already; training the other {nets - done:,}.")
         if self.console.is_terminal:
@@ -39,16 +46,18 @@ class TerminalProgress(Progress):
             self.bar.start()
 
     def steps(self, count: int) -> None:
+        """Count model-steps that were just done."""
         self.count += count
         self._show()
 
     def nets(self, rows: pd.DataFrame) -> None:
+        """Count nets that were just finished, by their rows of the table."""
         self.done += len(rows)
         self.best = min(self.best, rows["relative_rmse"].min())
         self._show()
 
     def end(self) -> None:
-        """Leave the terminal as it was."""
+        """Stop the bar, or write a last line."""
         if self.bar is not None:
             self.bar.stop()
         elif self.trained:
@@ -65,14 +74,19 @@ class TerminalProgress(Progress):
     def _show(self) -> None:
         if self.bar is not None:
             self.bar.update(self.task, completed=self.count, description=self._text())
-        elif time.monotonic() - self.said > self.every:
-            self.said = time.monotonic()
+        elif time.monotonic() - self.written > self.every:
+            self.written = time.monotonic()
             self.console.print(self._text())
 
 
 def curve_chart(curve: pd.DataFrame, width: int = 72, height: int = 12) -> str:
-    """One net's relative RMSE over its steps, both in logarithms, as text; the line across is 1 %, "learned"."""
-    import plotext  # a chart is rarely asked for
+    """The learning curve of one net as text: relative RMSE over optimiser steps, both in logarithms.
+
+    The line across is at 1 %, "learned". A curve of fewer than two points gives an empty text.
+
+    curve: a row a recorded step, with `step` and `relative_rmse`. width, height: the size in characters.
+    """
+    import plotext  # imported here, since most commands draw no chart
 
     seen = curve[(curve["step"] > 0) & np.isfinite(curve["relative_rmse"]) & (curve["relative_rmse"] > 0)]
     if len(seen) < 2:

@@ -1,5 +1,6 @@
 """The command line: answers, exit statuses, and one clear line for every mistake."""
 
+import inspect
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ from click.testing import CliRunner
 
 import arithjax as aj
 from arithjax import cli
+from arithjax.setup import FIELDS
+from arithjax.tables import schema
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 TINY_OPTIONS = [
@@ -64,6 +67,33 @@ def test_help_starts_no_jax(words):
     )
     assert done.returncode == 0, done.stderr
     assert "Usage" in done.stdout
+
+
+def test_help_of_every_command_imports_no_more_than_the_declarations():
+    program = "import sys; from arithjax.cli import arithjax; "
+    program += "[arithjax([name, '--help'], standalone_mode=False) for name in arithjax.commands]; "
+    program += "print({'jax', 'pandas', 'numpy', 'optuna', 'rich'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.endswith("set()\n"), done.stderr
+
+
+@pytest.mark.parametrize("name", cli.arithjax.commands)
+def test_a_command_is_carried_out_by_a_function_of_its_parameters(name):
+    declared = cli.arithjax.commands[name]
+    asked = inspect.signature(declared.function()).parameters.values()
+    named = {parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD}
+    given = {parameter.name for parameter in declared.params}
+    assert named <= given
+    assert given == named or given - named == set(aj.Setup.field_names()) - {"op"}, "options are the setup's fields"
+
+
+def test_fit_has_an_option_for_every_field_with_its_help_and_default():
+    out = " ".join(CliRunner().invoke(cli.arithjax, ["fit", "--help"]).output.split())
+    for name, field in FIELDS.items():
+        if name != "op":
+            assert f"--{name.replace('_', '-')}" in out
+            assert field.help[:25] in out
+    assert "[default: 0.001]" in out and "[default: glorot_uniform]" in out
 
 
 def test_table_starts_no_jax(results):
@@ -138,6 +168,13 @@ def test_list_names_everything():
             assert f"  {name}" in out
     for study in ("question", "multiplication"):
         assert study in out
+
+
+def test_list_columns_says_what_every_column_means(results):
+    out = CliRunner().invoke(cli.arithjax, ["list", "columns"]).output
+    for name in aj.load(results).columns:
+        assert f"  {name} " in out
+    assert len(out.splitlines()) == len(schema.COLUMNS)
 
 
 def study_file(folder, text):

@@ -4,18 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from arithjax import (
-    ACTIVATIONS,
-    INITIALIZERS,
-    MODELS,
-    OPERATIONS,
-    OPTIMIZERS,
-    TRANSFORMS,
-    ArithjaxError,
-    Operation,
-    Setup,
-)
-from arithjax.registry import LOSSES, SCHEDULES, Registry
+from arithjax import OPERATIONS, ArithjaxError, Operation, Setup
 
 REFERENCES = {
     "add": np.add,
@@ -31,7 +20,6 @@ REFERENCES = {
     "hypot": np.hypot,
 }
 INTERVALS = [(0, 50), (1, 50), (-40, -3), (-20, 30)]
-REGISTRIES = [OPERATIONS, TRANSFORMS, ACTIVATIONS, INITIALIZERS, OPTIMIZERS, SCHEDULES, LOSSES, MODELS]
 
 
 def arguments(op, low, high, integers):
@@ -109,32 +97,6 @@ def test_integers_leave_the_upper_end_out():
     assert Setup(op="div", low=-5, high=0, extrapolation=(1, 5)).bounds == (-5, -1)
     with pytest.raises(ArithjaxError, match=r"low, high: div .* is not defined"):
         Setup(op="div", low=-5, high=0, extrapolation=(1, 5), integers=False)
-
-
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
-def test_a_misspelt_name_suggests_the_nearest(registry):
-    name = next(iter(registry))
-    with pytest.raises(ArithjaxError, match=f"unknown {registry.kind} '{name}x'; did you mean '{name}'.* shows them"):
-        registry[f"{name}x"]
-
-
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
-def test_wrong_types_and_keys_are_refused(registry):
-    member = next(iter(registry.values()))
-    with pytest.raises(ArithjaxError, match="key and name must be the same"):
-        registry["another"] = member
-    with pytest.raises(ArithjaxError, match="it has to be an arithjax"):
-        registry["another"] = 5
-    assert "another" not in registry
-
-
-def test_duplicates_are_refused():
-    twice = Operation("twice", "2a", lambda a: 2 * a, arity=1)
-    with pytest.raises(ArithjaxError, match="operation 'twice' is listed twice"):
-        Registry("operation", "").fill(Operation, [twice, twice])
-    registry = Registry("operation", "")
-    registry.fill(Operation, [twice])
-    assert dict(registry) == {"twice": twice}
 
 
 def test_a_users_operation_is_one_entry(add):

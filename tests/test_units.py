@@ -185,7 +185,7 @@ def test_training_keeps_weights_within_their_bounds(unit):
 def test_the_regulariser_grows(ramp, values):
     setup = protocols.single_module("nmu", "mul", (1, 2), **{**SHORT, "regularizer_ramp": ramp})
     shared = shared_arrays(named_tile("lanes", NetId(0, 0, setup)))
-    grown = [float(ramp(jnp.int32(step), shared)) for step in (0, 20, 30, 40, 59)]
+    grown = [float(steps.ramp(jnp.int32(step), shared)) for step in (0, 20, 30, 40, 59)]
     np.testing.assert_allclose(grown, values, rtol=1e-6)
 
 

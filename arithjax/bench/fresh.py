@@ -1,4 +1,4 @@
-"""Fresh processes: what is measured from a cold start has a process and a folder of compiled programs of its own."""
+"""Measurements from a cold start, in a process and with a folder of compiled programs of their own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ from arithjax.training.compiled import CACHE
 
 
 def measure(function: Callable, cache: Path | None, *arguments: Any) -> Any:
-    """`function(*arguments)` in a process of its own, as plain data; its programs are kept in `cache`, or nowhere."""
+    """The result of `function(*arguments)` in a process of its own.
+
+    function: a module's function, whose arguments and result are plain data (JSON).
+    cache: the folder for its compiled programs; None to store none.
+    Raises ArithjaxError with the last line of the process's errors if it fails.
+    """
     module, name = function.__module__, function.__name__
     call = f"{name}(*json.loads({json.dumps(arguments)!r}))"
     code = f"import json\nfrom {module} import {name}\nprint(json.dumps({call}))"

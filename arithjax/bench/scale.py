@@ -1,4 +1,4 @@
-"""One study of 1 to 100,000 nets of the question's kind: what a net costs, and how much memory the process takes."""
+"""Studies of 1 to 100,000 nets of the question: seconds a net, and the memory of the process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ SIZES = (1, 10, 100, 1_000, 10_000, 100_000)
 
 
 def scale(sizes: Sequence[int] = SIZES, steps: int = 10_000) -> list[dict]:
-    """Print and return a row a size: nets, wall seconds, seconds a net, and the largest resident memory in bytes."""
+    """Print and return a row a size: nets, wall seconds, seconds a net, and the largest resident memory in bytes.
+
+    sizes: numbers of nets. steps: optimiser steps of each net.
+    """
     console, rows = Console(), []
     table = Table(box=None, pad_edge=False)
     for name in ("nets", "seconds", "ms a net", "model-steps/s", "memory"):
@@ -40,7 +43,7 @@ def scale(sizes: Sequence[int] = SIZES, steps: int = 10_000) -> list[dict]:
 
 
 def one(nets: int, steps: int) -> dict:
-    """A whole study, from asking to its table; a first run, before the clock starts, compiles its program."""
+    """Measure a whole study, from its question to its table; its program is compiled before the clock starts."""
     study = Study("scale", lambda trial: QUESTION.replace(steps=steps), trials=1, seeds=nets)
     (asked,) = asked_nets(study)
     train_tile(plan(asked, devices_and_workers()[1])[0], study.seed)

@@ -7,6 +7,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -16,13 +17,14 @@ import optax
 from rich.console import Console
 
 from arithjax.bench.fresh import measure
+from arithjax.bench.ways import layers_of
 from arithjax.environment import devices_and_workers
 from arithjax.registry import ACTIVATIONS, OPERATIONS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
+from arithjax.studies.files import find_study
 from arithjax.studies.runner import asked_nets
 from arithjax.task.transforms import Fitted
 from arithjax.training import compiled
-from arithjax.training.specs import layer_activations
 from arithjax.training.tile import NetId
 from arithjax.training.workers import train_nets
 
@@ -30,10 +32,13 @@ STUDY = "multiplication"
 
 
 def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: int = 16) -> dict:
-    """Wall seconds of a study cold and warm, and of the usual way on a random sample of its setups, scaled to all.
+    """Wall seconds of a study with an empty and a full cache, and of the usual way, printed and returned.
 
-    Each is measured in a process of its own, from planning to the last judgement, without imports. The usual way is one
-    `jit(vmap over seeds)` of a setup's Flax model with optax, compile included.
+    Each is measured in a process of its own, from planning to the last evaluation, without imports. The usual way is
+    one `jit(vmap over seeds)` of a setup's Flax model with optax, compile included.
+
+    trials, seeds, steps: the size of the study. sample: setups that the usual way trains, chosen at random; their time
+    is scaled to all.
     """
     console, size = Console(), (trials, seeds, steps)
     chosen = sorted(np.random.default_rng(0).choice(trials, min(sample, trials), replace=False).tolist())
@@ -62,14 +67,12 @@ def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: 
 
 
 def nets_of(trials: int, seeds: int, steps: int) -> list[NetId]:
-    """The nets of a study with `multiplication`'s own space."""
-    from arithjax.studies.files import find_study
-
+    """The nets of the study `multiplication` at another size."""
     return list(itertools.chain(*asked_nets(find_study(STUDY), trials, seeds, steps)))
 
 
 def ours(trials: int, seeds: int, steps: int) -> dict:
-    """The study as arithjax trains it."""
+    """Seconds, programs and compiling of the study as arithjax trains it."""
     nets, workers = nets_of(trials, seeds, steps), devices_and_workers()[1]
     started = time.perf_counter()
     assert sum(len(done.rows) for done in train_nets(nets, 0)) == len(nets)
@@ -84,7 +87,10 @@ def ours(trials: int, seeds: int, steps: int) -> dict:
 
 
 def usual(trials: int, seeds: int, steps: int, sample: Sequence[int]) -> list[float]:
-    """Seconds of each setup of the sample as an ordinary program trains it."""
+    """Wall seconds of each setup of the sample, trained by an ordinary program.
+
+    trials, seeds, steps: the size of the study. sample: the numbers of its trials to train.
+    """
     setups, seconds = {net.trial: net.setup for net in nets_of(trials, seeds, steps)}, []
     for trial in sample:
         started = time.perf_counter()
@@ -95,41 +101,52 @@ def usual(trials: int, seeds: int, steps: int, sample: Sequence[int]) -> list[fl
 
 def one_program(setup: Setup, seeds: int) -> jax.Array:
     """Relative RMSE `[seeds]` of a setup: data, weights, training and test in one `jit(vmap over seeds)`."""
-    op, names = OPERATIONS[setup.op], layer_activations(setup)
-    sizes = zip((*setup.widths, 1), names, strict=True)
-    model = nn.Sequential([part for features, name in sizes for part in (nn.Dense(features), ACTIVATIONS[name].fn)])
+    op, rule = OPERATIONS[setup.op], _rule(setup)
+    layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in layers_of(setup)]
+    model = nn.Sequential(list(itertools.chain(*layers)))
+
+    def predict(params: Any, x: jax.Array) -> jax.Array:
+        y: Any = model.apply(params, x)
+        return y[:, 0]
+
+    def train(seed: jax.Array) -> jax.Array:
+        init_key, data_key, order_key, test_key = jax.random.split(jax.random.key(seed), 4)
+        low, high = (int(end) for end in setup.bounds)
+        examples = jax.random.randint(data_key, (setup.examples, op.arity), low, high + 1).astype(jnp.float32)
+        x, input_fit = _transformed(setup.input_transform, examples)
+        t, target_fit = _transformed(setup.target_transform, op(examples))
+        params = model.init(init_key, x[:1])
+
+        def step(carry: tuple, key: jax.Array) -> tuple:
+            params, state = carry
+            rows = jax.random.randint(key, (setup.batch,), 0, setup.examples)
+            gradient = jax.grad(lambda p: jnp.mean((predict(p, x[rows]) - t[rows]) ** 2))(params)
+            updates, state = rule.update(gradient, state, params)
+            return (optax.apply_updates(params, updates), state), None
+
+        (params, _), _ = jax.lax.scan(step, (params, rule.init(params)), jax.random.split(order_key, setup.steps))
+        tests = jax.random.randint(test_key, (setup.tests, op.arity), low, high + 1).astype(jnp.float32)
+        y = predict(params, TRANSFORMS[setup.input_transform].forward(tests, input_fit))
+        error = TRANSFORMS[setup.target_transform].inverse(y, target_fit) - op(tests)
+        return jnp.sqrt(jnp.mean(error**2)) / op(tests).std()
+
+    return jax.jit(jax.vmap(train))(jnp.arange(seeds))
+
+
+def _rule(setup: Setup) -> optax.GradientTransformation:
+    """The optimiser of a setup with its learning-rate schedule, as an ordinary optax chain."""
     optimizer, schedule = OPTIMIZERS[setup.optimizer], SCHEDULES[setup.schedule]
     numbers = optimizer.numbers()
 
     def rate(count: jax.Array) -> jax.Array:
         return -setup.learning_rate * schedule.factor(count / setup.steps, schedule.end_factor)
 
-    rule = optax.chain(optimizer.rule(numbers), optax.scale_by_schedule(rate))
+    return optax.chain(optimizer.rule(numbers), optax.scale_by_schedule(rate))
 
-    def shown(name: str, data: jax.Array) -> tuple[jax.Array, jax.Array]:
-        fitted = TRANSFORMS[name].fit(TRANSFORMS[name].warp(data))
-        fitted = Fitted(fitted.shift[None], fitted.scale[None])
-        return TRANSFORMS[name].forward(data, fitted), fitted
 
-    def train(seed: jax.Array) -> jax.Array:
-        init_key, data_key, order_key, test_key = jax.random.split(jax.random.key(seed), 4)
-        low, high = (int(end) for end in setup.bounds)
-        examples = jax.random.randint(data_key, (setup.examples, op.arity), low, high + 1).astype(jnp.float32)
-        x, input_fit = shown(setup.input_transform, examples)
-        t, target_fit = shown(setup.target_transform, op(examples))
-        params = model.init(init_key, x[:1])
-
-        def step(carry: tuple, key: jax.Array) -> tuple:
-            params, state = carry
-            rows = jax.random.randint(key, (setup.batch,), 0, setup.examples)
-            gradient = jax.grad(lambda p: jnp.mean((model.apply(p, x[rows])[:, 0] - t[rows]) ** 2))(params)
-            updates, state = rule.update(gradient, state, params)
-            return (optax.apply_updates(params, updates), state), None
-
-        (params, _), _ = jax.lax.scan(step, (params, rule.init(params)), jax.random.split(order_key, setup.steps))
-        tests = jax.random.randint(test_key, (setup.tests, op.arity), low, high + 1).astype(jnp.float32)
-        answer = model.apply(params, TRANSFORMS[setup.input_transform].forward(tests, input_fit))[:, 0]
-        error = TRANSFORMS[setup.target_transform].inverse(answer, target_fit) - op(tests)
-        return jnp.sqrt(jnp.mean(error**2)) / op(tests).std()
-
-    return jax.jit(jax.vmap(train))(jnp.arange(seeds))
+def _transformed(name: str, data: jax.Array) -> tuple[jax.Array, Fitted]:
+    """Data under a transform that is fitted to it, and the fit."""
+    transform = TRANSFORMS[name]
+    fitted = transform.fit(transform.warp(data))
+    fitted = Fitted(fitted.shift[None], fitted.scale[None])
+    return transform.forward(data, fitted), fitted

@@ -1,7 +1,7 @@
-"""The speed table: arithjax and its peers, side by side in one run.
+"""The speed table: arithjax and other ways of training, side by side in one run.
 
-Rates are model-steps per second: one optimiser step of one net. They are medians over repetitions in which the ways of
-a net take turns.
+Rates are model-steps per second; a model-step is one optimiser step of one net. They are medians over repetitions in
+which the ways of training a net are measured in turns.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import itertools
 import json
+import operator
 import platform
 import re
 import statistics
@@ -26,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from arithjax import __version__, protocols
-from arithjax.bench.ways import WAYS, Runner, Way, flops
+from arithjax.bench.ways import WAYS, Runner, Way, flops, sizes_of
 from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
@@ -54,10 +55,12 @@ def bench(
     ways: Sequence[Way] | None = None,
     seconds: float = 0.4,
 ) -> dict:
-    """Measure every way on every net and print the table: its `rows`, and the device's `peak_gflops`.
+    """Measure every way on every net and print the table.
 
-    Rates are medians over the repetitions, of about `seconds` each, in which the ways of a net take turns.
-    quick: only the question's net, and no ways that need a package of the `bench` extra.
+    quick: measure only the net of the question, and no ways that need a package of the `bench` extra.
+    repetitions: measurements of each rate, whose median is reported; at most three of a quick table.
+    setups, ways: what to measure, instead of all. seconds: about how long one repetition takes.
+    Returns the table's `rows`, and `peak_gflops` of the device.
     """
     console = Console()
     setups = setups or ([QUESTION] if quick else [QUESTION, UNIT, *WIDE])
@@ -65,22 +68,27 @@ def bench(
     peak, rows = 0.0, []
     for setup in setups:
         with console.status(f"measuring {net_name(setup)}, batch {setup.batch}"), compiling_all():
-            peak = max(peak, matmul_peak())  # again and again: on a busy machine a single look is too low
+            peak = max(peak, matmul_peak())  # measured for every net: on a busy machine one measurement is too low
             asked = [way for way in ways if setup == QUESTION or not way.slow]
             rows += compare(setup, asked, min(repetitions, 3) if quick else repetitions, seconds, quick)
+    _report(rows, peak, console)
+    return {"peak_gflops": peak, "rows": rows}
+
+
+def _report(rows: list[dict], peak: float, console: Console) -> None:
+    """Add each row's share of the peak, and print the table with the device and the versions."""
     for row in rows:
         row["peak_share"] = row["gflops"] / peak
     console.print(rate_table(rows))
     console.print(f"{device_name()}, {cores()} cores, {peak:,.0f} GFLOP/s in matrix products of 2048 x 2048 float32")
     console.print(", ".join(f"{name} {number}" for name, number in versions().items()), highlight=False)
-    return {"peak_gflops": peak, "rows": rows}
 
 
 @contextlib.contextmanager
 def compiling_all() -> Iterator[None]:
-    """Without programs from before, so that compile times are those of compiling."""
+    """A context without stored programs, so that every program is compiled and its compile time measured."""
     compiled.use_cache()
-    before = jax.config.jax_enable_compilation_cache
+    before = jax.config.jax_enable_compilation_cache  # type: ignore[attr-defined]  # defined at run time
     jax.config.update("jax_enable_compilation_cache", False)
     compilation_cache.reset_cache()
     try:
@@ -91,7 +99,12 @@ def compiling_all() -> Iterator[None]:
 
 
 def write(file: str | Path, measured: dict) -> None:
-    """Write what was measured beside the device and the versions; other parts that the file holds of them stay."""
+    """Write measurements into a JSON file, with the device and the versions.
+
+    Other measurements in the file stay if they come from the same device and versions.
+
+    file: the file. measured: measurements by name. Raises ArithjaxError where the file cannot be written.
+    """
     file, about = Path(file), {"device": device_name(), "cores": cores(), "versions": versions()}
     try:
         before = json.loads(file.read_text())
@@ -105,7 +118,11 @@ def write(file: str | Path, measured: dict) -> None:
 
 
 def compare(setup: Setup, ways: Sequence[Way], repetitions: int, seconds: float, quick: bool) -> list[dict]:
-    """The rows of one net: every way made ready, then measured in turns."""
+    """The rows of one net, whose ways are prepared and then measured in turns.
+
+    setup: the net. ways: what to measure. repetitions, seconds: how often, and about how long each time.
+    quick: try one number of nets of each way only.
+    """
     runners = [_ready(way, setup, seconds, quick) for way in ways]
     turns = [[runner.rate() for runner in runners] for _ in range(repetitions)]
     rates = {
@@ -127,19 +144,19 @@ def compare(setup: Setup, ways: Sequence[Way], repetitions: int, seconds: float,
 
 
 def _ready(way: Way, setup: Setup, seconds: float, quick: bool) -> Runner:
-    """The way with the fastest of its populations, calibrated."""
-    populations = way.populations[len(way.populations) // 2 :][:1] if quick else way.populations
-    best, best_rate = None, 0.0
-    for nets in populations:
+    """The runner of a way, calibrated, with the fastest of its numbers of nets."""
+
+    def measured(nets: int) -> tuple[float, Runner]:
         runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 16 * nets)
         runner.calibrate(seconds)
-        if (rate := runner.rate()) > best_rate:
-            best, best_rate = runner, rate
-    return best
+        return runner.rate(), runner
+
+    populations = way.populations[len(way.populations) // 2 :][:1] if quick else way.populations
+    return max(map(measured, populations), key=operator.itemgetter(0))[1]
 
 
 def installed(ways: Sequence[Way], console: Console) -> list[Way]:
-    """The ways whose packages are there; one line names the others."""
+    """The ways whose packages are installed; one printed line names the others."""
     absent = [way for way in ways if way.needs and importlib.util.find_spec(way.needs) is None]
     if absent:
         packages = " and ".join(dict.fromkeys(_named(way) for way in absent))
@@ -149,36 +166,36 @@ def installed(ways: Sequence[Way], console: Console) -> list[Way]:
 
 
 def _named(way: Way) -> str:
-    """The package a way needs, and the Python where this one is too old."""
+    """The package that a way needs, with the oldest Python it supports where this Python is older."""
     old = sys.version_info < way.python
-    return f"{way.needs} (from Python {'.'.join(map(str, way.python))} on)" if old else way.needs
+    return f"{way.needs} (from Python {'.'.join(map(str, way.python))} on)" if old else str(way.needs)
 
 
 def net_name(setup: Setup) -> str:
     """`question`, a unit's name, or layer sizes such as `2-64-64-1`."""
     if setup.model != "mlp":
         return str(setup.model)
-    return "question" if setup == QUESTION else "-".join(map(str, (2, *setup.widths, 1)))
+    return "question" if setup == QUESTION else "-".join(map(str, sizes_of(setup)))
 
 
 def matmul_peak() -> float:
     """GFLOP/s of a 2048 x 2048 float32 matrix product on the whole device, the best of five."""
     multiply, a = jax.jit(functools.partial(jnp.matmul, precision="highest")), jnp.ones((2048, 2048))
-    runner = Runner(lambda units: multiply(a, a).block_until_ready())
+    runner = Runner(lambda calls: multiply(a, a).block_until_ready())
     return 2 * 2048**3 / 1e9 / min(runner.seconds() for _ in range(5))
 
 
 def device_name() -> str:
-    """The accelerators, or the processor."""
+    """The accelerators with their number, or the processor."""
     devices, info = jax.local_devices(), Path("/proc/cpuinfo")
     if devices[0].platform != "cpu":
         return f"{len(devices)} x {devices[0].device_kind}"
     model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
-    return model[1] if model else platform.processor() or platform.machine()
+    return str(model[1]) if model else platform.processor() or platform.machine()
 
 
 def versions() -> dict[str, str]:
-    """The versions of all that is measured and installed."""
+    """Versions of arithjax, Python, and the measured packages that are installed."""
     packages = {p.metadata["Name"]: p.version for p in distributions()}
     names = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn", "turbanet")
     found = {name: packages[name] for name in names if name in packages}
@@ -186,7 +203,7 @@ def versions() -> dict[str, str]:
 
 
 def rate_table(rows: list[dict]) -> Table:
-    """A section for each net, a line for each way."""
+    """The speed table for a terminal: a section for each net, a line for each way."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("way", no_wrap=True)
     for name in ("nets", "model-steps/s", "arithjax", "GFLOP/s", "of peak", "compile s"):

@@ -1,8 +1,8 @@
-"""Ways of training nets, each as people write it, ready to be measured.
+"""Ways of training nets, each as it is usually written, ready to be measured.
 
-Every way trains the same architecture with Adam on as many examples, own ones for each net and reshuffled in each
-epoch; the nets of a peer share one shuffled order, which suits it best. To add a way, write a function
-`(setup, nets) -> Runner` and a row of `WAYS`:
+Every way trains the same architecture with Adam on the same number of examples, which differ from net to net and are
+reshuffled in each epoch. The nets of a way other than arithjax share one shuffled order, which is faster for it. To add
+a way, write a function `(setup, nets) -> Runner` and a row of `WAYS`:
 
     Way("my way", my_way, (64, 1024), needs="my_package")
 """
@@ -35,46 +35,52 @@ from arithjax.training.tile import NetId, Tile
 from arithjax.training.trainer import Trainer
 
 SEGMENT = 1000
-"""Steps in a call of arithjax: those between two evaluations of the default setup."""
+"""Steps in one segment of arithjax's training: those between two evaluations of the default setup."""
 
 
 @dataclass
 class Runner:
-    """A way, ready to train: `run(units)` trains on and returns when done. A unit is `steps` steps of `nets` nets."""
+    """A way of training that is ready to be measured.
+
+    run: `run(calls)` trains on for so many calls and returns when the device is done.
+    nets, steps: what one call trains: `steps` optimiser steps of each of `nets` nets.
+    calls: calls in one repetition. compile_seconds: seconds that the first call took longer than the second.
+    """
 
     run: Callable[[int], Any]
     nets: int = 1
     steps: int = 1
-    units: int = 1
+    calls: int = 1
     compile_seconds: float = 0.0
 
     def seconds(self) -> float:
         """Seconds of one repetition."""
         started = time.perf_counter()
-        self.run(self.units)
+        self.run(self.calls)
         return time.perf_counter() - started
 
     def rate(self) -> float:
         """Model-steps per second in one repetition."""
-        return self.units * self.steps * self.nets / self.seconds()
+        return self.calls * self.steps * self.nets / self.seconds()
 
     def calibrate(self, target: float) -> None:
-        """Compile, and let repetitions last about `target` seconds. Compiling is what the first unit takes longer."""
+        """Compile, and set the number of calls so that a repetition takes about `target` seconds."""
         first, took = self.seconds(), self.seconds()
         self.compile_seconds = max(first - took, 0.0)
         while took < target / 2:
-            self.units *= max(2, min(20, int(target / took)))
+            self.calls *= max(2, min(20, int(target / took)))
             took = self.seconds()
-        self.units = max(1, round(self.units * target / took))
+        self.calls = max(1, round(self.calls * target / took))
 
 
 class Way(NamedTuple):
     """A way of training nets.
 
-    prepare: what makes the runner; what compiles does so in the runner's first unit.
+    name: its name in the table.
+    prepare: makes the runner of a setup and a number of nets; compiling happens in the runner's first call.
     populations: numbers of nets to try; the fastest is reported, and a quick table takes the middle one.
-    needs: the package of the `bench` extra that it imports. python: the oldest Python that has this package.
-    slow: measured on the question only.
+    needs: the package of the `bench` extra that it imports. python: the oldest Python that this package supports.
+    slow: whether it is measured on the net of the question only.
     """
 
     name: str
@@ -86,17 +92,17 @@ class Way(NamedTuple):
 
 
 def train_arithjax(setup: Setup, nets: int) -> Runner:
-    """A tile of the plan on every core or accelerator, trained as for a table; up to `nets` in each."""
+    """arithjax: a tile of up to `nets` nets on every core or accelerator, trained as for a table."""
     devices, workers = devices_and_workers()
     tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
     advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
     threads = ThreadPoolExecutor(workers)
     total = sum(tile.places for tile in tiles)
-    return Runner(lambda units: list(threads.map(lambda advance: advance(units), advances)), total)
+    return Runner(lambda calls: list(threads.map(lambda advance: advance(calls), advances)), total)
 
 
 def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
-    """What trains a tile for some more steps, a segment at a time."""
+    """`advance(steps)` for a tile: it trains so many further steps on the device, a segment at a time."""
     with jax.default_device(device):
         trainer = Trainer(tile, 0, longest=SEGMENT)
 
@@ -111,7 +117,9 @@ def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
 def jit_vmap(setup: Setup, nets: int) -> Runner:
     """The usual advice: an ordinary Flax net under `vmap`, scanned over steps and jitted, with default options."""
     one, step = _ordinary(setup)
-    state = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], nets, 0), one)  # what weights are drawn costs no time
+    state = jax.tree.map(
+        lambda leaf: jnp.repeat(leaf[None], nets, 0), one
+    )  # equal weights train as fast as different ones
     return _scanned(lambda state, x, t, rows: jax.vmap(step)(state, x[:, rows], t[:, rows]), state, setup, nets)
 
 
@@ -135,9 +143,13 @@ def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
     optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
     params = model.init(jax.random.key(0), jnp.zeros((1, 2)))
 
+    def loss(params: Any, x: jax.Array, t: jax.Array) -> jax.Array:
+        predicted: Any = model.apply(params, x)
+        return jnp.mean((predicted[:, 0] - t) ** 2)
+
     def step(state: tuple, x: jax.Array, t: jax.Array) -> tuple:
         params, moments = state
-        gradient = jax.grad(lambda params: jnp.mean((model.apply(params, x)[:, 0] - t) ** 2))(params)
+        gradient = jax.grad(loss)(params, x, t)
         updates, moments = optimizer.update(gradient, moments)
         params = optax.apply_updates(params, updates)
         return (jax.tree.map(lambda w: jnp.clip(w, 0, 1), params) if setup.model == "nmu" else params), moments
@@ -146,7 +158,7 @@ def _ordinary(setup: Setup) -> tuple[tuple, Callable]:
 
 
 def _flax_mlp(setup: Setup) -> nn.Module:
-    layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in _layers(setup)]
+    layers = [(nn.Dense(features), ACTIVATIONS[name].fn) for _, features, name in layers_of(setup)]
     return nn.Sequential(list(itertools.chain(*layers)))
 
 
@@ -161,7 +173,7 @@ class OrdinaryNMU(nn.Module):
 
 
 def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
-    """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that calling costs nothing."""
+    """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that its overhead is negligible."""
     longest = setup.examples // setup.batch
     steps = min(longest, max(1, 10**8 // (nets * flops(setup)))) if jax.default_backend() == "cpu" else longest
     data = jax.device_put(_examples(setup, nets))
@@ -177,9 +189,9 @@ def _looped(train: Callable, state: Any, setup: Setup, nets: int, steps: int) ->
     """`train(state, rows [steps, batch]) -> state` again and again, on rows that are reshuffled in each epoch."""
     orders = _orders(setup, steps)
 
-    def run(units: int) -> None:
+    def run(calls: int) -> None:
         nonlocal state
-        for _ in range(units):
+        for _ in range(calls):
             state = train(state, next(orders))
         jax.block_until_ready(state)
 
@@ -237,16 +249,16 @@ def torch_vmap(setup: Setup, nets: int) -> Runner:
 
 
 def _threaded(runner: Runner) -> Runner:
-    """The runner with the number of PyTorch threads that suits it: all cores, or one, which a busy machine prefers."""
+    """The runner with the faster number of PyTorch threads: all cores, or one, which is faster on a busy machine."""
     import torch
 
-    def run(units: int, threads: int) -> None:
+    def run(calls: int, threads: int) -> None:
         torch.set_num_threads(threads)
-        runner.run(units)
+        runner.run(calls)
 
     def trial(threads: int) -> float:
         run(5, threads)  # warm up
-        return Runner(functools.partial(run, threads=threads), units=10).seconds()
+        return Runner(functools.partial(run, threads=threads), calls=10).seconds()
 
     return replace(runner, run=functools.partial(run, threads=min((cores(), 1), key=trial)))
 
@@ -255,31 +267,31 @@ def _torch_mlp(setup: Setup) -> Any:
     from torch import nn
 
     kinds = {"linear": nn.Identity, "relu": nn.ReLU}
-    layers = [(nn.Linear(inputs, features), kinds[name]()) for inputs, features, name in _layers(setup)]
+    layers = [(nn.Linear(inputs, features), kinds[name]()) for inputs, features, name in layers_of(setup)]
     return nn.Sequential(*itertools.chain(*layers))
 
 
 def keras_fit(setup: Setup, nets: int) -> Runner:
-    """`fit` of a Keras 3 model on its JAX backend; a unit is an epoch."""
+    """`fit` of a Keras 3 model on its JAX backend; a call is an epoch."""
     os.environ["KERAS_BACKEND"] = "jax"
     import keras
 
-    layers = [keras.layers.Dense(features, name) for _, features, name in _layers(setup)]
+    layers = [keras.layers.Dense(features, name) for _, features, name in layers_of(setup)]
     model = keras.Sequential([keras.Input((2,)), *layers])
     model.compile(keras.optimizers.Adam(setup.learning_rate, epsilon=setup.epsilon), "mse")
     x, t = (a[0] for a in _examples(setup, 1))
     fit = functools.partial(model.fit, x, t, batch_size=setup.batch, verbose=0)
-    return Runner(lambda units: fit(epochs=units), steps=setup.examples // setup.batch)
+    return Runner(lambda calls: fit(epochs=calls), steps=setup.examples // setup.batch)
 
 
 def sklearn_fit(setup: Setup, nets: int) -> Runner:
-    """`partial_fit` of scikit-learn's MLPRegressor (relu in all hidden layers, linear output); a unit is an epoch."""
+    """`partial_fit` of scikit-learn's MLPRegressor (relu in all hidden layers, linear output); a call is an epoch."""
     from sklearn.neural_network import MLPRegressor
 
     numbers = {"learning_rate_init": setup.learning_rate, "epsilon": setup.epsilon}
     model = MLPRegressor(hidden_layer_sizes=setup.widths, batch_size=setup.batch, **numbers)
     x, t = (a[0] for a in _examples(setup, 1))
-    return Runner(lambda units: [model.partial_fit(x, t) for _ in range(units)], steps=setup.examples // setup.batch)
+    return Runner(lambda calls: [model.partial_fit(x, t) for _ in range(calls)], steps=setup.examples // setup.batch)
 
 
 WAYS = (
@@ -295,23 +307,30 @@ WAYS = (
 )
 
 
-def _layers(setup: Setup) -> list[tuple[int, int, str]]:
-    """Inputs, features and activation of every layer."""
-    sizes = (2, *setup.widths, 1)
+def sizes_of(setup: Setup) -> tuple[int, ...]:
+    """The layer sizes of a net with two inputs, from the inputs to the output."""
+    return (2, *(setup.widths or ()), 1)
+
+
+def layers_of(setup: Setup) -> list[tuple[int, int, str]]:
+    """Inputs, features and activation of every layer of a net with two inputs."""
+    sizes = sizes_of(setup)
     return list(zip(sizes, sizes[1:], layer_activations(setup), strict=False))
 
 
 def _examples(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
     """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
     generator, shape = np.random.default_rng(0), (nets, setup.examples, 2)
-    draw = generator.integers if setup.integers else generator.uniform
-    x = draw(setup.low, setup.high, shape).astype(np.float32)
+    if setup.integers:
+        x = generator.integers(int(setup.low), int(setup.high), shape).astype(np.float32)
+    else:
+        x = generator.uniform(setup.low, setup.high, shape).astype(np.float32)
     t = x[..., 0] * x[..., 1]
     return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
 
 
 def _orders(setup: Setup, steps: int) -> Iterator[np.ndarray]:
-    """Rows `[steps, batch]` without end, reshuffled in each epoch; what does not fill them is left out."""
+    """Endless blocks of rows `[steps, batch]`, reshuffled in each epoch; examples that fill no block are left out."""
     batches = setup.examples // setup.batch
     for epoch in itertools.count():
         rows = order(setup.examples, epoch)[: batches * setup.batch].reshape(batches, setup.batch)
@@ -320,4 +339,4 @@ def _orders(setup: Setup, steps: int) -> Iterator[np.ndarray]:
 
 def flops(setup: Setup) -> int:
     """Floating-point operations of a model-step: a multiplication and an addition, forward and twice backward."""
-    return 6 * setup.batch * count_parameters((2, *setup.widths, 1))
+    return 6 * setup.batch * count_parameters(sizes_of(setup))

@@ -38,8 +38,9 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options
 
 def _show_net(best: nets.Net) -> None:
     """The grades of all nets, and the best net in a sentence and as a formula, if it has one."""
-    counts = best.others["grade"].value_counts().items()
-    click.echo(f"\nGrades: {', '.join(f'{count} {grade}' for grade, count in counts)}.")
+    if best.others is not None:
+        counts = best.others["grade"].value_counts().items()
+        click.echo(f"\nGrades: {', '.join(f'{count} {grade}' for grade, count in counts)}.")
     click.echo(f"Best net: {_sentence(best.row)}")
     if (formula := best.formula()) is not None:
         click.echo(f"As a formula: {formula.summary()}")

@@ -55,7 +55,7 @@ def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int |
     tiles = [tile for nets in batches for tile in planning.plan(nets, workers)]
     click.echo(forecast.plan_text(tiles, workers))
     first, total = 1 + max(nets[-1].trial for nets in batches), trials or study.trials
-    if study.sampler != "grid" and first < total:
+    if study.sampler != "grid" and total and first < total:
         click.echo(f"These are the first {first} of {total} trials: what is asked next depends on results.")
 
 

@@ -1,27 +1,24 @@
-"""The report of a study: one page that opens offline, with its figures beside it as vectors.
+"""The report of a study: one page that opens offline, with its figures beside it as vector files.
 
-`words` says what a table shows, `charts` draws it with Altair, `portraits` trains a few of its nets again to look at
-them over and beyond their range, and `page` puts it all into `report.html`. Only `words` is imported at once, so that
-studies can use it for their answers.
+`words` puts results into sentences, `charts` draws them with Altair, `sections` arranges charts under headings,
+`portraits` trains a few nets again and draws what they predict, and `page` renders everything as `report.html`.
+`write` is imported when it is first used, since Altair takes half a second that sentences do not need.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import pandas as pd
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from arithjax.report.words import default_words, percent, rate_of, share
+
+if TYPE_CHECKING:
+    from arithjax.report.page import write
 
 __all__ = ["default_words", "percent", "rate_of", "share", "write"]
 
 
-def write(folder: Path, nets: pd.DataFrame, described: dict[str, Any], portraits: int = 4) -> Path:
-    """Write `report.html` and its figures into a study's folder; the path of the page.
-
-    nets: the table, finished or not. described: what `study.json` says. portraits: nets to train again and show.
-    """
-    from arithjax.report import page
-
-    return page.write(Path(folder), nets, described, portraits)
+def __getattr__(name: str) -> Any:
+    if name != "write":
+        raise AttributeError(f"module 'arithjax.report' has no attribute '{name}'")
+    return importlib.import_module("arithjax.report.page").write

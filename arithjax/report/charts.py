@@ -1,17 +1,21 @@
-"""Charts of a table, each a function of a frame that gives an Altair chart as wide as its container.
+"""Charts of a results table, each a function from a table to an Altair chart as wide as its container.
 
-Colours can be told apart by the colour-blind (Okabe & Ito 2008; cividis and viridis), and hovering gives the numbers.
+Colours are distinct for colour-blind readers (Okabe & Ito 2008; cividis and viridis), and hovering gives the numbers.
+Where a function takes `nets`, that is a table with a row a net.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import numpy as np
 import pandas as pd
 
 from arithjax.tables import statistics
+
+Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
+"""What every chart here is."""
 
 GRADE_COLOURS = {
     "exact": "#0072b2",
@@ -26,13 +30,15 @@ GREY = "#8a8a8a"
 LEVELS = 12
 """Numbers with more different values than this are shown in bins."""
 MOST_GROUPS = 120
+"""Names beyond these, the least successful, are left out."""
 ACROSS = 110
-"""Letters that fit side by side above a heat map."""
+"""Letters that fit side by side above a heat map; longer rows of names are drawn at an angle."""
 LABEL = 230
-"""Longer names, in pixels, are cut."""
+"""The width of names beside a chart, in pixels; longer ones are cut."""
 MOST_POINTS = 1000
+"""Dots of a scatter plot."""
 SMALLEST, LARGEST = 1e-8, 1e2
-"""Relative errors beyond these are shown at the edge."""
+"""The range of relative errors in charts; smaller and larger ones are drawn at its ends."""
 
 _RATES = [
     alt.Tooltip("rate:Q", format=".1%", title="success rate"),
@@ -47,18 +53,21 @@ _RATES = [
 
 
 def nice(name: str) -> str:
-    """A column's name for people."""
+    """A column's name as a title: spaces for underscores."""
     return name.replace("_", " ")
 
 
 def _legend(names: list[str]) -> alt.Legend:
-    """A legend below, with as many columns as a phone is wide enough for."""
+    """A legend below the chart, narrow enough for a phone."""
     columns = 3 if max(map(len, names)) <= 12 else 1
     return alt.Legend(orient="bottom", title=None, columns=columns, symbolOpacity=1, labelLimit=300)
 
 
 def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
-    """A column as labels, and their order: numbers ascending and in bins where they are many, names best first."""
+    """A column as labels, and the order of the labels.
+
+    Numbers ascend, in six bins where there are more than `LEVELS` different ones; names come by falling success rate.
+    """
     values = nets[column]
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         if values.nunique() > LEVELS:
@@ -72,7 +81,7 @@ def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
 
 
 def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[list[str]]]:
-    """Success rates by columns shown as `levels`, and the order of each column's labels."""
+    """Success rates by columns turned into labels (`levels`), and the order of each column's labels."""
     labelled, orders = nets.copy(), []
     for column in columns:
         labelled[column], order = levels(nets, column)
@@ -86,8 +95,11 @@ def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[l
     return table.drop(columns="solved_at").round(6), orders
 
 
-def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
-    """Success rates over two columns; rates, intervals and medians on hover."""
+def heat_map(nets: pd.DataFrame, down: str, across: str) -> Drawing:
+    """Success rates over two columns, with intervals and medians on hover.
+
+    down, across: the columns whose values are the rows and the columns of cells.
+    """
     table, (rows, columns) = _rates(nets, [down, across])
     brightest = max(0.2, float(table["rate"].max()))
     gaps = alt.Scale(paddingInner=0.03, paddingOuter=0)
@@ -110,8 +122,11 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> alt.LayerChart:
     return _sized(alt.layer(cells, text), (40 if len(rows) <= 20 else 22) * len(rows) + 10)
 
 
-def grades(nets: pd.DataFrame, column: str | None) -> alt.LayerChart:
-    """The share of each grade in each group, and the success rate with its interval."""
+def grades(nets: pd.DataFrame, column: str | None) -> Drawing:
+    """The share of each grade in each group, and the success rate with its interval.
+
+    column: the column to group by; None for one group of all nets.
+    """
     nets = nets if column else nets.assign(**{"all nets": "all nets"})
     column = column or "all nets"
     table, (order,) = _rates(nets, [column])
@@ -152,12 +167,12 @@ def _grade_scale() -> alt.Scale:
 
 
 def shown_error(nets: pd.DataFrame) -> pd.Series:
-    """Relative RMSE within what charts show; nets that diverged are at the upper edge."""
+    """Relative RMSE clipped to the range of charts (`SMALLEST` to `LARGEST`); diverged nets are at its upper end."""
     return nets["relative_rmse"].where(np.isfinite(nets["relative_rmse"]), LARGEST).clip(SMALLEST, LARGEST)
 
 
 def sample(nets: pd.DataFrame, count: int = MOST_POINTS) -> pd.DataFrame:
-    """At most about `count` nets: rare grades whole, the others thinned alike."""
+    """A random sample of at most about `count` nets, with all nets of rare grades and equally many of the others."""
     sizes = nets["grade"].value_counts(ascending=True)
     keep, left = {}, count
     for i, (grade, size) in enumerate(sizes.items()):
@@ -167,8 +182,11 @@ def sample(nets: pd.DataFrame, count: int = MOST_POINTS) -> pd.DataFrame:
     return pd.concat(parts).sort_index()
 
 
-def parameters(nets: pd.DataFrame, named: list[str]) -> alt.LayerChart:
-    """Each net's error against its number of parameters, and the best error that so many parameters reached."""
+def parameters(nets: pd.DataFrame, named: list[str]) -> Drawing:
+    """Each net's error against its number of parameters, with the smallest error up to each number (`front`).
+
+    named: columns that are shown on hover.
+    """
     some = sample(nets)
     gaps = np.diff(np.log(np.unique(nets["parameters"])))
     width = min(0.02, 0.2 * gaps.min(initial=1.0))  # so that neighbours stay apart
@@ -201,19 +219,19 @@ _DECADES = alt.Axis(
 
 
 def _learned_rule() -> alt.Chart:
-    """The line under which a net has learned."""
+    """The line of 1 %, below which a net has learned."""
     return alt.Chart(pd.DataFrame({"error": [0.01]})).mark_rule(color=GREY, strokeDash=[4, 4]).encode(alt.Y("error:Q"))
 
 
 def front(nets: pd.DataFrame) -> pd.DataFrame:
-    """The smallest error that at most so many parameters reached: a row where it falls."""
+    """The smallest error with at most so many parameters: `parameters` and `error`, a row wherever it falls."""
     best = shown_error(nets).groupby(nets["parameters"]).min().cummin()
     falls = best[best.diff().fillna(-1) < 0]
     ends = pd.concat([falls, best.tail(1)])
     return significant(ends[~ends.index.duplicated()].rename("error").reset_index(), 3)
 
 
-def fronts(nets: pd.DataFrame) -> alt.Chart | None:
+def fronts(nets: pd.DataFrame) -> Drawing | None:
     """The front of error against parameters for each activation of MLPs; None where there is nothing to compare."""
     nets = nets[nets["model"] == "mlp"]
     labels, order = levels(nets, "activation")
@@ -246,12 +264,15 @@ def _groups(column: str, order: list[str]) -> alt.Color:
 
 
 def _twice(order: list[str], first: Any, second: Any) -> alt.Scale:
-    """What tells the groups of a colour apart where there are more groups than colours."""
+    """A scale that distinguishes groups of the same colour, where there are more groups than colours."""
     return alt.Scale(domain=order, range=[first if i < len(COLOURS) else second for i in range(len(order))])
 
 
-def importances(importance: dict[str, float]) -> alt.Chart:
-    """How much each choice matters."""
+def importances(importance: dict[str, float]) -> Drawing:
+    """Bars of the share of importance of each choice.
+
+    importance: choice -> share, from 0 to 1.
+    """
     table = pd.DataFrame({"choice": [nice(n) for n in importance], "share": list(importance.values())}).round(4)
     chart = (
         alt.Chart(table)
@@ -265,18 +286,23 @@ def importances(importance: dict[str, float]) -> alt.Chart:
     return _sized(chart, 28 * len(table) + 10)
 
 
-CURVES = {
+CURVES: dict[str, tuple[str, Literal["log", "linear"], str]] = {
     "relative_rmse": ("relative RMSE", "log", ".2~g"),
     "gradient_norm": ("gradient norm", "log", ".2~g"),
     "dead_units": ("share of dead hidden units", "linear", ".0%"),
     "constant": ("share of nets with constant output", "linear", ".0%"),
 }
-"""What is recorded over training: its title, scale and format."""
+"""Recorded measurement -> title, scale and number format."""
 FLOORS = {"relative_rmse": SMALLEST, "gradient_norm": 1e-4}
+"""The lower ends of logarithmic scales; smaller values are drawn there."""
 
 
-def curve(curves: pd.DataFrame, column: str, order: list[str]) -> alt.LayerChart | None:
-    """One measurement over training: the median over nets and the 10 % to 90 % band (shares: the mean), by `group`."""
+def curve(curves: pd.DataFrame, column: str, order: list[str]) -> Drawing | None:
+    """One measurement over training, by group: the median and the 10 % to 90 % band, or the mean for shares.
+
+    curves: a row a net and recorded step (`arithjax.training.curves`), with its `group`. column: one of `CURVES`.
+    order: the groups in the order of colours. None where there is nothing finite to draw.
+    """
     title, scale, form = CURVES[column]
     values = curves[column].astype(float)
     values = values.where(np.isfinite(values)).clip(FLOORS[column], None) if scale == "log" else values
@@ -296,7 +322,7 @@ def curve(curves: pd.DataFrame, column: str, order: list[str]) -> alt.LayerChart
     band = base.mark_area(opacity=0.13).encode(alt.Y("low:Q", axis=axis), alt.Y2("high:Q"))
     layers = [band, line] if scale == "log" else [line]
     if column == "relative_rmse":
-        layers = [_yardsticks(curves), *layers]
+        layers = [_baselines(curves), *layers]
     return _sized(alt.layer(*layers), 260)
 
 
@@ -308,8 +334,8 @@ def _steps(last: int) -> alt.Axis:
     return alt.Axis(grid=False, values=[0, *(10**i for i in decades)], labelExpr=THOUSANDS)
 
 
-def _yardsticks(curves: pd.DataFrame) -> alt.Chart:
-    """What answering 0, the mean and the best plane loses; without those that differ from operation to operation."""
+def _baselines(curves: pd.DataFrame) -> alt.Chart:
+    """The errors of answering 0, the mean and the best plane, except those that differ between operations."""
     # the mean's loss is the variance of the results, so relative to it the mean has an error of 1
     errors = {name: np.sqrt(curves[name] / curves["mean"]) for name in ("zero", "mean", "plane")}
     same = {name: float(error.median()) for name, error in errors.items() if np.ptp(error) <= 0.05 * error.median()}
@@ -320,12 +346,12 @@ def _yardsticks(curves: pd.DataFrame) -> alt.Chart:
 
 
 def significant(table: pd.DataFrame | pd.Series, digits: int) -> pd.DataFrame | pd.Series:
-    """Floats with so many digits: a page is small because its numbers are."""
+    """Floats rounded to so many significant digits, which keeps the page small."""
     if isinstance(table, pd.Series):
         return table.map(lambda v: float(f"{v:.{digits}g}") if np.isfinite(v) else np.nan)
     floats = table.select_dtypes("float")
     return table.assign(**{name: significant(floats[name], digits) for name in floats})
 
 
-def _sized(chart: alt.Chart | alt.LayerChart, height: int) -> alt.Chart | alt.LayerChart:
+def _sized(chart: Drawing, height: int) -> Drawing:
     return chart.properties(width="container", height=height)

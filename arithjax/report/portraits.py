@@ -1,4 +1,4 @@
-"""Portraits of a few nets: trained again from their rows, and asked over and beyond the range they were trained on."""
+"""Portraits of a few nets: trained again from their rows, with their predictions in and beyond the training range."""
 
 from __future__ import annotations
 
@@ -15,25 +15,31 @@ from arithjax.errors import ArithjaxError
 from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
 from arithjax.report import charts
-from arithjax.report.charts import COLOURS, GREY, significant
+from arithjax.report.charts import COLOURS, GREY, Drawing, significant
+from arithjax.report.sections import Figure, Section, Selected
+from arithjax.setup import cell
 from arithjax.tables import statistics
 from arithjax.task.points import Task, evaluate, points
 
 MOST_WORK = 1e10
-"""Multiplications of a training that is worth repeating for a picture: seconds on one core."""
+"""Multiplications of the longest training that is repeated for a picture: seconds on one core."""
 GRID = 33
+"""Points along each side of the error surface."""
 SAMPLE = 300
+"""Points of each range that are drawn against their exact results."""
 CHUNK = 1 << 13
+"""Points predicted in one call, so that one shape is compiled."""
 ARGUMENTS = ["a:Q", "b:Q"]
 
 
 @dataclass
 class Portrait:
-    """A net that was trained again, with its answers.
+    """A net that was trained again, with its predictions.
 
-    reason: why it was chosen. row: what the table says of it. truth, diagonal, surface: its answers on points of both
-    ranges, along a = b, and on a grid over (a, b), as `_answers` gives them. right: how many of its whole domain's
-    arguments it gets right when rounded, and how many there are; None where they cannot be counted.
+    reason: why it was chosen. row: its row of the table. net: the net trained again. truth, diagonal, surface: tables
+    of its predictions (`_predictions`) on points of both ranges, along a = b, and on a grid over (a, b). right: how
+    many arguments of its whole domain it gets right when rounded, and how many there are; None where they cannot be
+    counted.
     """
 
     reason: str
@@ -46,43 +52,91 @@ class Portrait:
 
     @property
     def same(self) -> bool:
-        """Whether it came out as the table says, to the last bit."""
+        """Whether its error is that of the table, to the last bit."""
         stored, again = self.row["relative_rmse"], self.net.row["relative_rmse"]
         return stored == again or (not np.isfinite(stored) and not np.isfinite(again))
 
     @property
     def arity(self) -> int:
-        """Arguments of its operation."""
+        """The number of arguments of its operation."""
         return self.truth.columns.get_loc("exact")
 
 
-def choose(
-    nets: pd.DataFrame, by: list[str], shown: dict[str, pd.DataFrame], count: int
-) -> list[tuple[str, pd.Series]]:
-    """Up to `count` nets worth a look, with the reason: what the study asks for, the best, and typical ones.
+OTHER_BITS = "with other bits: another machine or other versions"
 
-    shown: reasons and nets, of each of which the typical one is chosen: the one with the median error. Only nets that
-    train again within seconds are chosen.
+
+def sections(
+    nets: pd.DataFrame, by: list[str], show: Selected, root: int, count: int
+) -> tuple[list[Section], list[str]]:
+    """A section for each of a few nets, and messages about nets that could not be trained again.
+
+    nets: the table. by: columns to group by. show: groups of nets of which the typical one is drawn.
+    root: the study's root seed. count: the most nets to draw.
+    """
+    taken, failures = take(choose(nets, by, show, count), root)
+    if failures:
+        failures.append("Give the study with --study, if it brings operations or models of its own.")
+    return [_section(i, portrait) for i, portrait in enumerate(taken, start=1)], failures
+
+
+def _section(number: int, portrait: Portrait) -> Section:
+    drawn = {"truth": against_truth(portrait), "diagonal": diagonal(portrait), "surface": surface(portrait)}
+    kept = {kind: chart for kind, chart in drawn.items() if chart is not None}
+    figures = [Figure(f"net-{number}-{kind}", chart, kind == "diagonal") for kind, chart in kept.items()]
+    return Section(portrait.reason, _about(portrait), figures, "threes")
+
+
+def _about(portrait: Portrait) -> str:
+    """A sentence on a portrait: the net, its architecture, its errors, and whether its bits are those of the table."""
+    setup, row = portrait.net.setup, portrait.net.row
+    sizes = "-".join(map(str, (portrait.arity, *(setup.widths or ()), 1))) if setup.model == "mlp" else ""
+    names = (setup.activation,) if isinstance(setup.activation, str) else setup.activation
+    activation = ", ".join(names) if setup.widths else ""
+    parts = [
+        f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
+        " ".join(part for part in (cell(setup.model), sizes, activation) if part),
+        f"{row['parameters']:,} parameters",
+        f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}, extrapolating "
+        f"{row['extrapolation_relative_rmse']:.2g}",
+    ]
+    if portrait.right:
+        pairs = "pairs" if portrait.arity == 2 else "arguments"
+        parts.append(f"{portrait.right[0]:,} of all {portrait.right[1]:,} {pairs} round to the right number")
+    parts.append(f"trained again from its row, {'identical to the last bit' if portrait.same else OTHER_BITS}")
+    return "; ".join(parts) + "."
+
+
+def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> list[tuple[str, pd.Series]]:
+    """Up to `count` nets with the reason for each: those that the study shows, the best, and typical ones.
+
+    The typical net of a group is the one with the median error. Only nets that train again within seconds are chosen.
+
+    nets: the table. by: columns; the best, the worst and the middle group of the first give a typical net each.
+    show: headings and groups of nets.
     """
     quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= len(ARGUMENTS))]
-    candidates = [(reason, some[some.index.isin(quick.index)]) for reason, some in shown.items()]
-    candidates.append(("The best net", quick.sort_values("relative_rmse").head(1)))
-    if by:
-        labels, _ = charts.levels(quick, by[0])
-        rates = statistics.success(quick).groupby(labels).mean().sort_values(ascending=False, kind="stable")
-        names = [rates.index[i] for i in dict.fromkeys([0, len(rates) - 1, len(rates) // 2])] if len(rates) else []
-        candidates += [(f"A typical net with {charts.nice(by[0])} {name}", quick[labels == name]) for name in names]
-    candidates.append(("A typical net", quick))
+    groups = [(reason, some[some.index.isin(quick.index)]) for reason, some in show.items()]
+    groups.append(("The best net", quick.sort_values("relative_rmse").head(1)))
+    groups += _typical(quick, by[0]) if by else []
+    groups.append(("A typical net", quick))
     chosen: dict[int, tuple[str, pd.Series]] = {}
-    for reason, rows in candidates:
+    for reason, rows in groups:
         if len(rows) and len(chosen) < count:
             row = rows.sort_values("relative_rmse", na_position="last").iloc[(len(rows) - 1) // 2]
             chosen.setdefault(int(row.name), (reason, row))
     return list(chosen.values())
 
 
+def _typical(nets: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
+    """The best, the worst and the middle group of a column by success rate, each with a heading."""
+    labels, _ = charts.levels(nets, column)
+    rates = statistics.success(nets).groupby(labels).mean().sort_values(ascending=False, kind="stable")
+    names = [rates.index[i] for i in dict.fromkeys([0, len(rates) - 1, len(rates) // 2])] if len(rates) else []
+    return [(f"A typical net with {charts.nice(column)} {name}", nets[labels == name]) for name in names]
+
+
 def _arguments(op: str) -> int:
-    """How many arguments an operation takes; none if it is not known here."""
+    """The number of arguments of an operation; 0 if it is not registered."""
     try:
         return OPERATIONS[op].arity
     except ArithjaxError:
@@ -90,45 +144,53 @@ def _arguments(op: str) -> int:
 
 
 def _work(nets: pd.DataFrame) -> pd.Series:
+    """Multiplications of each net's training, roughly."""
     return 1.0 * nets["steps"] * nets["batch"] * nets["parameters"]
 
 
 def take(chosen: list[tuple[str, pd.Series]], root: int) -> tuple[list[Portrait], list[str]]:
-    """Train the chosen nets again; also what stood in the way of those that cannot be."""
+    """Portraits of the chosen nets, and messages about those that cannot be trained again.
 
-    def one(choice: tuple[str, pd.Series]) -> Portrait | str:
+    chosen: reasons and rows, as `choose` gives them. root: the study's root seed.
+    """
+
+    def portrait_or_message(reason_and_row: tuple[str, pd.Series]) -> Portrait | str:
         try:
-            return portray(*choice, root)
+            return portray(*reason_and_row, root)
         except ArithjaxError as error:
             return str(error)
 
-    with ThreadPoolExecutor(cores()) as pool:  # most of the time is the compiler's
-        taken = list(pool.map(one, chosen))
+    with ThreadPoolExecutor(cores()) as pool:  # most of the time is spent compiling
+        taken = list(pool.map(portrait_or_message, chosen))
     failures = dict.fromkeys(portrait for portrait in taken if isinstance(portrait, str))
     return [portrait for portrait in taken if isinstance(portrait, Portrait)], list(failures)
 
 
 def portray(reason: str, row: pd.Series, root: int) -> Portrait:
-    """Train the net of a row again and ask it everything at once."""
+    """Train the net of a row again, and predict all that is drawn in one pass."""
     net = net_again(row, root)
     task = Task.of(net.setup)
     line, ticks = axis(net, 121), axis(net, GRID)
     beyond = points(task.op, task.extrapolation, task.integers, task.distribution, SAMPLE).x
-    truth = np.concatenate([task.interpolation_points.x[:SAMPLE], beyond])
-    diagonal = np.stack([line] * task.op.arity, -1)
-    grid = np.stack(np.meshgrid(*[ticks] * task.op.arity, indexing="ij"), -1).reshape(-1, task.op.arity)
-    domain = np.zeros((0, task.op.arity), np.float32) if task.domain is None else task.domain
-    parts = [truth, diagonal, grid, domain]
-    table, ends = _answers(net, np.concatenate(parts)), np.cumsum([0, *map(len, parts)])
-    truth, diagonal, surface, domain = (
-        table[start:end].reset_index(drop=True) for start, end in itertools.pairwise(ends)
-    )
+    parts = {
+        "truth": np.concatenate([task.interpolation_points.x[:SAMPLE], beyond]),
+        "diagonal": np.stack([line] * task.op.arity, -1),
+        "surface": np.stack(np.meshgrid(*[ticks] * task.op.arity, indexing="ij"), -1).reshape(-1, task.op.arity),
+        "domain": np.zeros((0, task.op.arity), np.float32) if task.domain is None else task.domain,
+    }
+    table = _predictions(net, np.concatenate(list(parts.values())))
+    spans = itertools.pairwise(np.cumsum([0, *map(len, parts.values())]))
+    of = {name: table[start:end].reset_index(drop=True) for name, (start, end) in zip(parts, spans, strict=True)}
+    domain = of.pop("domain")
     right = int(((domain["predicted"] - domain["exact"]).abs() < 0.5).sum()), len(domain)
-    return Portrait(reason, row, net, truth, diagonal, surface, right if len(domain) else None)
+    return Portrait(reason, row, net, right=right if len(domain) else None, **of)
 
 
-def _answers(net: Net, x: np.ndarray) -> pd.DataFrame:
-    """Arguments `x [points, arity]`, exact results, the net's, its relative error, and whether it is in the range."""
+def _predictions(net: Net, x: np.ndarray) -> pd.DataFrame:
+    """A row a point: its arguments, `exact` and `predicted` results, the `error`, and its `range`.
+
+    x: arguments `[points, arity]`. The error is in standard deviations of the results; `range` is inside or outside.
+    """
     task = Task.of(net.setup)
     filled = np.resize(x, (-(-len(x) // CHUNK) * CHUNK, x.shape[1]))  # chunks of one size compile once
     predicted = np.concatenate([net.predict(part) for part in np.split(filled, len(filled) // CHUNK)])[: len(x)]
@@ -142,18 +204,18 @@ def _answers(net: Net, x: np.ndarray) -> pd.DataFrame:
 
 
 def hull(net: Net) -> tuple[float, float]:
-    """The smallest interval with the training and the extrapolation range."""
+    """The smallest interval that holds the training and the extrapolation range."""
     ends = np.array([net.setup.bounds, *net.setup.extrapolation_intervals], float)
     return float(ends.min()), float(ends.max())
 
 
 def axis(net: Net, count: int) -> np.ndarray:
-    """Places across the hull; whole numbers where the net takes whole numbers."""
+    """Evenly spaced values across the hull; whole numbers where the net takes whole numbers."""
     values = np.linspace(*hull(net), count)
     return np.unique(np.rint(values) if net.setup.integers else values).astype(np.float32)
 
 
-def against_truth(portrait: Portrait) -> alt.LayerChart:
+def against_truth(portrait: Portrait) -> Drawing:
     """Predicted against exact results, inside and outside the training range."""
     table = significant(portrait.truth, 4)
     ends = [float(table["exact"].min()), float(table["exact"].max())]
@@ -179,8 +241,8 @@ def _numbers() -> alt.Axis:
     return alt.Axis(format="~s", tickCount=5)
 
 
-def diagonal(portrait: Portrait) -> alt.LayerChart:
-    """The net's answers and the exact results along a = b, or along a where there is one argument."""
+def diagonal(portrait: Portrait) -> Drawing:
+    """Predictions and exact results along a = b, or along a where there is one argument."""
     table = significant(portrait.diagonal, 4)
     lines = table.melt(["a"], ["exact", "predicted"], "who", "result").replace({"predicted": "the net"}).dropna()
     where = " = ".join("ab"[: portrait.arity])
@@ -203,7 +265,7 @@ def diagonal(portrait: Portrait) -> alt.LayerChart:
     return _panel(alt.layer(band, chart), f"Along {where}", "shaded: the training range")
 
 
-def surface(portrait: Portrait) -> alt.LayerChart | None:
+def surface(portrait: Portrait) -> Drawing | None:
     """The error over (a, b), inside and outside the training range; None unless there are two arguments."""
     if portrait.arity != 2:
         return None
@@ -236,11 +298,11 @@ _ERRORS_LEGEND = alt.Legend(orient="bottom", format="~g", gradientLength=200, va
 
 
 def _corners(table: pd.DataFrame) -> pd.DataFrame:
-    """The corners of the cells around the points of a grid; cells overlap a little, so that no seams show."""
+    """The corners of the cells around the points of a grid; cells overlap a little, so that no gaps are drawn."""
     half = 0.53 * float(np.diff(np.unique(table["a"])).max(initial=1.0))
     sides = {f"{name}{i}": table[name] + sign * half for name in "ab" for i, sign in enumerate((-1, 1))}
     return table.assign(**sides)
 
 
-def _panel(chart: alt.LayerChart, title: str, note: str) -> alt.LayerChart:
+def _panel(chart: Drawing, title: str, note: str) -> Drawing:
     return chart.properties(width="container", height=240, title=alt.TitleParams(title, subtitle=note))

@@ -1,4 +1,4 @@
-"""What a table says, in words."""
+"""Results in words: rates with intervals, and sentences about a table."""
 
 from __future__ import annotations
 
@@ -10,19 +10,29 @@ from arithjax.tables import statistics
 
 
 def percent(rate: float, low: float, high: float) -> str:
-    """`31 % (23-41 %)`."""
+    """A rate with its interval, such as `31 % (23-41 %)`.
+
+    rate, low, high: shares from 0 to 1.
+    """
     return f"{100 * rate:.0f} % ({100 * low:.0f}-{100 * high:.0f} %)"
 
 
 def share(holds: pd.Series) -> str:
-    """The share of nets for which something holds, with its interval, in words."""
+    """The share of nets for which a condition holds, with its Wilson 95 % interval, in words.
+
+    holds: a boolean for each net.
+    """
     if holds.empty:
         return "none (there are no such nets)"
-    return percent(holds.mean(), *statistics.wilson(holds.sum(), len(holds)))
+    low, high = statistics.wilson(holds.sum(), len(holds))
+    return percent(float(holds.mean()), float(low), float(high))
 
 
 def rate_of(nets: pd.DataFrame) -> str:
-    """The success rate of some nets with its interval, in words."""
+    """The success rate of nets with its Wilson 95 % interval, in words.
+
+    nets: a results table, or some of its rows.
+    """
     return share(statistics.success(nets))
 
 
@@ -32,7 +42,10 @@ def _rate(row: pd.Series) -> str:
 
 
 def default_words(nets: pd.DataFrame, by: list[str]) -> str:
-    """A sentence on any table: the overall rate, and the best and worst group."""
+    """The answer of a study that has none of its own: the overall success rate, and the best and the worst group.
+
+    nets: a results table. by: the columns to group by.
+    """
     if nets.empty:
         return "There are no nets yet."
     noun = "net" if len(nets) == 1 else "nets"
@@ -51,7 +64,10 @@ def _label(index: object) -> str:
 
 
 def missing(nets: pd.DataFrame, described: dict[str, Any]) -> str:
-    """What a study still lacks and how to go on, in a sentence; empty when it is finished."""
+    """A sentence on how much of a study is missing and how to continue; empty when it is finished.
+
+    nets: its table so far. described: the content of its `study.json`.
+    """
     asked = (described.get("trials") or 0) * (described.get("seeds") or 0)
     if len(nets) >= asked and len(nets):
         return ""
@@ -60,7 +76,10 @@ def missing(nets: pd.DataFrame, described: dict[str, Any]) -> str:
 
 
 def command(described: dict[str, Any]) -> str:
-    """The command that runs a study as this one was run."""
+    """The command that repeats a study.
+
+    described: the content of its `study.json`.
+    """
     words = ["arithjax", "run", described.get("name", "STUDY")]
     for name in ("trials", "seeds", "steps"):
         if described.get(name):
@@ -69,7 +88,7 @@ def command(described: dict[str, Any]) -> str:
 
 
 def blocks(text: str) -> list[tuple[str, str]]:
-    """Text as `(kind, text)`: `table` for lines laid out in columns, `words` for the rest, a line each."""
+    """Text in parts `(kind, text)`: kind `table` for adjacent lines laid out in columns, `words` for any other line."""
     out: list[tuple[str, str]] = []
     for line in text.splitlines():
         kind = "table" if _tabular(line) else "words"
