@@ -1,16 +1,14 @@
-"""A net to keep: files that are refused in one clear line, and formulas that are right."""
+"""Nets that are kept: saved and loaded, refused in one clear line where damaged, and trained again to the same bits."""
 
 import io
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
-import sympy
 
 import arithjax as aj
-from arithjax import formula, nets, terminal
-from arithjax.task.points import Task
-from arithjax.training import curves
+from arithjax import nets
 
 POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps=1, examples=64, tests=64, batch=16)
 
@@ -18,19 +16,6 @@ POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps
 @pytest.fixture(scope="module")
 def kept():
     return aj.fit(POLYNOMIAL, seeds=1)
-
-
-@pytest.fixture(scope="module")
-def exact(kept):
-    """a b = ((a + b)² - (a - b)²) / 4, by hand, in the units that the net's transforms show."""
-    (shift, scale), (low, high) = kept.fits[0], kept.fits[1]
-    kernel = np.array([[1.0, 1.0], [1.0, -1.0]]) * np.asarray(scale)[:, None] / 2
-    bias = np.array([[1.0, 1.0], [1.0, -1.0]]).T @ np.asarray(shift) / 2
-    params = {
-        "Dense_0": {"kernel": kernel, "bias": bias[None]},
-        "Dense_1": {"kernel": np.array([[1.0], [-1.0]]) / high, "bias": np.array([[-low / high]])},
-    }
-    return nets.Net(POLYNOMIAL, kept.row, params, kept.fits)
 
 
 def test_a_net_comes_back_as_it_was_saved(kept, tmp_path):
@@ -73,53 +58,55 @@ def test_damaged_files_get_one_clear_line(kept, tmp_path, name):
     assert "\n" not in str(raised.value)
 
 
-def test_a_formula_says_what_the_net_computes(kept):
-    found = kept.formula()
-    x = np.array([[3.0, 4.0], [49.0, 0.0], [70.0, 80.0]])
-    told = [float(found.expression.subs(dict(zip(found.arguments, map(float, row), strict=True)))) for row in x]
-    np.testing.assert_allclose(told, kept.predict(x), rtol=1e-4, atol=1e-2)
+def test_a_net_is_a_function(kept):
+    np.testing.assert_array_equal(kept([[1, 2], [3, 4]]), kept.predict([[1, 2], [3, 4]]))
+    assert list(kept.inside([[0, 49], [0, 50]])) == [True, False]
+    with pytest.raises(aj.ArithjaxError, match=r"x has shape \(2,\); mul takes \[points, 2\]"):
+        kept([1, 2])
 
 
-def test_a_right_net_is_read_out_and_certified(exact):
-    found = exact.formula()
-    assert found.exact() == 0
-    assert found.text(0) == "y = a·b"
-    assert str(found).startswith("y = 1.000·a·b")
-    assert "exact on all 2,500 arguments" in found.summary()
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of a finished study of three nets."""
+    out = tmp_path_factory.mktemp("runs")
+    aj.run(aj.Study("tiny", lambda trial: POLYNOMIAL, trials=1, seeds=3), out)
+    return out / "tiny"
 
 
-def test_a_wrong_formula_is_not_called_exact():
-    a, b = sympy.symbols("a b")
-    task = Task.of(POLYNOMIAL)
-    close = formula.Formula(1.0004 * a * b - 0.3 * a + 2.0, (a, b), task)
-    assert close.text(1) == "y = 1.0·a·b - 0.3·a + 2.0"
-    assert close.right(0) == (0, 2500)  # at least a b + 2
-    assert close.exact() is None
-    assert "right on" in close.summary()
-    assert formula.Formula(sympy.Float(0.2), (a, b), task).text(0) == "y = 0"
+@pytest.mark.parametrize("row", [0, 2])
+def test_the_net_of_a_row_is_the_tables(folder, row):
+    table, again = aj.load(folder), aj.net(folder, row)
+    assert again.setup == POLYNOMIAL
+    assert (again.row["seed"], again.row["mse"]) == (table.seed[row], table.mse[row])
+    assert aj.retrain(folder, row).identical.all()
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [{"activation": "relu"}, {"target_transform": "log1p"}, {"input_transform": "sqrt"}, {"widths": (2, 2)}],
-    ids=str,
-)
-def test_what_is_no_short_polynomial_has_no_formula(changes):
-    assert aj.fit(POLYNOMIAL.replace(**changes), seeds=1).formula() is None
+@pytest.mark.parametrize("row", [-1, 3, 0.5, "0", None])
+def test_rows_that_are_not_in_the_table(folder, row):
+    for call in (aj.net, aj.retrain):
+        with pytest.raises(aj.ArithjaxError, match=f"net={row} is not in the table; it has the nets 0 to 2"):
+            call(folder, row)
 
 
-def test_a_network_may_offer_its_formula(kept, monkeypatch):
-    class Product:
-        def formula(self, params, names):
-            return names[0] * names[1]
+def test_fresh_pairs_are_in_the_range_and_exact(kept):
+    pairs = aj.fresh_pairs(kept, 20)
+    assert list(pairs) == ["a", "b", "value", "result", "error"] and len(pairs) == 20
+    assert kept.inside(pairs[["a", "b"]]).all()
+    np.testing.assert_array_equal(pairs.value, pairs.a * pairs.b)
+    np.testing.assert_array_equal(pairs.result, kept(pairs[["a", "b"]]))
+    np.testing.assert_array_equal(pairs.error, pairs.result - pairs.value)
+    pd.testing.assert_frame_equal(pairs, aj.fresh_pairs(kept, 20))
 
-    monkeypatch.setattr(nets.Net, "network", Product())
-    assert kept.formula().expression.is_polynomial()
 
+def test_the_share_of_exact_results():
+    class Product(nets.Net):
+        """Right wherever both numbers are small."""
 
-def test_a_chart_of_a_training(kept):
-    long = aj.fit(POLYNOMIAL.replace(steps=30), seeds=1)
-    chart = terminal.curve_chart(curves.curve_of(long, 0))
-    assert "relative RMSE" in chart
-    assert max(map(len, chart.splitlines())) <= 72
-    assert terminal.curve_chart(curves.curve_of(kept, 0)) == ""  # one step is no curve
+        def predict(self, x):
+            a, b = np.asarray(x).T
+            return a * b + (np.maximum(a, b) >= 50)
+
+    net = Product(POLYNOMIAL, {}, {}, ())
+    assert aj.exact_share(net, 0, 50) == 1
+    assert aj.exact_share(net, 50, 100) == 0
+    assert aj.exact_share(net, 0, 100) == pytest.approx(0.25, abs=0.01)

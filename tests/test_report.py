@@ -5,12 +5,10 @@ import re
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import arithjax as aj
 from arithjax import report
-from arithjax.report import words
 from arithjax.tables import loading
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
@@ -203,10 +201,3 @@ def test_a_choice_that_is_no_field_of_the_setup(folder, tmp_path):
     page = report.write(tmp_path, nets, {"name": "why", "by": ["the.change"]}, portraits=0)
     assert page.exists()
     assert list(loading.with_choices(nets)["the.change"].unique()) == ["none", "more"]
-
-
-def test_words_and_tables_of_an_answer():
-    frame = pd.DataFrame({"a": [306, 486], "value": [38250.0, 229878.0], "error": [21147.2, -97219.6]})
-    text = f"It fails. \nTen pairs:\n{frame.to_string(index=False)}\n\nSo 1 % (0-2 %) learn."
-    kinds = [kind for kind, _ in words.blocks(text)]
-    assert kinds == ["words", "words", "table", "words"]

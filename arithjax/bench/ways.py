@@ -117,9 +117,8 @@ def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
 def jit_vmap(setup: Setup, nets: int) -> Runner:
     """The usual advice: an ordinary Flax net under `vmap`, scanned over steps and jitted, with default options."""
     one, step = _ordinary(setup)
-    state = jax.tree.map(
-        lambda leaf: jnp.repeat(leaf[None], nets, 0), one
-    )  # equal weights train as fast as different ones
+    # all nets begin with the same weights, which takes as long as different ones
+    state = jax.tree.map(lambda leaf: jnp.repeat(leaf[None], nets, 0), one)
     return _scanned(lambda state, x, t, rows: jax.vmap(step)(state, x[:, rows], t[:, rows]), state, setup, nets)
 
 

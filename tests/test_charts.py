@@ -1,0 +1,78 @@
+"""Charts: the tables behind them, with known answers, and a valid specification from each."""
+
+from pathlib import Path
+
+import altair as alt
+import numpy as np
+import pandas as pd
+import pytest
+
+import arithjax as aj
+from arithjax.report import charts
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+@pytest.fixture(scope="module")
+def nets():
+    return aj.load(RESULTS / "multiplication")[:800]
+
+
+def test_the_front_falls_and_ends_at_the_largest_net():
+    nets = pd.DataFrame({"parameters": [5, 5, 9, 20, 30], "relative_rmse": [0.5, 0.3, 0.4, 1e-12, np.nan]})
+    front = charts.front(nets)
+    assert front.parameters.tolist() == [5, 20, 30]
+    assert front.error.tolist() == [0.3, charts.SMALLEST, charts.SMALLEST]
+
+
+def test_a_sample_keeps_rare_grades():
+    nets = pd.DataFrame({"grade": ["exact"] * 3 + ["rough"] * 500 + ["dead"] * 900})
+    counts = charts.sample(nets, 203).grade.value_counts()
+    assert counts.to_dict() == {"exact": 3, "rough": 100, "dead": 100}
+
+
+def test_labels_of_numbers_and_names():
+    nets = pd.DataFrame({"n": [10, 2, 2], "x": [0.5, np.nan, 2.0], "op": ["mul", "add", "add"], "success": [0, 1, 1]})
+    assert [list(part) for part in charts.levels(nets, "n")] == [["10", "2", "2"], ["2", "10", "none"]]
+    assert list(charts.levels(nets, "x")[0]) == ["0.5", "none", "2"]
+    assert charts.levels(nets, "op")[1] == ["add", "mul"]
+    many = pd.DataFrame({"n": np.arange(60.0), "success": False})
+    assert len(charts.levels(many, "n")[1]) == 6 + 1
+
+
+def test_significant_digits():
+    table = charts.significant(pd.DataFrame({"a": [1234.567, np.inf], "b": ["x", "y"]}), 3)
+    assert table.a[0] == 1230 and np.isnan(table.a[1]) and table.b.tolist() == ["x", "y"]
+
+
+DRAW = {
+    "heat map": lambda nets: charts.heat_map(nets, "activation", "optimizer"),
+    "grades": lambda nets: charts.grades(nets, "activation"),
+    "grades of all": lambda nets: charts.grades(nets, None),
+    "parameters": lambda nets: charts.parameters(nets, ["activation"]),
+    "fronts": charts.fronts,
+    "importances": lambda nets: charts.importances({"learning_rate": 0.75, "activation": 0.25}),
+}
+
+
+@pytest.mark.parametrize("name", DRAW)
+def test_every_chart_has_a_valid_specification(nets, name):
+    with alt.data_transformers.disable_max_rows():
+        spec = DRAW[name](nets).to_dict()  # raises where the specification is not valid
+    assert spec["width"] == "container" and spec["height"] > 0
+
+
+@pytest.mark.parametrize("column", charts.CURVES)
+def test_every_curve_has_a_valid_specification(column):
+    curves = pd.read_parquet(RESULTS / "why" / "curves.parquet")
+    chart = charts.curve(curves[curves.trial < 2].assign(group="some"), column, ["some"])
+    assert chart.to_dict()["height"] == 260
+
+
+def test_nothing_finite_gives_no_curve():
+    curves = pd.DataFrame({"group": ["a"], "step": [0], "gradient_norm": [np.nan]})
+    assert charts.curve(curves, "gradient_norm", ["a"]) is None
+
+
+def test_one_activation_gives_no_fronts(nets):
+    assert charts.fronts(nets[nets.activation == "gelu"]) is None
