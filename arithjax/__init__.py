@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 _WHERE = {
     "Setup": "arithjax.setup",
     "Study": "arithjax.studies.study",
-    "run": "arithjax.studies.runner:run_study",
+    "run": "arithjax.studies.runner",
     "train": "arithjax.training.workers:train_setups",
     "summarise": "arithjax.tables.statistics",
     "load": "arithjax.tables.loading",
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from arithjax.net import load_net
     from arithjax.registry import ACTIVATIONS, INITIALIZERS, MODELS, OPERATIONS, OPTIMIZERS, TRANSFORMS
     from arithjax.setup import Setup
-    from arithjax.studies.runner import run_study as run
+    from arithjax.studies.runner import run
     from arithjax.studies.study import Study
     from arithjax.tables.loading import load
     from arithjax.tables.statistics import summarise

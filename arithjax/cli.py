@@ -82,7 +82,7 @@ def run(
     from rich.console import Console
 
     from arithjax.studies.files import find_study
-    from arithjax.studies.runner import run_study
+    from arithjax.studies.runner import run as run_study
     from arithjax.terminal import TerminalProgress
 
     resolved = find_study(study)

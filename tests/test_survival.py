@@ -24,7 +24,7 @@ TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "example
 SLOWLY = """
 import arithjax as aj
 from arithjax.studies import samplers
-study.ADAPTIVE = 8
+samplers.ADAPTIVE = 8
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
@@ -129,7 +129,7 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(whole, tmp_path):
-    """No file may grow beyond 20 kB, as on a disk with as much left: runner.json fits, chunks do not."""
+    """No file may grow beyond 20 kB, as on a disk with as much left: study.json fits, chunks do not."""
     limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *command(whole[0], tmp_path)]
     run = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, said = run.communicate()
