@@ -15,7 +15,7 @@ import pytest
 import arithjax as aj
 from arithjax.errors import ArithjaxError
 from arithjax.studies import samplers, search, study
-from arithjax.tables import loading, schema
+from arithjax.tables import loading, objectives, schema
 from arithjax.tables.store import Store
 
 ARITHJAX = [sys.executable, "-c", "from arithjax.cli import main; main()"]
@@ -282,8 +282,8 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
         width = trial.suggest_int("width", 2, 6)
         return rates(trial).replace(widths=(width,), op=trial.suggest_categorical("op", ["add", "mul"]))
 
-    objectives = ("error", "parameters", "steps")
-    asked = aj.Study("front", question, trials=14, seeds=2, sampler=sampler, objectives=objectives)
+    names = ("error", "parameters", "steps")
+    asked = aj.Study("front", question, trials=14, seeds=2, sampler=sampler, objectives=names)
     nets = aj.run(asked, tmp_path / "whole")
 
     class Stop(study.Progress):
@@ -301,11 +301,11 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
             continue
     assert stopped
     assert (tmp_path / "whole/front/nets.parquet").read_bytes() == (tmp_path / "parts/front/nets.parquet").read_bytes()
-    assert_front(nets, objectives)
+    assert_front(nets, names)
 
 
-def assert_front(nets, objectives):
-    values, front = objectives.objectives(nets, objectives), objectives.front(nets, objectives)
+def assert_front(nets, names):
+    values, front = objectives.objectives(nets, names), objectives.front(nets, names)
     assert np.isfinite(values.to_numpy()).all()
     for trial, point in values.iterrows():
         beaten = ((values <= point).all(axis=1) & (values < point).any(axis=1)).any()
