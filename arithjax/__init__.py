@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.report.words import rate_of as rate_of
     from arithjax.report.words import share as share
     from arithjax.setup import Setup as Setup
-    from arithjax.studies.runner import run_study as run
+    from arithjax.studies.runner import run as run
     from arithjax.studies.study import Study as Study
     from arithjax.tables.loading import load as load
     from arithjax.tables.objectives import front as front
@@ -60,7 +60,7 @@ PUBLIC = {
     "ArithjaxError": "arithjax.errors:ArithjaxError",
     "protocols": "arithjax.protocols",
     # training: studies, setups, single nets
-    "run": "arithjax.studies.runner:run_study",
+    "run": "arithjax.studies.runner:run",
     "train": "arithjax.training.workers:train",
     "curves": "arithjax.training.curves:curves",
     "fit": "arithjax.nets:fit",

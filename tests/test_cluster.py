@@ -9,7 +9,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.studies import cluster, files, identity, search, study
+from arithjax.studies import cluster, files, identity, samplers, search, study
 from arithjax.training import planning
 from arithjax.training.planning import NetId
 
@@ -41,7 +41,7 @@ def local(asked, tmp_path_factory):
 
 def table(asked, out, **how):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "ADAPTIVE", 6)
+        patch.setattr(samplers, "ADAPTIVE", 6)
         aj.run(asked, out, **how)
     return (out / asked.name / "nets.parquet").read_bytes()
 

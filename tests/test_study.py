@@ -1,138 +1,19 @@
-"""Studies: asked, trained, recorded, continued."""
+"""Studies: what one may be is checked when it is made."""
 
-import json
-import subprocess
-import sys
-import warnings
+import dataclasses
 
-import numpy as np
-import pandas as pd
+import optuna
 import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.studies import files, samplers, search, study
-from arithjax.tables import schema
-from arithjax.tables.store import Store
+from arithjax.studies import study
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 
 
 def rates(trial):
     return aj.Setup(op="add", learning_rate=trial.suggest_float("rate", 1e-3, 1e-1, log=True), **TINY)
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs")
-    tiny = aj.Study("tiny", rates, trials=6, seeds=2)
-    return tiny, out, aj.run(tiny, out)
-
-
-def count_training(progress_calls):
-    class Counting(study.Progress):
-        def nets(self, rows):
-            progress_calls.append(len(rows))
-
-    return Counting()
-
-
-def test_every_net_is_a_row_once(finished):
-    _, out, nets = finished
-    assert list(zip(nets.trial, nets.seed, strict=True)) == [(t, s) for t in range(6) for s in range(2)]
-    pd.testing.assert_frame_equal(Store(out / "tiny").rows(), nets)
-    assert set(schema.SCHEMA.names) == set(nets.columns)
-
-
-def test_second_run_trains_nothing_and_changes_nothing(finished):
-    tiny, out, _ = finished
-    before = {path.name: path.read_bytes() for path in (out / "tiny").glob("*.*")}
-    calls = []
-    aj.run(tiny, out, progress=count_training(calls))
-    assert calls == []
-    assert {path.name: path.read_bytes() for path in (out / "tiny").glob("*.*")} == before
-
-
-def test_more_trials_and_seeds_keep_what_is_there(finished, tmp_path):
-    tiny, _, nets = finished
-    aj.run(tiny, tmp_path, trials=4, seeds=1)
-    calls = []
-    more = aj.run(tiny, tmp_path, progress=count_training(calls))
-    assert sum(calls) == 12 - 4
-    pd.testing.assert_frame_equal(more, nets)
-
-
-@pytest.mark.parametrize("sampler", ["tpe", "random", "quasi-random"])
-def test_interrupted_study_ends_in_the_same_bytes(tmp_path, monkeypatch, sampler):
-    monkeypatch.setattr(samplers, "ADAPTIVE", 3)
-    asked = aj.Study("same", rates, trials=7, seeds=2, sampler=sampler)
-    aj.run(asked, tmp_path / "whole")
-
-    class Stop(study.Progress):
-        left = 3
-
-        def nets(self, rows):
-            self.left -= 1
-            if self.left == 0:
-                raise KeyboardInterrupt
-
-    while True:
-        try:
-            aj.run(asked, tmp_path / "parts", progress=Stop())
-            break
-        except KeyboardInterrupt:
-            continue
-    assert (tmp_path / "whole/same/nets.parquet").read_bytes() == (tmp_path / "parts/same/nets.parquet").read_bytes()
-
-
-def test_torn_chunk_is_named_and_trained_again(finished, tmp_path):
-    tiny, _, nets = finished
-    store = Store(tmp_path / "tiny")
-    store.folder.mkdir()
-    store.add(nets.iloc[:4])
-    chunk = next(store.chunks.glob("*.parquet"))
-    chunk.write_bytes(chunk.read_bytes()[:-100])
-    with pytest.warns(UserWarning, match=chunk.name):
-        again = aj.run(tiny, tmp_path)
-    pd.testing.assert_frame_equal(again, nets)
-
-
-def test_grid_asks_every_combination_in_order(tmp_path):
-    def question(trial):
-        op = trial.suggest_categorical("op", ["add", "sub"])
-        depth = trial.suggest_int("depth", 1, 2) if op == "add" else 1
-        return aj.Setup(**{**TINY, "op": op, "widths": (3,) * depth})
-
-    grid = aj.Study("grid", question, sampler="grid", seeds=1)
-    expected = [{"op": "add", "depth": 1}, {"op": "add", "depth": 2}, {"op": "sub"}]
-    assert list(search.combinations(grid)) == expected
-    nets = aj.run(grid, tmp_path)
-    assert [json.loads(choices) for choices in nets.choices] == expected
-
-
-def test_study_file_with_an_operation_of_its_own(tmp_path):
-    """The file of 25 lines that README promises: by path, with a new operation, searching widths."""
-    file = tmp_path / "cubes.py"
-    file.write_text(
-        "import arithjax as aj\n"
-        'aj.OPERATIONS["cubes"] = aj.Operation("cubes", "a³ + b³", lambda a, b: a**3 + b**3)\n'
-        "def question(trial):\n"
-        '    widths = [trial.suggest_int("width", 2, 6)]\n'
-        '    return aj.Setup(op="cubes", low=0, high=9, widths=widths, steps=30, examples=64, tests=64)\n'
-        'study = aj.Study("cubes", question, trials=2, seeds=1)\n'
-    )
-    command = [sys.executable, "-c", "from arithjax.cli import main; main()", "run", str(file), "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert (tmp_path / "cubes/report.html").exists(), done.stdout
-    assert list(aj.load(tmp_path / "cubes").op) == ["cubes", "cubes"]
-
-
-@pytest.mark.parametrize("path", sorted(files.sweeps().glob("*.py")), ids=lambda path: path.stem)
-def test_built_in_studies_run_in_miniature(path, tmp_path):
-    built_in = files.load_study(path)
-    nets = aj.run(built_in, tmp_path, trials=2, seeds=1, steps=20)
-    assert len(nets) == 2
-    assert len(aj.load(tmp_path / path.stem)) == 2
 
 
 def returns_no_setup(trial):
@@ -162,37 +43,44 @@ def test_bad_studies(make, words, tmp_path):
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def test_another_question_in_the_folder_is_refused(finished):
-    _, out, _ = finished
-    before = (out / "tiny/nets.parquet").read_bytes()
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"sampler": 3}, "sampler is a int; it has to be one of tpe, nsga2, random, quasi-random, grid, or an Optuna"),
+        ({"sampler": optuna.samplers.RandomSampler}, "sampler is a .*; it has to be"),
+        ({"by": 3}, "by=3 is not allowed; it has to be names of columns"),
+        ({"by": (3,)}, r"by=\(3,\) is not allowed"),
+        ({"by": {"op"}}, "by={'op'} is not allowed"),
+        ({"objectives": 3}, "objectives=3 is not allowed"),
+        ({"objectives": ("eror",)}, "did you mean 'error'"),
+        ({"objectives": ()}, "objectives=.*name one or several"),
+        ({"answer": "it learns"}, "answer is a str; it has to be a function"),
+        ({"show": ["dead"]}, "show is a list; it has to map headings to conditions"),
+        ({"show": {"Dead": 3}}, "show={'Dead': 3} is not allowed; it has to map headings to conditions, both text"),
+        ({"about": 3}, "about is a int; it has to be text"),
+        ({"about": None}, "about is a NoneType"),
+        ({"curves": -1}, "curves=-1"),
+        ({"seed": -1}, "seed=-1"),
+        ({"name": ""}, "name=''"),
+        ({"name": ".hidden"}, "name='.hidden'"),
+        ({"trials": None}, "trials=None"),
+    ],
+)
+def test_wrong_entries_are_found_when_a_study_is_made(changes, words):
+    with pytest.raises(ArithjaxError, match=words) as caught:
+        aj.Study(**{"name": "s", "question": rates, "trials": 2, **changes})
+    assert "\n" not in str(caught.value)
 
-    def other(trial):
-        return rates(trial).replace(widths=(4,))
 
-    with pytest.raises(ArithjaxError, match="differs in widths"):
-        aj.run(aj.Study("tiny", other, trials=6, seeds=2), out)
-    with pytest.raises(ArithjaxError, match="seed"):
-        aj.run(aj.Study("tiny", rates, trials=6, seeds=2, seed=5), out)
-    assert (out / "tiny/nets.parquet").read_bytes() == before
+def test_every_entry_is_checked():
+    unchecked = {field.name for field in dataclasses.fields(study.Study)} - set(study._CHECKS)
+    assert unchecked == {"trials", "source", "path"}
 
 
-def test_a_second_writer_is_refused(finished):
-    tiny, out, _ = finished
-    with Store(out / "tiny").lock(), pytest.raises(ArithjaxError, match="another run"):
-        aj.run(tiny, out)
-
-
-@pytest.mark.parametrize("content", [b"", b"PAR1 nonsense", b"\x00" * 100])
-def test_broken_tables_are_refused_and_left_alone(finished, tmp_path, content):
-    tiny, out, _ = finished
-    folder = tmp_path / "tiny"
-    folder.mkdir()
-    (folder / "study.json").write_bytes((out / "tiny/study.json").read_bytes())
-    (folder / "nets.parquet").write_bytes(content)
-    for use in (lambda: aj.load(folder), lambda: aj.run(tiny, tmp_path)):
-        with pytest.raises(ArithjaxError, match=r"nets\.parquet"):
-            use()
-    assert (folder / "nets.parquet").read_bytes() == content
+def test_entries_have_one_type():
+    made = aj.Study("s", rates, trials=2, by="op", objectives="error", halving=0.5)
+    assert (made.by, made.objectives, made.halving) == (("op",), ("error",), (0.5,))
+    assert aj.Study("s", rates, trials=2, by=["op", "bias"]).by == ("op", "bias")
 
 
 def test_retrain_is_identical(finished):
@@ -202,17 +90,18 @@ def test_retrain_is_identical(finished):
     assert retrain(out / "tiny", 3)["identical"].all()
 
 
-def test_a_saved_net_answers_as_before(tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        net = aj.fit(aj.Setup(op="add", **TINY), seeds=2)
-    net.save(tmp_path / "a.net")
-    again = aj.load_net(tmp_path / "a.net")
-    x = np.array([[1, 2], [300, 4], [499, 499]])
-    np.testing.assert_array_equal(again.predict(x), net.predict(x))
-    assert again.setup == net.setup
-    whole = (tmp_path / "a.net").read_bytes()
-    for broken in (b"", whole[:50], whole[: len(whole) // 2], b"x" * 300):
-        (tmp_path / "b.net").write_bytes(broken)
-        with pytest.raises(ArithjaxError, match=r"b\.net"):
-            aj.load_net(tmp_path / "b.net")
+def test_a_samplers_name():
+    assert aj.Study("s", rates, trials=2, sampler="tpe").sampler_name == "tpe"
+    own = optuna.samplers.RandomSampler(seed=1)
+    assert aj.Study("s", rates, trials=2, sampler=own).sampler_name == "RandomSampler"
+
+
+def test_other_steps_cut_what_counts_steps():
+    def question(trial):
+        return aj.Setup(widths=(3,), steps=100, warmup=50, evaluate_every=20, until=70, finish=30)
+
+    made = aj.Study("s", question, trials=1)
+    assert study.with_steps(made, None) is made
+    setup = study.with_steps(made, 10).question(None)
+    assert (setup.steps, setup.warmup, setup.evaluate_every, setup.until, setup.finish) == (10, 10, 10, None, 10)
+    assert study.with_steps(made, 1000).question(None) == question(None).replace(steps=1000)

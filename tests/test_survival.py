@@ -15,7 +15,7 @@ import pytest
 import arithjax as aj
 from arithjax.errors import ArithjaxError
 from arithjax.studies import samplers, search, study
-from arithjax.tables import loading, schema
+from arithjax.tables import loading, objectives, schema
 from arithjax.tables.store import Store
 
 ARITHJAX = [sys.executable, "-c", "from arithjax.cli import main; main()"]
@@ -24,7 +24,7 @@ TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "example
 SLOWLY = """
 import arithjax as aj
 from arithjax.studies import samplers
-study.ADAPTIVE = 8
+samplers.ADAPTIVE = 8
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
@@ -129,7 +129,7 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(whole, tmp_path):
-    """No file may grow beyond 20 kB, as on a disk with as much left: runner.json fits, chunks do not."""
+    """No file may grow beyond 20 kB, as on a disk with as much left: study.json fits, chunks do not."""
     limited = ["bash", "-c", 'ulimit -f 20; exec "$@"', "bash", *command(whole[0], tmp_path)]
     run = subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     _, said = run.communicate()
@@ -282,8 +282,8 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
         width = trial.suggest_int("width", 2, 6)
         return rates(trial).replace(widths=(width,), op=trial.suggest_categorical("op", ["add", "mul"]))
 
-    objectives = ("error", "parameters", "steps")
-    asked = aj.Study("front", question, trials=14, seeds=2, sampler=sampler, objectives=objectives)
+    names = ("error", "parameters", "steps")
+    asked = aj.Study("front", question, trials=14, seeds=2, sampler=sampler, objectives=names)
     nets = aj.run(asked, tmp_path / "whole")
 
     class Stop(study.Progress):
@@ -301,11 +301,11 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
             continue
     assert stopped
     assert (tmp_path / "whole/front/nets.parquet").read_bytes() == (tmp_path / "parts/front/nets.parquet").read_bytes()
-    assert_front(nets, objectives)
+    assert_front(nets, names)
 
 
-def assert_front(nets, objectives):
-    values, front = objectives.objectives(nets, objectives), objectives.front(nets, objectives)
+def assert_front(nets, names):
+    values, front = objectives.objectives(nets, names), objectives.front(nets, names)
     assert np.isfinite(values.to_numpy()).all()
     for trial, point in values.iterrows():
         beaten = ((values <= point).all(axis=1) & (values < point).any(axis=1)).any()

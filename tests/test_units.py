@@ -13,6 +13,7 @@ from arithjax.models import UnitModel
 from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
 from arithjax.registry import MODELS
 from arithjax.task.points import Task
+from arithjax.training import step as training_step
 from arithjax.training.outcome import train_tile
 from arithjax.training.specs import Branches, specs_of
 from arithjax.training.step import loss_of_batch
@@ -185,7 +186,7 @@ def test_training_keeps_weights_within_their_bounds(unit):
 def test_the_regulariser_grows(ramp, values):
     setup = protocols.single_module("nmu", "mul", (1, 2), **{**SHORT, "regularizer_ramp": ramp})
     shared = shared_arrays(named_tile("lanes", NetId(0, 0, setup)))
-    grown = [float(steps.ramp(jnp.int32(step), shared)) for step in (0, 20, 30, 40, 59)]
+    grown = [float(training_step.ramp(jnp.int32(step), shared)) for step in (0, 20, 30, 40, 59)]
     np.testing.assert_allclose(grown, values, rtol=1e-6)
 
 

@@ -15,7 +15,7 @@ from rich.table import Table
 from arithjax.bench.fresh import measure
 from arithjax.bench.table import QUESTION
 from arithjax.environment import devices_and_workers
-from arithjax.studies.runner import asked_nets, run_study
+from arithjax.studies.runner import asked_nets, run
 from arithjax.studies.study import Study
 from arithjax.training.outcome import train_tile
 from arithjax.training.planning import plan
@@ -49,7 +49,7 @@ def one(nets: int, steps: int) -> dict:
     train_tile(plan(asked, devices_and_workers()[1])[0], study.seed)
     with tempfile.TemporaryDirectory(prefix="arithjax-bench-") as folder:
         started = time.perf_counter()
-        assert len(run_study(study, folder)) == nets
+        assert len(run(study, folder)) == nets
         seconds = time.perf_counter() - started
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     return {"nets": nets, "steps": steps, "seconds": seconds, "seconds_a_net": seconds / nets, "memory": memory}

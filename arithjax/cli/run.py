@@ -40,7 +40,7 @@ def run(
         return
     progress = TerminalProgress(Console(stderr=True))
     try:
-        nets = runner.run_study(resolved, out, trials, seeds, steps, progress, cluster)
+        nets = runner.run(resolved, out, trials, seeds, steps, progress, cluster)
     finally:
         progress.end()
     folder = Path(out) / resolved.name

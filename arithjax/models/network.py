@@ -166,9 +166,12 @@ class Layout:
 class Model:
     """A member of `MODELS`: it makes the network of a setup. Setups are checked by these attributes.
 
-    stackable: may be one of several layers. pads: layers may be padded to a common width. needs_hidden: has at least
-    one hidden layer. regularizable: has the units' regulariser, and may alternate between weights and gates. countable: its
-    parameters follow from the widths alone. default_widths: of hidden layers.
+    stackable: may be one of several layers.
+    pads: layers may be padded to a common width.
+    needs_hidden: has at least one hidden layer.
+    regularizable: has the units' regulariser, and may alternate between weights and gates.
+    countable: its parameters follow from the widths alone.
+    default_widths: of hidden layers.
     """
 
     name: str

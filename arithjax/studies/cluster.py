@@ -1,8 +1,8 @@
-"""Clusters: where a study's tiles are trained when one machine is not enough (extra `cluster`).
+"""Training a study's tiles on a Dask cluster, when one machine is not enough (extra `cluster`).
 
-Dask schedules, retries and replaces lost workers. What travels is plain data: setups, seeds and names go out, table
-rows come back, so that a worker builds the same programs from its own arithjax. The driver alone asks Optuna and
-writes. A worker refuses to train with other versions, or for another question.
+Dask schedules, retries and replaces lost workers. Only plain data travels: setups, seeds and names to a worker, table
+rows back, so that a worker builds the same programs from its own arithjax. Only the driver asks Optuna and writes. A
+worker refuses to train with other versions, or for another question.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from importlib import metadata
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -26,30 +25,38 @@ from arithjax import environment
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
 from arithjax.studies import identity
-from arithjax.studies.search import Asked
+from arithjax.studies.files import study_of
+from arithjax.studies.search import AskedTrial
 from arithjax.studies.signals import Stop
+from arithjax.studies.study import Study, with_steps
 from arithjax.tables import schema
 from arithjax.training.cost import seconds as seconds_of
 from arithjax.training.outcome import train_tile
 from arithjax.training.specs import Branches, specs_of
 from arithjax.training.tile import NetId, Tile
 
-if TYPE_CHECKING:
-    from arithjax.studies.study import Study
-
 JOB_SECONDS = (0.5, 30.0)
-"""Expected seconds of one job: at least, so that sending it (milliseconds) does not count; at most, so that a lost
-worker costs little and yet one scheduler keeps a thousand busy."""
+"""The least and the most expected seconds of one job.
+
+At least, so that sending it (milliseconds) is negligible; at most, so that a lost worker costs little, and long enough
+for one scheduler to keep a thousand workers busy."""
 
 WAIT_SECONDS = 120
 """How long to wait for the scheduler, and for its first worker."""
 
 
 class Cluster:
-    """A Dask cluster, used as a context: an `ADDRESS`, a scheduler file, or `local:N` for N processes here."""
+    """A Dask cluster, connected to while used as a context.
+
+    address: a scheduler's address such as `tcp://host:8786`, a scheduler file, or `local:N` for N processes here.
+
+    Raises `ArithjaxError` for an address that is none or, when entered, for one where no cluster answers.
+    """
 
     def __init__(self, address: str):
-        self.address, self.here = address, None
+        self.address = address
+        self.client: Any = None
+        self.here: Any = None
         kind, _, count = address.partition(":")
         if kind == "local" and not (count.isascii() and count.isdigit() and 1 <= int(count) <= 4096):
             raise ArithjaxError(f"--cluster {address}: local takes a number of processes, as in local:2.")
@@ -57,24 +64,13 @@ class Cluster:
 
     def __enter__(self) -> Cluster:
         distributed = _distributed()
-        address = {"scheduler_file": self.address} if Path(self.address).is_file() else {"address": self.address}
         try:
-            if self.local:
-                self.here = distributed.LocalCluster(
-                    n_workers=self.local,
-                    threads_per_worker=1,
-                    memory_limit=None,
-                    dashboard_address=None,
-                    silence_logs=logging.CRITICAL,
-                )
-                address = {"address": self.here}
-            self.client = distributed.Client(**address, timeout=WAIT_SECONDS)
+            self.client = distributed.Client(**self._where(distributed), timeout=WAIT_SECONDS)
             self.client.wait_for_workers(1, timeout=WAIT_SECONDS)
         except (OSError, ValueError, TimeoutError, ImportError) as error:
             self.close()
-            reason = (str(error).splitlines() or [""])[0]
             raise ArithjaxError(
-                f"--cluster {self.address}: no cluster answers there ({type(error).__name__}: {reason}); "
+                f"--cluster {self.address}: no cluster answers there ({_reason(error)}); "
                 f"start one with `dask scheduler` and `dask worker`, or take local:N."
             ) from None
         except BaseException:
@@ -82,27 +78,39 @@ class Cluster:
             raise
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _where(self, distributed: Any) -> dict[str, Any]:
+        """Where Dask's client connects to, as its arguments; starts the processes of `local:N`."""
+        if self.local:
+            self.here = distributed.LocalCluster(
+                n_workers=self.local,
+                threads_per_worker=1,
+                memory_limit=None,
+                dashboard_address=None,
+                silence_logs=logging.CRITICAL,
+            )
+            return {"address": self.here}
+        return {"scheduler_file" if Path(self.address).is_file() else "address": self.address}
+
     def close(self) -> None:
-        """Let go of the cluster; one of our own ends."""
-        for part in (getattr(self, "client", None), self.here):
+        """Disconnect; the processes of `local:N` end."""
+        for part in (self.client, self.here):
             if part is not None:
                 part.close()
 
     def workers(self) -> int:
-        """Tiles that train at a time."""
+        """The number of tiles that train at a time."""
         return max(1, sum(self.client.nthreads().values()))
 
     def device(self) -> str:
-        """What the workers run on; they had better be of one kind."""
+        """The kind of device that the workers have; a warning when they have several."""
         try:
             kinds = sorted(set(self.client.run(environment.device).values()))
         except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
             raise ArithjaxError(
-                f"--cluster {self.address}: a worker cannot use arithjax ({type(error).__name__}: {reason}); "
+                f"--cluster {self.address}: a worker cannot use arithjax ({_reason(error)}); "
                 f"install the same arithjax there."
             ) from None
         if len(kinds) > 1:
@@ -118,21 +126,25 @@ class Cluster:
         tiles: Sequence[Tile],
         study: Study,
         steps: int | None,
-        asked: dict[int, Asked],
+        asked: dict[int, AskedTrial],
         progress: Callable[[int], None],
     ) -> Iterator[pd.DataFrame]:
-        """Rows of all tiles, job by job, in no particular order."""
-        from distributed import as_completed
+        """Table rows of all tiles, job by job, in no particular order.
 
+        study: the study, with `steps` applied. steps: as given to `run`. asked: trials of the study by number; the
+        first shows workers its question. progress: called with the optimiser steps just done, summed over nets.
+
+        Raises `ArithjaxError` when a worker refuses or a job is lost.
+        """
         about, stop = about_study(study, steps, asked), Stop()
         jobs = iter(jobs_of(tiles, self.workers()))
-        running = as_completed()
+        running = _distributed().as_completed()
 
         def submit(count: int) -> None:
             for job in islice(jobs, count):
                 running.add(self.client.submit(train_job, about, job, pure=False))
 
-        submit(3 * self.workers())  # enough that none waits, few enough that the scheduler never holds the whole study
+        submit(3 * self.workers())  # enough that no worker waits, few enough that the scheduler never holds all jobs
         try:
             for future in running:
                 rows = self._result(future)
@@ -145,20 +157,25 @@ class Cluster:
             self.client.cancel(list(running.futures))
 
     def _result(self, future: Any) -> pd.DataFrame:
-        """A job's rows; whatever became of it in the cluster is one line."""
+        """A job's rows; raises `ArithjaxError` for whatever went wrong with it in the cluster."""
         try:
             return pa.ipc.open_stream(future.result()).read_all().to_pandas()
         except ArithjaxError:
             raise
         except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
             raise ArithjaxError(
-                f"--cluster {self.address} lost a chunk ({type(error).__name__}: {reason[:200]}); what was finished is "
-                f"kept, and the same command goes on."
+                f"--cluster {self.address} lost a chunk ({_reason(error)[:200]}); what was finished is kept, and the "
+                f"same command goes on."
             ) from None
 
 
+def _reason(error: Exception) -> str:
+    """An error's type and the first line of its message."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
+
+
 def _distributed() -> Any:
+    """Dask's module for clusters; raises `ArithjaxError` when it is not installed."""
     try:
         import distributed
     except ImportError:
@@ -166,12 +183,13 @@ def _distributed() -> Any:
     return distributed
 
 
-def about_study(study: Study, steps: int | None, asked: dict[int, Asked]) -> dict[str, Any]:
-    """What a worker needs to know of a study, as plain data."""
+def about_study(study: Study, steps: int | None, asked: dict[int, AskedTrial]) -> dict[str, Any]:
+    """What a worker has to know of a study, as plain data; the arguments are those of `Cluster.run_tiles`."""
     number, first = next(iter(asked.items()))
     return {
         "root": study.seed,
         "source": study.source,
+        "path": study.path,
         "name": study.name,
         "steps": steps,
         "number": number,
@@ -182,7 +200,7 @@ def about_study(study: Study, steps: int | None, asked: dict[int, Asked]) -> dic
 
 
 def versions() -> dict[str, str]:
-    """What has to be the same on every worker: packages, and the very code of arithjax."""
+    """What has to be the same on every worker: versions of packages, and a hash of arithjax's own code."""
     files = sorted(Path(__file__).parents[1].rglob("*.py"))
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     packages = {name: metadata.version(name) for name in ("jaxlib", "numpy")}
@@ -190,13 +208,18 @@ def versions() -> dict[str, str]:
 
 
 def jobs_of(tiles: Iterable[Tile], workers: int) -> list[dict[str, Any]]:
-    """Tiles together in jobs, the longest first: those of one program side by side, since a worker compiles it once."""
+    """Tiles grouped into jobs of `JOB_SECONDS` as plain data, the longest job first.
+
+    Tiles of one program are kept together, since a worker compiles it once.
+    """
     tiles = list(tiles)
     seconds = [seconds_of(tile) for tile in tiles]
     least, most = JOB_SECONDS
     enough = min(most, max(least, sum(seconds) / (4 * workers)))
     order = {specs: place for place, specs in enumerate(dict.fromkeys(tile.specs for tile in tiles))}
-    jobs, job, so_far = [], [], 0.0
+    jobs: list[tuple[float, dict[str, Any]]] = []
+    job: list[Tile] = []
+    so_far = 0.0
     for place in sorted(range(len(tiles)), key=lambda i: order[tiles[i].specs]):
         job.append(tiles[place])
         so_far += seconds[place]
@@ -227,7 +250,10 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
 
 
 def unpacked(job: dict[str, Any]) -> list[Tile]:
-    """The tiles of a job, built from this process's own registries."""
+    """The tiles of a job, built from this process's own registries; the inverse of `packed`.
+
+    Raises `ArithjaxError` when a tile would train in another program here.
+    """
     setups = [Setup(**setup) for setup in job["setups"]]
     tiles = []
     for one in job["tiles"]:
@@ -242,7 +268,7 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
 
 
 def train_job(about: dict[str, Any], job: dict[str, Any]) -> bytes:
-    """On a worker: train a job's tiles, one after the other; their rows as an Arrow stream."""
+    """On a worker: train a job's tiles, one after the other; their table rows as an Arrow stream."""
     prepare(about)
     rows = pd.concat([train_tile(tile, about["root"]).rows for tile in unpacked(job)], ignore_index=True)
     table = schema.to_arrow(rows)
@@ -253,16 +279,19 @@ def train_job(about: dict[str, Any], job: dict[str, Any]) -> bytes:
 
 
 def prepare(about: dict[str, Any]) -> None:
-    """On a worker: refuse other versions, enter the study's own operations and models, refuse another question."""
+    """On a worker: check versions, load the study's own operations and models, and check its question.
+
+    Raises `ArithjaxError` when the versions or the question differ from the driver's.
+    """
     here = _versions_here()
     differ = [
         f"{name} {here[name]} there, {value} here" for name, value in about["versions"].items() if here[name] != value
     ]
     if differ:
         raise ArithjaxError(f"a worker refuses: {', '.join(differ)}; install the same versions on all workers.")
-    with _entering:
+    with _loading:
         if about["source"] and about["hash"] not in _agreed:
-            study = _entered(about["source"], about["name"], about["steps"])
+            study = with_steps(_loaded(about["source"], about["path"]), about["steps"])
             if identity.fingerprint(study, about["steps"], about["params"], about["number"]) != about["hash"]:
                 raise ArithjaxError(
                     f"a worker refuses: there, the study file of '{about['name']}' asks another question; whatever it "
@@ -273,15 +302,12 @@ def prepare(about: dict[str, Any]) -> None:
 
 _versions_here = functools.cache(versions)
 
-_entering = threading.Lock()
+_loading = threading.Lock()
 
-_agreed: set[str] = set()
+_agreed: set[str] = set()  # hashes of the questions that this worker has found to be the driver's
 
 
 @functools.lru_cache(maxsize=32)
-def _entered(source: str, name: str, steps: int | None) -> Study:
-    """The study in a file's text; what that enters into the registries stays there."""
-    from arithjax.studies.files import study_of
-
-    study = study_of(source, f"{name}.py")
-    return study if steps is None else replace(study, question=identity.shortened(study.question, steps))
+def _loaded(source: str, path: str) -> Study:
+    """The study in a file's text, loaded once, since it adds its members to the registries each time."""
+    return study_of(source, path)

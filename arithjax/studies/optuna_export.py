@@ -1,4 +1,4 @@
-"""Export: a study's table as a complete Optuna study in a storage of Optuna's, for its dashboard and its pictures."""
+"""Export of a study's table to a storage of Optuna's, for optuna-dashboard and `optuna.visualization`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,22 @@ from arithjax.tables.objectives import check_objectives
 from arithjax.tables.objectives import objectives as objective_values
 
 COMPLETE = "arithjax_complete"
-"""The user attribute that an export sets last."""
+"""The user attribute of a study in the storage that says whether its export was finished."""
 
 
 def export(folder: str | Path, url: str, name: str | None = None, study: Study | None = None) -> int:
-    """Write the table of a folder as an Optuna study to the storage at a URL; the number of its trials.
+    """Write a folder's results as an Optuna study to the storage at a URL; returns the number of its trials.
 
+    folder: a study's folder.
     url: `sqlite:///FILE`, `postgresql://...` or any database of SQLAlchemy's, or `journal:FILE`.
-    name: instead of the study's own. study: asked for the distributions, instead of what `study.json` says.
+    name: the study's name in the storage; default: its own.
+    study: is asked for the distributions of parameters; default: they are what `study.json` says.
 
-    Each trial has its parameters with their distributions, its objectives as values, and as user attributes its setup,
-    its success rate with the interval, and the medians that `summarise` gives.
+    Each trial has its parameters with their distributions, its objectives as values, and as user attributes its setup
+    and the columns of `summarise`, such as its success rate.
+
+    Raises `ArithjaxError` when the storage cannot be written or has a study of that name, when the folder holds no
+    results, or when `study.json` does not say what a parameter was chosen from.
     """
     rows, described = loading.load(folder), loading.description(folder)
     names = check_objectives(described.get("objectives", ["error"]))
@@ -53,7 +58,7 @@ def export(folder: str | Path, url: str, name: str | None = None, study: Study |
 
 @contextmanager
 def opened(url: str) -> Iterator[optuna.storages.BaseStorage]:
-    """Optuna's storage at a URL; PostgreSQL through psycopg, unless the URL names another driver."""
+    """Optuna's storage at a URL, open in this context; PostgreSQL through psycopg, unless the URL names a driver."""
     scheme, _, rest = url.partition(":")
     if scheme == "journal" and rest:
         yield optuna.storages.JournalStorage(JournalFileBackend(rest))
@@ -68,7 +73,7 @@ def opened(url: str) -> Iterator[optuna.storages.BaseStorage]:
 
 
 def _new_study(storage: optuna.storages.BaseStorage, name: str, objectives: tuple[str, ...]) -> optuna.Study:
-    """An empty study; one that a broken export left half full is replaced."""
+    """An empty Optuna study in a storage; one that an interrupted export left incomplete is replaced."""
     known = {summary.study_name: summary for summary in optuna.get_all_study_summaries(storage)}
     if name in known:
         if known[name].user_attrs.get(COMPLETE) is not False:
@@ -80,6 +85,7 @@ def _new_study(storage: optuna.storages.BaseStorage, name: str, objectives: tupl
 
 
 def _fill(there: optuna.Study, trials: list[FrozenTrial], described: dict[str, Any]) -> None:
+    """Add the trials and what `study.json` says to an Optuna study."""
     for key in ("about", "answer", "seed", "seeds", "sampler", "steps", "versions", "device", "hash", "source"):
         if described.get(key) is not None:
             there.set_user_attr(key, described[key])
@@ -93,13 +99,13 @@ def _fill(there: optuna.Study, trials: list[FrozenTrial], described: dict[str, A
 def _trials(
     rows: pd.DataFrame, described: dict[str, Any], objectives: tuple[str, ...], study: Study | None
 ) -> list[FrozenTrial]:
-    """Every trial of the table, in order."""
+    """The trials of a table as Optuna keeps finished ones, in order."""
     values, firsts = objective_values(rows, objectives), rows.drop_duplicates("trial").set_index("trial")
     summaries = statistics.summarise(rows, ["trial"])
     setups = firsts[[*Setup.field_names(), "parameters"]].to_dict("index")
     space = _space(described)
     trials = []
-    for number, told in zip(values.index, values.to_numpy().tolist(), strict=True):
+    for number, row in zip(values.index, values.to_numpy().tolist(), strict=True):
         params = json.loads(firsts["choices"][number] or "{}")
         if study is not None:
             one = fixed(study, params, int(number))
@@ -111,7 +117,7 @@ def _trials(
             optuna.trial.create_trial(
                 params=params,
                 distributions=distributions,
-                values=told,
+                values=row,
                 user_attrs={name: plain(value) for name, value in attributes.items()},
             )
         )
@@ -119,7 +125,7 @@ def _trials(
 
 
 def _space(described: dict[str, Any]) -> dict[str, BaseDistribution]:
-    """What `study.json` says there was to choose from."""
+    """The distribution of each parameter, as `study.json` says."""
     try:
         return {name: json_to_distribution(json.dumps(d)) for name, d in described.get("space", {}).items()}
     except Exception as error:
@@ -129,17 +135,13 @@ def _space(described: dict[str, Any]) -> dict[str, BaseDistribution]:
 def _placed(
     params: dict[str, Any], space: dict[str, BaseDistribution], number: int
 ) -> tuple[dict[str, Any], dict[str, BaseDistribution]]:
-    """A trial's choices, each with the distribution that `study.json` knows it from."""
+    """A trial's parameters, which JSON may have changed in type, and their distributions in a search space."""
     distributions, found = {}, {}
     for name, value in params.items():
         distribution = space.get(name)
         choices = getattr(distribution, "choices", ())
         value = next((choice for choice in choices if choice == value or plain(choice) == value), value)
-        try:
-            inside = distribution is not None and distribution._contains(distribution.to_internal_repr(value))
-        except ValueError:
-            inside = False
-        if not inside:
+        if distribution is None or not _contains(distribution, value):
             raise ArithjaxError(
                 f"study.json does not say what '{name}'={value!r} of trial {number} was chosen from; give the study "
                 f"file with --study."
@@ -148,8 +150,16 @@ def _placed(
     return found, distributions
 
 
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    """Whether a distribution has a value."""
+    try:
+        return distribution._contains(distribution.to_internal_repr(value))
+    except ValueError:
+        return False
+
+
 def plain(value: Any) -> Any:
-    """A value that JSON holds, so that every reader of it agrees; numbers that are not finite are missing."""
+    """A value as JSON holds it: Python's scalars, lists for tuples, None for numbers that are not finite."""
     value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -1,7 +1,8 @@
-"""Studies: a question asked of many setups, trained, recorded, and never trained twice.
+"""Running a study: asked for, trained, stored, and continued after any interruption.
 
-The table is the truth: Optuna's study lives in memory and is built again from it (`arithjax.studies.search`), and
-`study.json` says what was asked, so that a folder never holds the answers to two questions.
+The results table holds everything: Optuna's study lives in memory and is built again from the table
+(`arithjax.studies.search`). `study.json` holds the question, so that a folder is never resumed with another one
+(`arithjax.studies.identity`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,18 @@ import pandas as pd
 from arithjax import environment
 from arithjax.errors import ArithjaxError, check_count
 from arithjax.studies import halving, identity
+from arithjax.studies.cluster import Cluster
 from arithjax.studies.recording import record_study
-from arithjax.studies.search import Asked, Search
+from arithjax.studies.search import AskedTrial, Search
 from arithjax.studies.signals import Stop
-from arithjax.studies.study import Progress, Study
+from arithjax.studies.study import Progress, Study, with_steps
 from arithjax.tables import loading, objectives, schema
 from arithjax.tables.store import Store
 from arithjax.training import planning, workers
 from arithjax.training.tile import NetId, Tile
 
 
-def run_study(
+def run(
     study: Study,
     out: str | Path = "runs",
     trials: int | None = None,
@@ -38,72 +40,86 @@ def run_study(
     progress: Progress | None = None,
     cluster: str | None = None,
 ) -> pd.DataFrame:
-    """Run a study, or continue it, in the folder `out/<name>`; the finished table, a row a net.
+    """Run a study, or continue it, in the folder `out/<name>`; its finished table, one row per net.
 
-    trials, seeds, steps: instead of the study's own. Nets that are in the folder are not trained again.
-    cluster: the address of a Dask scheduler, or `local:N` for N worker processes here.
+    study: the study. Nets that are in the folder already are not trained again.
+    out: the folder of all results.
+    trials, seeds, steps: the numbers of setups, of nets per setup and of optimiser steps, instead of the study's own.
+    progress: its methods are called with what is being done.
+    cluster: the address of a Dask scheduler, a scheduler file, or `local:N` for N worker processes here; default: train
+        in this process.
+
+    Raises `ArithjaxError` when the study is wrong, when the folder holds another one, or when it cannot be written.
     """
     if not isinstance(study, Study):
         raise ArithjaxError(f"study is a {type(study).__name__}; it has to be an arithjax Study.")
-    _check_given(trials=trials, seeds=seeds, steps=steps)
-    run = _Run(study, Store(Path(out) / study.name), trials, seeds or study.seeds, steps, progress or Progress())
-    if cluster is None:
-        with run.store.lock():
-            return run.go()
-    from arithjax.studies.cluster import Cluster
-
-    with Cluster(cluster) as there, run.store.lock():
-        run.cluster = there
-        return run.go()
+    search, seeds = _search(study, trials, seeds, steps)
+    store = Store(Path(out) / study.name)
+    with ExitStack() as held:
+        there = None if cluster is None else held.enter_context(Cluster(cluster))
+        held.enter_context(store.lock())
+        return _Run(search, store, seeds, steps, progress or Progress(), there).finish()
 
 
 def asked_nets(
     study: Study, trials: int | None = None, seeds: int | None = None, steps: int | None = None
 ) -> Iterator[list[NetId]]:
-    """The nets of a run from its beginning, as they are planned together: batch by batch, or only the first batch where
-    the sampler learns from results; of a study that halves, as if the first half of the setups went on.
+    """The nets that a run from the beginning trains, in the lists in which they are planned together; trains nothing.
+
+    study, trials, seeds, steps: as in `run`.
+
+    There is a list per batch of trials, but only the first batch's when the sampler learns from results; with halving,
+    a list per rung, assuming that the first half of the setups survives.
     """
-    _check_given(trials=trials, seeds=seeds, steps=steps)
-    run = _Run(study, Store(Path()), trials, seeds or study.seeds, steps, Progress())
-    for batch in run.search.batches():
-        for asked in halving.as_if(run.search.ask(batch), run.study.halving):
-            yield run.nets_of(asked)
-        if run.search.adaptive:
+    search, seeds = _search(study, trials, seeds, steps)
+    for batch in search.batches():
+        for asked in halving.planned(search.ask(batch), search.study.halving):
+            yield _nets_of(asked, seeds)
+        if search.adaptive:
             return
 
 
-def _check_given(**counts: int | None) -> None:
-    """Raise unless every number that is given is a whole one of at least 1."""
-    for name, value in counts.items():
+def _search(study: Study, trials: int | None, seeds: int | None, steps: int | None) -> tuple[Search, int]:
+    """The search of a run and its number of seeds; raises `ArithjaxError` when a count is none."""
+    for name, value in (("trials", trials), ("seeds", seeds), ("steps", steps)):
         if value is not None:
             check_count(name, value)
+    return Search(with_steps(study, steps), trials or study.trials), seeds or study.seeds
+
+
+def _nets_of(asked: dict[int, AskedTrial], seeds: int) -> list[NetId]:
+    """Every seed of every trial."""
+    return [NetId(number, seed, one.setup) for number, one in asked.items() for seed in range(seeds)]
 
 
 class _Run:
-    """One run of a study: ask a batch, train what is missing of it, write it, tell what came of it."""
+    """One run of a study, batch by batch: ask for trials, train the nets that are missing, tell the search the results.
+
+    search: the study's trials. store: its folder, whose lock is held. seeds: nets per trial. steps: as given to `run`.
+    progress: called with what is done. cluster: trains the nets; None: this process does.
+    """
 
     def __init__(
-        self, study: Study, store: Store, trials: int | None, seeds: int, steps: int | None, progress: Progress
+        self, search: Search, store: Store, seeds: int, steps: int | None, progress: Progress, cluster: Cluster | None
     ):
-        if steps is not None:
-            study = replace(study, question=identity.shortened(study.question, steps))
-        self.study, self.store, self.seeds, self.steps, self.progress = study, store, seeds, steps, progress
-        self.search = Search(study, trials or study.trials)
-        self.cluster: Any = None
-        self.began = False
-
-    def go(self) -> pd.DataFrame:
-        self.stored = self.store.rows()
+        self.search, self.store, self.seeds, self.steps = search, store, seeds, steps
+        self.progress, self.cluster = progress, cluster
+        self.study, self.folder = search.study, store.folder
+        self.stored = store.rows()
         self.done = set(zip(self.stored["trial"], self.stored["seed"], strict=True))
-        self.told = self.seeds
+        self.search_seeds = seeds  # seeds that the search learns from: those the study began with, not later ones
+        self.announced = False
+
+    def finish(self) -> pd.DataFrame:
+        """Train what is missing of the study; the finished table."""
         for batch in self.search.batches():
             stored = _of_trials(self.stored, batch)
             asked = halving.restored(self._ask(batch, stored), stored, self.study.halving)
             if batch.start == 0:
                 self._describe(asked, stored)
             else:
-                identity.refuse_others(self.store.folder, asked, stored)
-                self._widen(asked)
+                identity.refuse_other_rows(self.folder, asked, stored)
+                self._extend_space(asked)
             trained = self._train(asked, stored)
             if self.search.adaptive and batch.stop < self.search.trials:
                 self._tell(asked, [stored, *trained])
@@ -112,31 +128,28 @@ class _Run:
             record_study(self.store, nets, self.study.curves, self.study.seed)
         return nets
 
-    def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, Asked]:
-        """The batch, from the table if all of its trials are there."""
+    def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, AskedTrial]:
+        """A batch's trials; from the table, where that has all of them and the search allows it."""
         known = stored.drop_duplicates("trial")
-        again = self.search.replay(batch, list(known["choices"])) if len(known) == len(batch) else None
-        return again or self.search.ask(batch)
+        replayed = self.search.replay(batch, list(known["choices"])) if len(known) == len(batch) else None
+        return replayed or self.search.ask(batch)
 
-    def _tell(self, asked: dict[int, Asked], rows: list[pd.DataFrame]) -> None:
-        """Tell the search what came of a batch; only the seeds it began with count, so that more change nothing."""
-        together = pd.concat([frame for frame in rows if len(frame)], ignore_index=True)
-        together = together[together["seed"] < self.told].sort_values(["trial", "seed"])
-        self.search.tell(asked, objectives.objectives(together, self.study.objectives))
+    def _tell(self, asked: dict[int, AskedTrial], frames: list[pd.DataFrame]) -> None:
+        """Tell the search the objectives of a batch, given its stored and its new rows."""
+        rows = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+        rows = rows[rows["seed"] < self.search_seeds].sort_values(["trial", "seed"])
+        self.search.tell(asked, objectives.objectives(rows, self.study.objectives))
 
-    def _train(self, asked: dict[int, Asked], stored: pd.DataFrame) -> list[pd.DataFrame]:
-        """Train what is missing of a batch and write it as it finishes; the new rows.
-
-        The plan is that of the whole batch, so that an interrupted batch goes on in the same programs.
-        """
-        nets = self.nets_of(asked)
+    def _train(self, asked: dict[int, AskedTrial], stored: pd.DataFrame) -> list[pd.DataFrame]:
+        """Train the nets that are missing of a batch and write them as they finish; the new rows."""
+        nets = _nets_of(asked, self.seeds)
         if all((net.trial, net.seed) in self.done for net in nets):
             return []
-        self._begin(nets)
+        self._announce(nets)
         choices = {number: one.choices for number, one in asked.items()}
         writer = _Writer(self.store)
         try:
-            for rows in self._stages(asked, stored):
+            for rows in self._rungs(asked):
                 rows = rows.assign(study=self.study.name, choices=rows["trial"].map(choices))
                 writer.add(rows)
                 self.progress.nets(rows)
@@ -144,46 +157,39 @@ class _Run:
             writer.write()
         return writer.written
 
-    def _stages(self, asked: dict[int, Asked], stored: pd.DataFrame) -> Iterator[pd.DataFrame]:
-        """Rows of the missing nets; of a study that halves, stage by stage.
-
-        The setups that stop at a stage are written at once, so that an interrupted study finds all of them or none.
-        """
-        for share in self.study.halving:
-            short, count = halving.shortened(asked, share), len(asked) // 2
-            stopped = [number for number, one in asked.items() if one.setup == short[number].setup][:count]
-            if count and not stopped:
-                rows = pd.concat(self._trained(self.nets_of(short), short))
-                stopped = halving.worst(rows[rows["seed"] < self.told], count)
-                yield rows[rows["trial"].isin(stopped)]
-            else:  # they stopped in an earlier run, perhaps with fewer seeds
-                again = {number: asked[number] for number in stopped}
-                yield from self._trained(self.nets_of(again), again)
-            asked = {number: one for number, one in asked.items() if number not in stopped}
-        yield from self._trained(self.nets_of(asked), asked)
-
-    def nets_of(self, asked: dict[int, Asked]) -> list[NetId]:
-        """Every seed of every trial."""
-        return [NetId(number, seed, one.setup) for number, one in asked.items() for seed in range(self.seeds)]
-
-    def _begin(self, nets: list[NetId]) -> None:
-        """Say, once, how much there is to do."""
-        if self.began:
+    def _announce(self, nets: list[NetId]) -> None:
+        """Tell `progress`, once, how much there is to do, judging all batches by the nets of this one."""
+        if self.announced:
             return
-        self.began = True
+        self.announced = True
         typical = int(np.mean([net.setup.last_step for net in nets]) * halving.work(self.study.halving))
         total = self.search.trials * self.seeds
         there = sum(trial < self.search.trials and seed < self.seeds for trial, seed in self.done)
         self.progress.begin(total, there, (total - there) * typical)
 
-    def _trained(self, nets: list[NetId], asked: dict[int, Asked]) -> Iterator[pd.DataFrame]:
-        """Rows of those nets that are missing, tile by tile, in no particular order."""
+    def _rungs(self, asked: dict[int, AskedTrial]) -> Iterator[pd.DataFrame]:
+        """Rows of a batch's missing nets; with halving, rung by rung.
+
+        The setups that stop at a rung are written together, so that an interrupted study finds all of them or none.
+        """
+        for share in self.study.halving:
+            short, count = halving.rung(asked, share), len(asked) // 2
+            stopped = [number for number, one in asked.items() if one.setup == short[number].setup][:count]
+            if count and not stopped:
+                rows = pd.concat(self._trained(short))
+                stopped = halving.worst(rows[rows["seed"] < self.search_seeds], count)
+                yield rows[rows["trial"].isin(stopped)]
+            else:  # they stopped in an earlier run, perhaps with fewer seeds
+                yield from self._trained({number: asked[number] for number in stopped})
+            asked = {number: one for number, one in asked.items() if number not in stopped}
+        yield from self._trained(asked)
+
+    def _trained(self, asked: dict[int, AskedTrial]) -> Iterator[pd.DataFrame]:
+        """Rows of those nets of some trials that are missing, tile by tile, in no particular order."""
         devices, count = environment.devices_and_workers()
-        tiles = []
-        for tile in planning.plan(nets, self.cluster.workers() if self.cluster else count):
-            left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
-            if left:
-                tiles.append(Tile(tile.specs, tile.branches, left))
+        # planned with the finished nets, so that an interrupted batch goes on in the same programs, to the same bits
+        planned = planning.plan(_nets_of(asked, self.seeds), self.cluster.workers() if self.cluster else count)
+        tiles = [tile for tile in map(self._unfinished, planned) if tile.nets]
         if not tiles:
             return
         if self.cluster:
@@ -192,13 +198,18 @@ class _Run:
         for trained in workers.train_tiles(tiles, self.study.seed, count, devices, self.progress.steps, Stop()):
             yield trained.rows
 
-    def _describe(self, asked: dict[int, Asked], stored: pd.DataFrame) -> None:
-        """Write `study.json`, or go on with the folder's own if it asks the same."""
-        asks = identity.resolved(self.study, self.steps, asked)
+    def _unfinished(self, tile: Tile) -> Tile:
+        """A tile without the nets that are in the table."""
+        left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
+        return Tile(tile.specs, tile.branches, left)
+
+    def _describe(self, asked: dict[int, AskedTrial], stored: pd.DataFrame) -> None:
+        """Write `study.json`, or bring the folder's own up to date if it asks the same question."""
+        question = identity.resolved(self.study, self.steps, asked)
         content = {
-            **asks,
+            **question,
             "space": identity.space_of(asked),
-            "hash": identity.digest(asks),
+            "hash": identity.digest(question),
             "trials": self.search.trials,
             "seeds": self.seeds,
             "told": self.seeds,
@@ -210,52 +221,69 @@ class _Run:
             "versions": environment.versions(),
             "device": self.cluster.device() if self.cluster else environment.device(),
         }
-        if (self.store.folder / "study.json").exists():
-            before = loading.description(self.store.folder)
-            identity.refuse_another(self.store.folder, before, {**asks, "space": content["space"]}, self.study.sampler)
+        if (self.folder / "study.json").exists():
+            before = loading.description(self.folder)
+            question["space"] = content["space"]
+            identity.refuse_other_question(self.folder, before, question, self.study.sampler)
             content = self._continued(before, content)
             if content == before:
                 return
         elif len(self.stored):
-            raise ArithjaxError(f"{self.store.folder} holds a table but no study.json; choose another --out.")
-        identity.refuse_others(self.store.folder, asked, stored)
-        self._write(content)
-
-    def _write(self, content: dict[str, Any]) -> None:
-        self.store.write("study.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
-
-    def _widen(self, asked: dict[int, Asked]) -> None:
-        """Add choices that a later batch met first to `study.json`."""
-        described, space = loading.description(self.store.folder), identity.space_of(asked)
-        if not space.keys() <= described["space"].keys():
-            self._write({**described, "space": {**space, **described["space"]}})
+            raise ArithjaxError(f"{self.folder} holds a table but no study.json; choose another --out.")
+        identity.refuse_other_rows(self.folder, asked, stored)
+        self._write_description(content)
 
     def _continued(self, before: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
-        """The description of a study that goes on: what it began with stays, and what is new is added."""
-        self.told = before.get("told", before["seeds"])
-        if (self.search.adaptive or self.study.halving) and self.seeds < self.told:
+        """The content of `study.json` for a study that is continued: the old one, with what is new."""
+        self.search_seeds = before.get("told", before["seeds"])
+        self._refuse_other_counts(before)
+        counts = {name: max(content[name], before[name]) for name in ("trials", "seeds")}
+        places = self._places(before, content, len(self.done) < counts["trials"] * counts["seeds"])
+        space = {**content["space"], **before.get("space", {})}
+        content = {**before, **content, **counts, **places[0], "told": self.search_seeds, "space": space}
+        return {**content, "continued": places[1:]} if places[1:] else content
+
+    def _refuse_other_counts(self, before: dict[str, Any]) -> None:
+        """Raise `ArithjaxError` for fewer seeds than the search learns from, or other trials than halving compares."""
+        if (self.search.adaptive or self.study.halving) and self.seeds < self.search_seeds:
             raise ArithjaxError(
-                f"seeds={self.seeds} is fewer than the {self.told} that the search in {self.store.folder} learns from; "
-                f"give --seeds {self.told} or more."
+                f"seeds={self.seeds} is fewer than the {self.search_seeds} that the search in {self.folder} learns "
+                f"from; give --seeds {self.search_seeds} or more."
             )
-        if self.study.halving and content["trials"] != before["trials"]:
+        if self.study.halving and self.search.trials != before["trials"]:
             raise ArithjaxError(
-                f"trials={content['trials']} is another study than that in {self.store.folder}, whose halving compares "
+                f"trials={self.search.trials} is another study than that in {self.folder}, whose halving compares "
                 f"{before['trials']}; give --trials {before['trials']}, or choose another --out."
             )
-        more = {name: max(content[name], before[name]) for name in ("trials", "seeds")}
+
+    def _places(self, before: dict[str, Any], content: dict[str, Any], unfinished: bool) -> list[dict[str, Any]]:
+        """`versions` and `device` of every place that trained nets of the folder, the first one first.
+
+        This place is added, and a warning given, when there are nets to train and it differs from all others.
+        """
         here = {name: content[name] for name in ("versions", "device")}
         places = [{name: before.get(name, here[name]) for name in here}, *before.get("continued", [])]
-        if len(self.done) < more["trials"] * more["seeds"]:
-            identity.warn_of_changes(self.store.folder, before.get("source", ""), self.study.source, places, here)
-            places += [here] if all(environment.differences(place, here) for place in places) else []
-        space = {**content["space"], **before.get("space", {})}
-        content = {**before, **content, **more, **places[0], "told": self.told, "space": space}
-        return {**content, "continued": places[1:]} if places[1:] else content
+        if unfinished:
+            identity.warn_of_changes(self.folder, before.get("source", ""), self.study.source, places, here)
+            if all(environment.differences(place, here) for place in places):
+                places.append(here)
+        return places
+
+    def _extend_space(self, asked: dict[int, AskedTrial]) -> None:
+        """Add to `study.json` the parameters that a later batch was the first to ask for."""
+        described, space = loading.description(self.folder), identity.space_of(asked)
+        if not space.keys() <= described["space"].keys():
+            self._write_description({**described, "space": {**space, **described["space"]}})
+
+    def _write_description(self, content: dict[str, Any]) -> None:
+        self.store.write("study.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
 
 
 class _Writer:
-    """Writes finished rows as chunks, seconds apart, and keeps the time beside the table."""
+    """Writes finished rows as chunks, at most every few seconds, and counts them in `times.json`.
+
+    store: where to. every: seconds between chunks, at least.
+    """
 
     def __init__(self, store: Store, every: float = 2.0):
         self.store, self.every = store, every
@@ -264,12 +292,13 @@ class _Writer:
         self.last = time.monotonic()
 
     def add(self, rows: pd.DataFrame) -> None:
+        """Write these rows, now or with later ones."""
         self.waiting.append(rows)
         if time.monotonic() - self.last > self.every:
             self.write()
 
     def write(self) -> None:
-        """Write what waits. Written twice, in an interruption, a chunk has the same name and is the same."""
+        """Write all rows that wait. If an interruption makes it write them twice, the chunk has the same name."""
         if not self.waiting:
             return
         started = time.monotonic()
@@ -283,6 +312,6 @@ class _Writer:
 
 
 def _of_trials(rows: pd.DataFrame, batch: range) -> pd.DataFrame:
-    """The rows of a batch, from rows in order."""
+    """The rows of a batch's trials, from rows in order."""
     first, last = np.searchsorted(rows["trial"].to_numpy(), [batch.start, batch.stop])
     return rows.iloc[first:last]

@@ -1,4 +1,4 @@
-"""Samplers: how a study chooses its trials, by name, and how many it asks for at a time."""
+"""Samplers: how a study chooses its trials' parameters, by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import optuna
 
 ADAPTIVE = 32
-"""Trials asked at a time, at least, when a sampler learns from results; later a sixteenth of those there are."""
+"""The smallest number of trials that are asked for at a time when a sampler learns from results."""
 
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
@@ -16,6 +16,6 @@ SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "quasi-random": lambda seed: optuna.samplers.QMCSampler(
         seed=seed, scramble=True, warn_asynchronous_seeding=False, warn_independent_sampling=False
     ),
-    "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),  # never asked: every combination has its turn
+    "grid": lambda seed: optuna.samplers.RandomSampler(seed=seed),  # never asked: `Search` goes through combinations
 }
-"""Samplers by name, each made from a seed."""
+"""Samplers by name, each a function from a seed to an Optuna sampler."""

@@ -1,7 +1,7 @@
-"""The search: which setups a study's question is asked for, so that an interruption changes nothing.
+"""The search: which setups a study's question gives, batch by batch, so that an interruption changes nothing.
 
-Trials are asked in batches whose ends do not depend on how many there will be. Each batch has a sampler of its own,
-seeded by the study's seed and the batch's first trial, and is asked from the history in trial order.
+Trials are asked for in batches whose ends do not depend on how many trials there will be. Each batch has a sampler of
+its own, seeded by the study's seed and the batch's first trial, which learns from the earlier trials in their order.
 """
 
 from __future__ import annotations
@@ -10,36 +10,40 @@ import json
 import math
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial
 
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
-from arithjax.tables import objectives
-
-if TYPE_CHECKING:
-    from arithjax.studies import samplers
 from arithjax.studies import samplers
 from arithjax.studies.study import Study
+from arithjax.tables import objectives
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 HISTORY = 1000
-"""Trials that TPE learns from: the latest three quarters of them, and the best of all others. Asking takes as long as
-the history is, so a search of 50,000 trials would else spend hours on asking."""
+"""The most trials that TPE learns from: the latest three quarters of them, and the best of all others.
+
+Asking takes time in proportion, so a search of 50,000 trials would otherwise spend hours on asking."""
 
 
 @dataclass
-class Asked:
-    """A trial's choices and the setup they lead to. `trial` is Optuna's own, where a sampler is to be told of it."""
+class AskedTrial:
+    """A trial of a study after its question was asked.
+
+    setup: what the question returned.
+    params, distributions: what the trial suggested, by parameter, and from which distribution.
+    trial: Optuna's own trial, where a sampler still has to be told its values.
+    """
 
     setup: Setup
     params: dict[str, Any]
@@ -48,44 +52,51 @@ class Asked:
 
     @property
     def choices(self) -> str:
-        """The choices as a table's cell."""
+        """The parameters as the cell of a table's column `choices`."""
         return json.dumps(self.params, sort_keys=True, default=str)
 
-    def told(self, values: Iterable[float]) -> FrozenTrial:
-        """The finished trial."""
+    def finished(self, values: Iterable[float]) -> FrozenTrial:
+        """The trial as Optuna keeps a finished one, with its objectives' values."""
         return optuna.trial.create_trial(params=self.params, distributions=self.distributions, values=list(values))
 
 
 class Search:
-    """What a study asks, batch by batch."""
+    """The trials of a study, asked for batch by batch.
+
+    study: the study.
+    trials: the number of trials; None with `sampler="grid"` goes through every combination.
+
+    `trials` becomes the number of trials there are. Raises `ArithjaxError` when a grid's question has a continuous
+    parameter.
+    """
 
     def __init__(self, study: Study, trials: int | None):
         self.study = study
         self.grid = list(combinations(study)) if study.sampler == "grid" else []
-        self.trials = min(trials or len(self.grid), len(self.grid)) if self.grid else trials
-        self.directions = ["minimize"] * len(study.objectives)
+        self.trials = _count(trials, self.grid)
+        self.directions = [StudyDirection.MINIMIZE] * len(study.objectives)
         self.live = optuna.create_study(directions=self.directions)
         self.history: list[FrozenTrial] = []
 
     @property
     def adaptive(self) -> bool:
-        """Whether what is asked depends on results."""
+        """Whether what is asked for depends on results."""
         return self.study.sampler not in ("random", "grid", "quasi-random")
 
     def batches(self) -> Iterator[range]:
-        """Trials that are asked for together: all, unless the sampler learns from results."""
+        """The numbers of the trials that are asked for together: all, unless the sampler learns from results."""
         first = 0
         while first < self.trials:
             size = self.trials
-            if self.study.sampler == "quasi-random" and first == 0:  # its first trial tells it what there is to choose
+            if self.study.sampler == "quasi-random" and first == 0:  # it learns the search space from its first trial
                 size = 1
             elif self.adaptive:
                 size = max(samplers.ADAPTIVE, first // 16)
             yield range(first, min(first + size, self.trials))
             first += size
 
-    def ask(self, batch: range) -> dict[int, Asked]:
-        """The batch's trials, by number."""
+    def ask(self, batch: range) -> dict[int, AskedTrial]:
+        """A batch's trials by number; raises `ArithjaxError` when the study's question fails."""
         if self.grid:
             return {number: fixed(self.study, self.grid[number], number) for number in batch}
         with warnings.catch_warnings():
@@ -96,41 +107,44 @@ class Search:
             self.live.sampler = self._sampler(batch.start)
             return {number: self._ask_one(number) for number in batch}
 
-    def _ask_one(self, number: int) -> Asked:
+    def _ask_one(self, number: int) -> AskedTrial:
         trial = self.live.ask()
         setup = ask(self.study, trial if trial.number == number else _Numbered(trial, number))
-        return Asked(setup, trial.params, trial.distributions, trial)
+        return AskedTrial(setup, trial.params, trial.distributions, trial)
 
-    def replay(self, batch: range, choices: list[str]) -> dict[int, Asked] | None:
-        """The batch from a table's choices, without asking the sampler; None where it has to be asked.
+    def replay(self, batch: range, choices: Sequence[str]) -> dict[int, AskedTrial] | None:
+        """A batch's trials from cells of column `choices`, without asking the sampler; None where it has to be asked.
 
-        TPE keeps nothing between batches but the history, so that it need not be asked for what is known.
+        Only TPE can do without: all it keeps between batches is the history.
         """
         if self.study.sampler != "tpe":
             return None
         try:
             return {n: fixed(self.study, json.loads(c), n) for n, c in zip(batch, choices, strict=True)}
-        except (ArithjaxError, ValueError, TypeError):  # choices that JSON does not hold, or another question's
+        except (ArithjaxError, ValueError, TypeError):  # parameters that JSON does not hold, or another question's
             return None
 
-    def tell(self, asked: dict[int, Asked], values: pd.DataFrame) -> None:
-        """Tell what came of a batch, in trial order: a row a trial, a column an objective."""
+    def tell(self, asked: dict[int, AskedTrial], values: pd.DataFrame) -> None:
+        """Tell the sampler the values of a batch's objectives.
+
+        asked: the batch's trials by number. values: one row per trial, one column per objective.
+        """
         for number, one in asked.items():
-            told = values.loc[number].tolist()
+            row = values.loc[number].tolist()
             if self.study.sampler == "tpe":
-                self.history.append(one.told(told))
+                self.history.append(one.finished(row))
             elif one.trial is not None:
-                self.live.tell(one.trial, told)
+                self.live.tell(one.trial, row)
 
     def _sampler(self, first: int) -> optuna.samplers.BaseSampler:
-        """The sampler for the batch that begins at a trial."""
+        """The sampler for the batch that begins at trial `first`."""
         if not isinstance(self.study.sampler, str):
             return self.study.sampler
         words = [self.study.seed, first]
         return samplers.SAMPLERS[self.study.sampler](int(np.random.SeedSequence(words).generate_state(1)[0]))
 
     def _remembered(self) -> list[FrozenTrial]:
-        """The history, or of a long one the latest trials and the best of the others, in order."""
+        """The history; of one longer than `HISTORY` the latest trials and the best of the others, in order."""
         recent = HISTORY * 3 // 4
         if len(self.history) <= HISTORY:
             return self.history
@@ -139,8 +153,17 @@ class Search:
         return [self.history[i] for i in sorted(best)] + self.history[-recent:]
 
 
+def _count(trials: int | None, grid: list[dict[str, Any]]) -> int:
+    """The number of trials, given how many are asked for and the combinations of a grid."""
+    if grid:
+        return min(trials or len(grid), len(grid))
+    if trials is None:
+        raise ArithjaxError("trials is missing; give the number of setups to ask for.")
+    return trials
+
+
 class _Numbered:
-    """A trial under its number in the study, where Optuna was shown only a part of the history."""
+    """Optuna's trial under its number in the study, where Optuna's own study holds only a part of the history."""
 
     def __init__(self, trial: optuna.Trial, number: int):
         self._trial, self.number = trial, number
@@ -150,15 +173,18 @@ class _Numbered:
 
 
 def ask(study: Study, trial: Any) -> Setup:
-    """The setup a study's question gives for a trial; whatever goes wrong in it is the study's mistake."""
+    """The setup that a study's question gives for a trial; raises `ArithjaxError` for whatever goes wrong in it.
+
+    trial: an `optuna.Trial`, or an object with its methods.
+    """
     try:
         setup = study.question(trial)
     except ArithjaxError as error:
         raise ArithjaxError(f"study '{study.name}': {error}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         raise ArithjaxError(
-            f"study '{study.name}': its question raised {type(error).__name__}: {error} "
+            f"study '{study.name}': its question raised {type(error).__name__}: {' '.join(str(error).split())} "
             f"({Path(where.filename).name}, line {where.lineno})."
         ) from None
     if not isinstance(setup, Setup):
@@ -166,28 +192,36 @@ def ask(study: Study, trial: Any) -> Setup:
     return setup
 
 
-def fixed(study: Study, params: dict[str, Any], number: int) -> Asked:
-    """The trial in which these choices are made."""
+def fixed(study: Study, params: dict[str, Any], number: int) -> AskedTrial:
+    """Replays a trial with fixed parameters.
+
+    params: a value for every parameter that the question asks for. number: the trial's number.
+    """
     trial = FixedTrial(params, number=number)
     setup = ask(study, trial)
-    return Asked(setup, trial.params, trial.distributions)
+    return AskedTrial(setup, trial.params, trial.distributions)
 
 
 def optuna_trials(rows: pd.DataFrame, study: Study) -> list[FrozenTrial]:
-    """The table's trials as finished trials of Optuna, in order."""
+    """The trials of a results table as Optuna keeps finished ones, in order.
+
+    rows: rows of the study's table. study: asked again for each trial's distributions.
+    """
     values = objectives.objectives(rows, study.objectives)
     choices = rows.drop_duplicates("trial").set_index("trial")["choices"]
     return [
-        fixed(study, json.loads(choices[number]), int(number)).told(told)
-        for number, told in zip(values.index, values.to_numpy().tolist(), strict=True)
+        fixed(study, json.loads(choices[number]), int(number)).finished(row)
+        for number, row in zip(values.index, values.to_numpy().tolist(), strict=True)
     ]
 
 
 def importance(rows: pd.DataFrame, study: Study) -> dict[str, float]:
-    """How much each choice matters for being among the best (PED-ANOVA, Watanabe et al. 2023); empty if unknown.
+    """How much each parameter matters for being among the best trials (PED-ANOVA, Watanabe et al. 2023).
 
-    Choices that exist only in some trials, such as the width of a third layer, are left out. Of several objectives the
-    first counts.
+    rows: rows of the study's table. study: asked again for each trial's distributions.
+
+    Shares that sum to 1, by parameter; empty with fewer than 8 trials or when none varies. Parameters that only some
+    trials have, such as the width of a third layer, are left out. Of several objectives the first counts.
     """
     trials = optuna_trials(rows, study)
     if len(trials) < 8:
@@ -207,38 +241,45 @@ def importance(rows: pd.DataFrame, study: Study) -> dict[str, float]:
 
 
 def combinations(study: Study) -> Iterator[dict[str, Any]]:
-    """Every combination of a question's categorical choices, in the order in which the question lists them.
+    """Every combination of a question's parameters, in the order in which the question lists their values.
 
-    The question is asked with each prefix of choices, so choices may depend on earlier ones.
+    The question is asked with each prefix of a combination, so what it asks for may depend on earlier parameters.
+    Raises `ArithjaxError` for a continuous parameter.
     """
     prefixes: list[dict[str, Any]] = [{}]
     while prefixes:
         prefix = prefixes.pop()
-        trial = _Prefix(prefix)
         try:
-            ask(study, trial)
-        except _Open as open_choice:
-            prefixes.extend({**prefix, open_choice.name: value} for value in reversed(open_choice.values))
+            ask(study, _Prefix(prefix))
+        except _Open as parameter:
+            prefixes.extend({**prefix, parameter.name: value} for value in reversed(parameter.values))
             continue
         yield prefix
 
 
 class _Open(BaseException):
-    """A choice that a prefix leaves open."""
+    """Raised when a question asks for a parameter that is not fixed; a study's `except Exception` does not stop it."""
 
     def __init__(self, name: str, values: list[Any]):
         self.name, self.values = name, values
 
 
 class _Prefix(FixedTrial):
-    """A trial whose first choices are made."""
+    """A trial whose first parameters are fixed; any other raises `_Open`."""
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
         if name in self._params:
             return super()._suggest(name, distribution)
-        if isinstance(distribution, optuna.distributions.CategoricalDistribution):
-            raise _Open(name, list(distribution.choices))
-        if getattr(distribution, "step", None) is not None and not getattr(distribution, "log", False):
-            count = math.floor((distribution.high - distribution.low) / distribution.step + 1e-9) + 1
-            raise _Open(name, [distribution.low + i * distribution.step for i in range(count)])
-        raise ArithjaxError(f"a grid needs choices or steps, and '{name}' is continuous; choose another sampler.")
+        raise _Open(name, _values(name, distribution))
+
+
+def _values(name: str, distribution: BaseDistribution) -> list[Any]:
+    """All values of a parameter of a grid, in order; raises `ArithjaxError` when it is continuous."""
+    if isinstance(distribution, CategoricalDistribution):
+        return list(distribution.choices)
+    if isinstance(distribution, IntDistribution | FloatDistribution) and not distribution.log:
+        low, high, step = distribution.low, distribution.high, distribution.step
+        if step is not None:
+            count = math.floor((high - low) / step + 1e-9) + 1
+            return [min(low + i * step, high) for i in range(count)]  # a sum of steps may round to above `high`
+    raise ArithjaxError(f"a grid needs choices or steps, and '{name}' is continuous; choose another sampler.")

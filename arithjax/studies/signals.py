@@ -1,4 +1,7 @@
-"""Stopping: Ctrl-C or SIGTERM once ends a run in order, twice at once. Files are replaced whole, so none is torn."""
+"""Signals: SIGINT (Ctrl-C) or SIGTERM ends a run in order, a second one at once.
+
+Either way no file is left half written, since files are only ever replaced whole.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,9 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 SAME = 0.5
-"""Seconds within which a second signal is the first one again: `timeout` and some queues send it twice."""
+"""Seconds within which a second signal is taken as the first one again: `timeout` and some queues send it twice."""
 
-_first: list[float] = []  # when the process was asked to stop, if it was
+_first: list[float] = []  # when the first signal came, in monotonic seconds; empty before
 
 
 @contextmanager
@@ -31,6 +34,7 @@ def in_order() -> Iterator[None]:
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
+    """The handler of both signals."""
     if not _first:
         _first.append(time.monotonic())
         raise KeyboardInterrupt
@@ -40,7 +44,8 @@ def _stop(number: int, frame: FrameType | None) -> None:
 
 
 class Stop(threading.Event):
-    """Tells threads to give up: set by whoever holds it, or by a signal whose exception was lost in a callback."""
+    """An event that asks threads to give up; also set by a signal whose `KeyboardInterrupt` a callback swallowed."""
 
     def is_set(self) -> bool:
+        """Whether threads should give up."""
         return super().is_set() or bool(_first)

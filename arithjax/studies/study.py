@@ -1,10 +1,11 @@
-"""Study: a question, how often it is asked, and what a run tells of itself."""
+"""Study: a question about setups, how often it is asked, and how its results are reported."""
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import optuna
@@ -18,21 +19,26 @@ from arithjax.tables.objectives import check_objectives
 
 @dataclass(frozen=True)
 class Study:
-    """A question: a function from an Optuna trial to a setup, and how often to ask it.
+    """A question, as a function from an Optuna trial to a setup, and how often to ask it.
 
-    name: the folder its results go to.
-    trials: setups to ask for; None with `sampler="grid"` asks for every combination.
-    seeds: nets trained from each setup.
+    name: the name of the folder that its results go to.
+    question: takes an `optuna.Trial`, whose `suggest_...` methods choose the trial's parameters, and returns a `Setup`.
+    trials: the number of setups to ask for; None with `sampler="grid"` asks for every combination.
+    seeds: the number of nets trained from each setup.
     sampler: a name (`tpe`, `nsga2`, `random`, `quasi-random`, `grid`) or any Optuna sampler.
+    seed: the root of all randomness, from 0 to 2**32 - 1.
     objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps`.
-    halving: shares of its steps, such as (0.1, 0.3), after each of which the worse half of a batch's setups stops
+    halving: shares of the steps, such as (0.1, 0.3), after each of which the worse half of a batch's setups stops
         (`arithjax.studies.halving`).
-    by: the columns that the summary and the report group by.
-    answer: what the finished table says, in words.
-    curves: nets of each trial that are also recorded over training (`arithjax.training.curves`);
+    by: the columns that the summary and the report group by; default: the first two fields that vary.
+    about: the question in words, a line.
+    answer: a function from the finished table to the answer in words.
+    curves: the number of each trial's nets that are also recorded over training (`arithjax.training.curves`);
         they are trained once more.
-    show: nets that the report shows at work, and whose curves it draws: a heading, and a condition on the table's
-        columns for each.
+    show: the nets that the report draws with their curves: a heading and, for each, a condition on the table's columns.
+    source, path: the text and the path of the study's file, if it comes from one; `arithjax.studies.files` sets them.
+
+    Raises `ArithjaxError` when an entry is not allowed.
     """
 
     name: str
@@ -48,53 +54,97 @@ class Study:
     answer: Callable[[pd.DataFrame], str] | None = None
     curves: int = 0
     show: dict[str, str] = field(default_factory=dict)
-    source: str = field(default="", compare=False)
+    source: str = field(default="", compare=False, repr=False)
+    path: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or set(self.name) & set("/\\\0") or self.name[0] == ".":
-            raise ArithjaxError(f"name={self.name!r} is not allowed; a study's name is also the name of its folder.")
-        if not callable(self.question):
-            raise ArithjaxError("question has to be a function from an Optuna trial to a Setup.")
+        for name, checked in _CHECKS.items():
+            object.__setattr__(self, name, checked(getattr(self, name)))
         if self.trials is not None or self.sampler != "grid":
             check_count("trials", self.trials)
-        check_count("seeds", self.seeds)
-        check_seed(self.seed)
-        if self.curves:
-            check_count("curves", self.curves)
-        if isinstance(self.sampler, str) and self.sampler not in SAMPLERS:
-            raise ArithjaxError(
-                f"unknown sampler '{self.sampler}'{nearest(self.sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."
-            )
-        if isinstance(self.by, str):
-            object.__setattr__(self, "by", (self.by,))
-        if not isinstance(self.show, dict):
-            raise ArithjaxError(f"show is a {type(self.show).__name__}; it has to map headings to conditions.")
-        if isinstance(self.objectives, str):
-            object.__setattr__(self, "objectives", (self.objectives,))
-        object.__setattr__(self, "objectives", check_objectives(self.objectives))
-        object.__setattr__(self, "halving", check_shares(self.halving))
 
     @property
     def sampler_name(self) -> str:
-        """The sampler as `study.json` records it."""
+        """The sampler's name, as `study.json` records it."""
         return self.sampler if isinstance(self.sampler, str) else type(self.sampler).__name__
 
 
-class Progress:
-    """What a run tells of itself while it runs; this one says nothing."""
-
-    def begin(self, nets: int, done: int, model_steps: int) -> None:
-        """`nets` are asked for, `done` of them are there already, and `model_steps` are left to train."""
-
-    def steps(self, count: int) -> None:
-        """So many model-steps were done just now."""
-
-    def nets(self, rows: pd.DataFrame) -> None:
-        """These nets are finished."""
+def _name(name: Any) -> str:
+    if not isinstance(name, str) or not name or set(name) & set("/\\\0") or name[0] == ".":
+        raise ArithjaxError(f"name={name!r} is not allowed; a study's name is also the name of its folder.")
+    return name
 
 
-def check_shares(shares: Any) -> tuple[float, ...]:
-    """Raise unless these are growing shares of the steps."""
+def _question(question: Any) -> Callable[[optuna.Trial], Setup]:
+    if not callable(question):
+        raise ArithjaxError("question has to be a function from an Optuna trial to a Setup.")
+    return question
+
+
+def _seeds(seeds: Any) -> int:
+    check_count("seeds", seeds)
+    return seeds
+
+
+def _seed(seed: Any) -> int:
+    check_seed(seed)
+    return seed
+
+
+def _curves(curves: Any) -> int:
+    if curves:
+        check_count("curves", curves)
+    return curves
+
+
+def _sampler(sampler: Any) -> str | optuna.samplers.BaseSampler:
+    if isinstance(sampler, str):
+        if sampler not in SAMPLERS:
+            raise ArithjaxError(
+                f"unknown sampler '{sampler}'{nearest(sampler, SAMPLERS)} There are {', '.join(SAMPLERS)}."
+            )
+    elif not isinstance(sampler, optuna.samplers.BaseSampler):
+        raise ArithjaxError(
+            f"sampler is a {type(sampler).__name__}; it has to be one of {', '.join(SAMPLERS)}, or an Optuna sampler."
+        )
+    return sampler
+
+
+def _objectives(objectives: Any) -> tuple[str, ...]:
+    return check_objectives((objectives,) if isinstance(objectives, str) else objectives)
+
+
+def _by(by: Any) -> tuple[str, ...]:
+    by = (by,) if isinstance(by, str) else by
+    if not isinstance(by, tuple | list) or not all(isinstance(name, str) for name in by):
+        raise ArithjaxError(f"by={_shown(by)} is not allowed; it has to be names of columns, such as ('activation',).")
+    return tuple(by)
+
+
+def _about(about: Any) -> str:
+    if not isinstance(about, str):
+        raise ArithjaxError(f"about is a {type(about).__name__}; it has to be text.")
+    return about
+
+
+def _answer(answer: Any) -> Callable[[pd.DataFrame], str] | None:
+    if answer is not None and not callable(answer):
+        raise ArithjaxError(f"answer is a {type(answer).__name__}; it has to be a function from a table to text.")
+    return answer
+
+
+def _show(show: Any) -> dict[str, str]:
+    if not isinstance(show, dict):
+        raise ArithjaxError(f"show is a {type(show).__name__}; it has to map headings to conditions.")
+    for heading, condition in show.items():
+        if not isinstance(heading, str) or not isinstance(condition, str):
+            raise ArithjaxError(
+                f"show={_shown({heading: condition})} is not allowed; it has to map headings to conditions, both text."
+            )
+    return show
+
+
+def _shares(shares: Any) -> tuple[float, ...]:
     try:
         shares = tuple(float(share) for share in ((shares,) if isinstance(shares, float) else shares))
         right = all(a < b for a, b in itertools.pairwise((0.0, *shares, 1.0)))
@@ -105,3 +155,67 @@ def check_shares(shares: Any) -> tuple[float, ...]:
             f"halving={shares!r} is not allowed; it has to be growing shares of the steps, such as (0.1, 0.3)."
         )
     return shares
+
+
+def _shown(value: Any) -> str:
+    """A value in one short line, for a message."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "name": _name,
+    "question": _question,
+    "seeds": _seeds,
+    "seed": _seed,
+    "curves": _curves,
+    "sampler": _sampler,
+    "objectives": _objectives,
+    "halving": _shares,
+    "by": _by,
+    "about": _about,
+    "answer": _answer,
+    "show": _show,
+}
+"""For each entry of a study a function that returns the entry in its one type, or raises `ArithjaxError`."""
+
+
+class Progress:
+    """What a run reports while it runs; override what is of interest. This one ignores everything."""
+
+    def begin(self, nets: int, done: int, model_steps: int) -> None:
+        """Training begins.
+
+        nets: nets that the study asks for. done: those that the folder has already.
+        model_steps: an estimate of the optimiser steps left, summed over nets.
+        """
+
+    def steps(self, count: int) -> None:
+        """So many optimiser steps, summed over nets, have just been done."""
+
+    def nets(self, rows: pd.DataFrame) -> None:
+        """These nets, rows of a results table, are finished and will be written."""
+
+
+def with_steps(study: Study, steps: int | None) -> Study:
+    """A copy of a study whose setups train for another number of optimiser steps; the study itself for None.
+
+    Fields that count steps within the training, such as `warmup`, are cut to fit.
+    """
+    if steps is None:
+        return study
+    return replace(study, question=functools.partial(_with_steps, study.question, steps))
+
+
+def _with_steps(question: Callable[[optuna.Trial], Setup], steps: int, trial: optuna.Trial) -> Setup:
+    setup = question(trial)
+    if not isinstance(setup, Setup):  # the caller refuses it
+        return setup
+    every = setup.evaluate_every
+    return setup.replace(
+        steps=steps,
+        warmup=min(setup.warmup, steps),
+        evaluate_every=None if every is None else min(every, steps),
+        finish=min(setup.finish, steps),
+        until=None if setup.until is None else min(setup.until, steps),
+    )

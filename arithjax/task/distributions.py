@@ -16,8 +16,10 @@ from arithjax.registry import DISTRIBUTIONS
 
 @dataclass(frozen=True)
 class Distribution:
-    """How arguments are spread: `place(u, low, high)` takes uniform `u` in [0, 1) to arguments (the inverse of the
-    cumulative distribution), for jax and for numpy arrays `xp`.
+    """How arguments are spread.
+
+    place: `place(u, low, high, xp)` takes uniform `u` in [0, 1) to arguments, the inverse of the cumulative distribution;
+        `xp` is the array module, `numpy` or `jax.numpy`.
     """
 
     name: str

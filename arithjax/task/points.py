@@ -65,8 +65,9 @@ class Task:
 
     @functools.cached_property
     def domain(self) -> np.ndarray | None:
-        """All arguments `[points, arity]` of an operation on integers whose results are whole, if they are few enough
-        to be certified, else None.
+        """All arguments `[points, arity]` on which nets are certified; None where they are not.
+
+        They are if arguments and results are whole numbers and there are at most `CERTIFIABLE` of them.
         """
         return self._arguments if self.whole else None
 

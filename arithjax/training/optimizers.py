@@ -31,7 +31,8 @@ class Optimizer:
 
     name: in the registry. source: where it is from, such as `Kingma & Ba 2015`.
     rule: makes the transformation from `Numbers`.
-    weight_decay: the default. decoupled: weight decay is added to the direction (AdamW, Lion), not to the gradient (L2).
+    weight_decay: the default.
+    decoupled: weight decay is added to the direction (AdamW, Lion), not to the gradient (L2).
     defaults: of hyperparameters whose default is not the usual one, such as `beta2=0.9`.
     """
 
