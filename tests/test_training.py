@@ -89,7 +89,7 @@ def beside(one, place, places, padded=False, branches=None):
     wild = replace(one, setup=one.setup.replace(learning_rate=1e10))
     slow = replace(one, seed=50, setup=one.setup.replace(learning_rate=1e-4))
     others = [replace(wild if i % 2 else slow, seed=100 + i) for i in range(places - 1)]
-    if padded:
+    if padded and one.setup.model == "mlp":  # units are not padded
         narrow = one.setup.replace(widths=(1,) * len(one.setup.widths))
         others[-1] = NetId(1, 0, narrow)
     branches = branches or Branches.of([one.setup])

@@ -18,8 +18,8 @@ from arithjax.registry import DISTRIBUTIONS
 class Distribution:
     """How arguments are spread.
 
-    place: `place(u, low, high, xp)` takes uniform `u` in [0, 1) to arguments, the inverse of the cumulative distribution;
-        `xp` is the array module, `numpy` or `jax.numpy`.
+    place: `place(u, low, high, xp)` takes uniform `u` in [0, 1) to arguments: the inverse of the cumulative
+        distribution. `xp` is the array module, `numpy` or `jax.numpy`.
     """
 
     name: str
