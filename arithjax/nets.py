@@ -20,10 +20,10 @@ from arithjax.formula import Formula, formula_of
 from arithjax.registry import OPERATIONS
 from arithjax.setup import Setup, make
 from arithjax.tables import loading
-from arithjax.tables.schema import in_order
+from arithjax.tables.schema import GRADES, in_order
 from arithjax.task.points import Task, evaluate
 from arithjax.task.transforms import Fitted
-from arithjax.training import curves, metrics, workers
+from arithjax.training import curves, workers
 from arithjax.training.inference import answer_of_net
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.tile import NetId, Tile, named_tile
@@ -137,7 +137,7 @@ def fit(setup: Setup, seeds: int = 8, seed: int = 0) -> Net:
 
 
 def _badness(row: Mapping[Any, Any]) -> tuple[float, float]:
-    return -metrics.GRADES.index(row["grade"]), float(np.nan_to_num(row["relative_rmse"], nan=np.inf))
+    return -GRADES.index(row["grade"]), float(np.nan_to_num(row["relative_rmse"], nan=np.inf))
 
 
 def _net_at(trained: Trained, position: int) -> Net:

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from arithjax import OPERATIONS, Operation, Setup
+from arithjax.tables.schema import GRADES, YARDSTICKS
 from arithjax.task.points import Points
 from arithjax.task.transforms import Fitted
 from arithjax.training import metrics
 from arithjax.training.evaluation import Judge
-from arithjax.training.metrics import GRADES, YARDSTICKS, Errors
+from arithjax.training.metrics import Errors
 from arithjax.training.tile import FEWEST_LANES as LANES
 from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 

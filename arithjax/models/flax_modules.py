@@ -67,8 +67,8 @@ class Linen(Network):
 
     build: Callable[[Any], nn.Module]
     setup: Any
-    features: ClassVar[tuple[int, ...]] = ()
-    branchless: ClassVar[bool] = True
+    features: tuple[int, ...] = ()
+    branchless: bool = True
 
     def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
         variables = self.build(self.setup).init(key, jnp.zeros((1, inputs)))
@@ -76,7 +76,8 @@ class Linen(Network):
         return variables["params"]
 
     def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
-        return _column(self.build(self.setup).apply({"params": params}, x[:, :, 0]), x)
+        y: Any = self.build(self.setup).apply({"params": params}, x[:, :, 0])
+        return _column(y, x)
 
 
 @dataclass(frozen=True)
@@ -85,11 +86,12 @@ class NNX(Network):
 
     build: Callable[[Any, nnx.Rngs], nnx.Module]
     setup: Any
-    features: ClassVar[tuple[int, ...]] = ()
-    branchless: ClassVar[bool] = True
+    features: tuple[int, ...] = ()
+    branchless: bool = True
 
     def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
-        _, params, rest = nnx.split(self.build(self.setup, nnx.Rngs(key)), nnx.Param, ...)
+        parts: Any = nnx.split(self.build(self.setup, nnx.Rngs(key)), nnx.Param, ...)
+        _, params, rest = parts
         _refuse_state({str(path) for path, _ in nnx.to_flat_state(rest)})
         return nnx.to_pure_dict(params)
 

@@ -95,7 +95,8 @@ class MLP(nn.Module, Network):
         return self.init(key, jnp.zeros((1, inputs, 1)), architecture)["params"]
 
     def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
-        return self.apply({"params": params}, x, architecture)
+        y: Any = self.apply({"params": params}, x, architecture)
+        return y
 
     def drawn_as(self) -> MLP:
         width = next((size for size in DRAWN_WIDTHS if max(self.features) <= size), max(self.features))

@@ -52,8 +52,11 @@ class Network:
     """Whether layers are wider than those of the nets, so that several architectures share the program."""
     branchless: bool = False
     """Whether nothing is chosen at run time: one activation a layer, one optimiser."""
-    penalised_below: float = float("inf")
-    """The regulariser counts while a net's loss is below this."""
+
+    @property
+    def penalised_below(self) -> float:
+        """The loss below which a net's regulariser counts."""
+        return float("inf")
 
     def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
         """Initial parameters of one net, in one lane, drawn from its own key."""
@@ -174,8 +177,6 @@ class Model:
     default_widths: of hidden layers.
     """
 
-    name: str
-    about: str
     stackable: ClassVar[bool] = False
     pads: ClassVar[bool] = False
     needs_hidden: ClassVar[bool] = False

@@ -75,7 +75,12 @@ class Unit(nn.Module):
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
         """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M])."""
-        return sum(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
+        return total(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
+
+
+def total(parts: Iterable[jax.Array]) -> jax.Array:
+    """The sum of arrays `[lanes]`; 0 of none."""
+    return sum(parts, start=jnp.zeros(()))
 
 
 def from_discrete(w: jax.Array) -> jax.Array:
@@ -168,7 +173,7 @@ class NACAdd(Unit):
 
     @classmethod
     def formula(cls, params: dict, x: list) -> list | None:
-        return weighted(cls.weights(params)[0], x) if cls is NACAdd else None
+        return weighted(np.asarray(cls.weights(params)[0]), x) if cls is NACAdd else None
 
 
 class NACMul(NACAdd):
@@ -246,7 +251,7 @@ class INALU(Unit):
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
         """`Σ mean(max(min(-v, v) + 20, 0))`: away from 0 ([S])."""
-        return sum(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
+        return total(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
 
 
 class INALUWide(INALU):
@@ -345,7 +350,7 @@ class RealNPU(Unit):
     @classmethod
     def penalty(cls, params: dict) -> jax.Array:
         """L1 of all parameters ([H])."""
-        return sum(jnp.abs(v).sum((0, 1)) for v in params.values())
+        return total(jnp.abs(v).sum((0, 1)) for v in params.values())
 
 
 class RealNPUThrough(RealNPU):
@@ -528,7 +533,8 @@ class Stack(nn.Module, Network):
             name = f"{kind.__name__}_{i}"
             if kind is DenseUnit:
                 widths = architecture.widths[i : i + 2]
-                z = Dense(features, self.use_bias, name=name)(x, *widths, architecture.scaling)
+                dense: Any = Dense(features, self.use_bias, name=name)
+                z = dense(x, *widths, architecture.scaling)
                 x = activate(self.activations[i], architecture.activation[i], z)
             elif kind.trains_apart and noise is not None:
                 x = kind(features, name=name)(x, noise(i, x.shape[:2]))
@@ -542,7 +548,8 @@ class Stack(nn.Module, Network):
     def predict(
         self, params: Params, x: jax.Array, architecture: Architecture, noise: Callable | None = None
     ) -> jax.Array:
-        return self.apply({"params": params}, x, architecture, noise)
+        y: Any = self.apply({"params": params}, x, architecture, noise)
+        return y
 
     def layers(self, params: dict) -> Iterable[tuple[type[Unit], str, dict]]:
         """Each layer's kind, name and parameters."""
@@ -559,7 +566,7 @@ class Stack(nn.Module, Network):
         return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
 
     def penalty(self, params: Params) -> jax.Array:
-        return sum(kind.penalty(layer) for kind, _, layer in self.layers(params))
+        return total(kind.penalty(layer) for kind, _, layer in self.layers(params))
 
     def sparsity_error(self, params: Params) -> jax.Array | None:
         found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]

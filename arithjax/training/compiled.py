@@ -135,7 +135,7 @@ def _kind(leaf: Any) -> tuple:
     return (leaf.aval, leaf.sharding) if isinstance(leaf, jax.Array) else (leaf.shape, leaf.dtype)
 
 
-def _compile(function: Callable, options: dict[str, str], arrays: tuple) -> Callable:
+def _compile(function: Callable, options: dict[str, Any], arrays: tuple) -> Callable:
     use_cache()
     started = time.perf_counter()
     lowered = jax.jit(function).lower(*arrays)

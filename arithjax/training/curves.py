@@ -149,11 +149,11 @@ def dead_units(spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, p
 
     def of_nets(params: Any, inputs: tuple[jax.Array], per_net: PerNet) -> jax.Array | None:
         hidden = spec.network.hidden(params, *inputs, architecture_of(shared, per_net))
-        dead, units = 0, 0
+        dead = units = jnp.zeros((), jnp.int32)
         for i, outputs in enumerate(hidden):
             exists = jnp.arange(outputs.shape[1])[:, None] < per_net.widths[i + 1][None, :]
-            dead += ((outputs.max(0) == outputs.min(0)) & exists).sum(0)
-            units += exists.sum(0)
+            dead = dead + ((outputs.max(0) == outputs.min(0)) & exists).sum(0)
+            units = units + exists.sum(0)
         return dead / units if hidden else None
 
     found = spec.layout.map(of_nets)(params, (inputs,), per_net)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from arithjax.tables.schema import SUCCESS
+from arithjax.tables.schema import GRADES, SUCCESS, YARDSTICKS
 from arithjax.task.points import Points, Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference, metrics
@@ -158,7 +158,7 @@ class History:
         """Which nets have stopped by now, with those that are solved, dead or diverged at this evaluation."""
         if self.setup.threshold is None and self.checkpoint is not None:
             grade = metrics.grade(self.checkpoint.errors, np.zeros(len(self.best), bool))
-            ended = (grade <= metrics.GRADES.index("dead")) | (grade >= metrics.GRADES.index("learned"))
+            ended = (grade <= GRADES.index("dead")) | (grade >= GRADES.index("learned"))
         else:
             ended = np.isfinite(self.solved_at) | ~np.isfinite(self.mses[-1])
         self.stopped_at = np.where(ended & (self.stopped_at == self.setup.last_step), step, self.stopped_at)
@@ -186,7 +186,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     assert kept is not None, "nothing was evaluated"
     points, mse = judge.task.interpolation_points, mse_of(kept.errors, judge.task.interpolation_points)
     graded = metrics.grade(kept.errors, judge.certify(kept.params, (kept.errors.right == 1) & judge.task.whole))
-    grades = np.array(metrics.GRADES, object)[graded]
+    grades = np.array(GRADES, object)[graded]
     measured = {
         **_measured(judge, kept, mse),
         "dead": grades == "dead",
@@ -195,7 +195,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
         "solved_at": history.solved_at,
         "selected_at": np.minimum(history.selected_at, history.stopped_at),
         "trained_steps": history.stopped_at,
-        "beats": np.array(metrics.YARDSTICKS, object)[metrics.yardstick(mse, points)],
+        "beats": np.array(YARDSTICKS, object)[metrics.yardstick(mse, points)],
         "grade": grades,
     }
     if tile.setup.threshold is not None:

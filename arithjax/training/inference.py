@@ -60,7 +60,9 @@ def errors(spec: ViewSpec, y: jax.Array, fit: Fitted, blocks: metrics.Block, tra
 @compiled()
 def sparsity_error(spec: EvalSpec, params: Any) -> jax.Array:
     """The sparsity error of every net, `[nets]`, of a network with discrete weights."""
-    return spec.network.sparsity_error(params)
+    found = spec.network.sparsity_error(params)
+    assert found is not None
+    return found
 
 
 def _applied(spec: ViewSpec, transform: jax.Array, method: Any, values: jax.Array, fit: Fitted) -> jax.Array:
@@ -71,7 +73,7 @@ def _applied(spec: ViewSpec, transform: jax.Array, method: Any, values: jax.Arra
 
 
 def answer(
-    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array, shared: Shared, per_net: PerNet
+    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array | np.ndarray, shared: Shared, per_net: PerNet
 ) -> jax.Array:
     """Predictions `[points, nets]` of every net for arguments `x [points, arity]`, both in original units."""
     view = tile.specs.data.view

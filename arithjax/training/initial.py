@@ -98,6 +98,7 @@ def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tu
 @compiled()
 def prepare(spec: DataSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> Examples:
     """Every net's own examples, transformed, lanes last."""
+    assert spec.op is not None
     return examples.prepare(
         keys_of(per_net.identity, root, 1),
         spec.op,

@@ -15,18 +15,14 @@ import numpy as np
 
 from arithjax.task.points import Points
 
-LEARNED = 0.01
+Array = jax.Array | np.ndarray
 
-ROUGH = 0.1
-
+LEARNED, ROUGH = 0.01, 0.1
+"""Largest relative RMSE of these grades."""
 CONSTANT = 1e-6
-
+"""Largest spread of a constant output, over the standard deviation of the results."""
 BEATEN = 0.99
-
-GRADES = ("diverged", "dead", "failed", "rough", "learned", "exact")
-
-YARDSTICKS = ("none", "zero", "mean", "plane")
-
+"""A baseline is beaten by a loss of at most this share of its own."""
 BLOCK = 1024
 """Points judged at once: sums within a block are in float32, sums over blocks in float64."""
 
@@ -34,20 +30,20 @@ BLOCK = 1024
 class Block(NamedTuple):
     """Some points: `x [points, arity]`, `t [points]`, `weight [points]` (0 where the block is filled up), `std []`."""
 
-    x: jax.Array
-    t: jax.Array
-    weight: jax.Array
-    std: jax.Array
+    x: Array
+    t: Array
+    weight: Array
+    std: Array
 
 
 class Sums(NamedTuple):
     """What a block tells of each net: arrays `[lanes]`."""
 
-    squares: jax.Array  # of errors relative to the standard deviation of the results
-    worst: jax.Array  # largest error, original units
-    right: jax.Array  # points whose prediction rounds to the result
-    low: jax.Array
-    high: jax.Array
+    squares: Array  # of errors relative to the standard deviation of the results
+    worst: Array  # largest error, original units
+    right: Array  # points whose prediction rounds to the result
+    low: Array
+    high: Array
 
 
 def sums(predictions: jax.Array, block: Block) -> Sums:
@@ -87,18 +83,18 @@ class Errors(NamedTuple):
 
 def combine(parts: Sums, points: int, std: float) -> Errors:
     """The sums `[blocks, lanes]` of all blocks of `points` points."""
-    total = Sums(*(np.asarray(leaf, np.float64) for leaf in parts))
+    squares, worst, right, low, high = (np.asarray(leaf, np.float64) for leaf in parts)
     with np.errstate(invalid="ignore", over="ignore"):
         return Errors(
-            np.sqrt(total.squares.sum(0) / points),
-            total.worst.max(0),
-            total.right.sum(0) / points,
-            (total.high.max(0) - total.low.min(0)) / std,
+            np.sqrt(squares.sum(0) / points),
+            worst.max(0),
+            right.sum(0) / points,
+            (high.max(0) - low.min(0)) / std,
         )
 
 
 def yardstick(mse: np.ndarray, points: Points) -> np.ndarray:
-    """The hardest of the trivial answers that is beaten by one per cent: an index into `YARDSTICKS`."""
+    """The hardest of the trivial answers that is beaten by one per cent: an index into `tables.schema.YARDSTICKS`."""
     beaten = np.zeros(len(mse), int)
     for level, loss in enumerate((points.zero, points.mean, points.plane), start=1):
         beaten = np.where(mse < BEATEN * loss, level, beaten)
@@ -106,7 +102,10 @@ def yardstick(mse: np.ndarray, points: Points) -> np.ndarray:
 
 
 def grade(errors: Errors, certified: np.ndarray) -> np.ndarray:
-    """An index into `GRADES` for each net; `certified [nets]` says whether the whole domain was checked and right."""
+    """An index into `tables.schema.GRADES` for each net.
+
+    certified: `[nets]`, whether the whole domain was checked and all of it right.
+    """
     finite = np.isfinite(errors.relative_rmse)
     dead = finite & (errors.spread <= CONSTANT)
     relative = np.where(finite, errors.relative_rmse, np.inf)

@@ -22,7 +22,8 @@ from arithjax.errors import ArithjaxError, nearest
 from arithjax.registry import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
 from arithjax.setup import FIELDS, Setup
 
-Numbers = namedtuple("Numbers", [n for n, field in FIELDS.items() if field.usual is not None])  # type: ignore[misc]
+NUMBERS = [name for name, field in FIELDS.items() if field.usual is not None]
+Numbers = namedtuple("Numbers", NUMBERS)  # type: ignore[misc]
 """The hyperparameters of optimisers' rules besides the learning rate, all of them fields of a setup: scalars."""
 
 
@@ -46,10 +47,10 @@ class Optimizer:
         decoupled: bool = False,
         **defaults: float,
     ):
-        if unknown := [name for name in defaults if name not in Numbers._fields]:
+        if unknown := [field for field in defaults if field not in NUMBERS]:
             raise ArithjaxError(
-                f"optimizer '{name}': {unknown[0]} is no hyperparameter{nearest(unknown[0], Numbers._fields)} "
-                f"There are {', '.join(Numbers._fields)}."
+                f"optimizer '{name}': {unknown[0]} is no hyperparameter{nearest(unknown[0], NUMBERS)} "
+                f"There are {', '.join(NUMBERS)}."
             )
         self.name, self.source, self.rule = name, source, rule
         self.weight_decay, self.decoupled, self.defaults = weight_decay, decoupled, defaults
@@ -62,7 +63,7 @@ class Optimizer:
     def numbers(self, **given: float | None) -> Numbers:
         """All hyperparameters: those that are given and not None, and the defaults of the others."""
         chosen = self.defaults | {name: value for name, value in given.items() if value is not None}
-        return Numbers(*(chosen.get(name, FIELDS[name].usual) for name in Numbers._fields))
+        return Numbers(*(chosen.get(field, FIELDS[field].usual) for field in NUMBERS))
 
 
 OPTIMIZERS.fill(
@@ -185,7 +186,7 @@ def default(value: float | None, otherwise: float) -> float:
 
 def numbers_of(setup: Setup) -> Numbers:
     """The hyperparameters of a setup's optimiser: its own, or the optimiser's defaults."""
-    return OPTIMIZERS[setup.optimizer].numbers(**{name: getattr(setup, name) for name in Numbers._fields})
+    return OPTIMIZERS[setup.optimizer].numbers(**{field: getattr(setup, field) for field in NUMBERS})
 
 
 def decay_of(setup: Setup) -> float:

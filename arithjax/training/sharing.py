@@ -33,16 +33,7 @@ def padded_widths(pool: Sequence[tuple[Setup, int]]) -> dict[int, int]:
     some_setup = pool[0][0]
     if not model_of(some_setup).pads:
         return {}
-    buckets: dict[int, Members] = defaultdict(list)
-    for setup, nets in pool:
-        buckets[bucket(max(setup.widths))].append((setup, nets))
-    together: dict[int, Members] = {}
-    alone: list[tuple[int, Specs, Members]] = []
-    for width, members in sorted(buckets.items()):
-        shared, exact = _parted(blank(some_setup, width), members)
-        alone.extend((width, specs, of_it) for specs, of_it in exact.items())
-        if shared:
-            together[width] = shared
+    together, alone = _by_bucket(pool)
     for width, specs, members in alone:
         wider = next((other for other in together if other > width), None)
         if wider and _joins(specs, members, blank(some_setup, wider), together[wider]):
@@ -51,6 +42,21 @@ def padded_widths(pool: Sequence[tuple[Setup, int]]) -> dict[int, int]:
         if _joins(blank(some_setup, width), together[width], blank(some_setup, wider), together[wider]):
             together[wider] += together.pop(width)
     return {id(setup): width for width, members in together.items() for setup, _ in members}
+
+
+def _by_bucket(pool: Sequence[tuple[Setup, int]]) -> tuple[dict[int, Members], list[tuple[int, Specs, Members]]]:
+    """The setups that share a program of each width, and those with programs of their own, both by width."""
+    buckets: dict[int, Members] = defaultdict(list)
+    for setup, nets in pool:
+        buckets[bucket(max(setup.widths))].append((setup, nets))
+    together: dict[int, Members] = {}
+    alone: list[tuple[int, Specs, Members]] = []
+    for width, members in sorted(buckets.items()):
+        shared, exact = _parted(blank(members[0][0], width), members)
+        alone.extend((width, specs, of_it) for specs, of_it in exact.items())
+        if shared:
+            together[width] = shared
+    return together, alone
 
 
 def blank(setup: Setup, width: int) -> Specs:

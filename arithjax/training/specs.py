@@ -46,11 +46,11 @@ class ViewSpec:
 class DataSpec:
     """The training examples of `nets` nets.
 
-    transforms: to choose from. examples: of each net.
+    op: None where a pool of tiles leaves it open. transforms: to choose from. examples: of each net.
     """
 
     nets: int
-    op: Operation
+    op: Operation | None
     integers: bool
     distribution: Distribution
     examples: int

@@ -24,13 +24,13 @@ from arithjax.training.tile import Pace, PerNet, Shared, architecture_of
 class Segment(NamedTuple):
     """Some of a training's steps.
 
-    start, count: the first step and how many there are.
+    start, steps: the first step and how many there are.
     rows, rates: for each step of the longest segment, the examples of its batch, `[steps, batch]`, and the factor on
         the learning rate, `[steps]`.
     """
 
     start: jax.Array
-    count: jax.Array
+    steps: jax.Array
     rows: jax.Array
     rates: jax.Array
 
@@ -92,7 +92,7 @@ def advance(
             return _update(spec, state, jax.lax.optimization_barrier(slopes), step, rate, shared, per_net)
 
         noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
-        return jax.lax.fori_loop(0, segment.count, one_step, state)
+        return jax.lax.fori_loop(0, segment.steps, one_step, state)
 
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
     return spec.layout.map(of_nets)(state, examples, keys, per_net)
