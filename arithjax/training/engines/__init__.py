@@ -1,0 +1,1 @@
+"""Engines: other ways than XLA to run the steps of a training."""

@@ -1,0 +1,91 @@
+"""The kernel compiled for this processor, once a machine: machine code is kept in a folder for the next process."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+from arithjax.training.engines import functions, kernel, loops, vectors
+
+_lock = threading.Lock()
+
+
+def cache_folder() -> Path:
+    """Where machine code outlives its process: a folder for each version of the sources and kind of processor.
+
+    numba looks at the age of one file only, and not at the width of a vector; hence the digest.
+    """
+    digest = hashlib.sha256(" ".join(sorted(vectors.FEATURES)).encode())
+    for module in (vectors, functions, loops, kernel):
+        digest.update(Path(module.__file__ or "").read_bytes())
+    chosen = vectors.config.CACHE_DIR or os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(chosen or Path(home) / "arithjax") / f"kernel-{digest.hexdigest()[:12]}"
+
+
+@contextlib.contextmanager
+def _numba_cache() -> Iterator[bool]:
+    """Let numba keep its machine code in our folder; False, with a warning, where none can be written."""
+    before = vectors.config.CACHE_DIR
+    try:
+        folder = cache_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(0, "not writable")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        warnings.warn(f"the kernel is compiled anew ({reason}); NUMBA_CACHE_DIR names another folder.", stacklevel=6)
+        yield False
+        return
+    vectors.config.CACHE_DIR = str(folder)
+    try:
+        yield True
+    finally:
+        vectors.config.CACHE_DIR = before
+
+
+def _signatures(element: types.Float) -> dict[str, Any]:
+    """The argument types of `kernel.advance` and `kernel.predict`: one version takes read-only arrays and others."""
+
+    def read(kind: types.Type, axes: int) -> types.Array:
+        return types.Array(kind, axes, "C", readonly=True)
+
+    state = types.Array(element, 3, "C")
+    setting = (read(types.int64, 1), read(types.int64, 1), types.boolean, types.Array(types.int64, 2, "C"))
+    examples = (read(element, 4), read(element, 3), read(types.int32, 2))
+    numbers = (read(element, 1), read(element, 2), types.UniTuple(element, 7), read(element, 3))
+    flags = read(types.boolean, 2)
+    return {
+        "advance": types.none(*setting, types.int64, types.int64, state, state, state, *examples, *numbers, flags),
+        "predict": types.none(*setting, read(element, 3), read(element, 4), types.Array(element, 4, "C"), element),
+    }
+
+
+@functools.cache
+def _compile(name: str, dtype: str) -> Callable:
+    signature = _signatures(getattr(types, dtype))[name]
+    with _numba_cache() as cache:
+        compile_it: Any = numba.njit(signature, nogil=True, cache=cache, error_model="numpy")
+        return compile_it(getattr(kernel, name))
+
+
+def compiled(name: str, dtype: np.dtype) -> Callable:
+    """`kernel.advance` or `kernel.predict` for arrays of float32 or float64, compiled or loaded at most once."""
+    with _lock:
+        return _compile(name, dtype.name)
+
+
+def lanes(dtype: np.dtype) -> int:
+    """Nets in a vector."""
+    return vectors.BYTES // dtype.itemsize

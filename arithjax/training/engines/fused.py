@@ -1,0 +1,278 @@
+"""The fused engine: dense nets of any shape trained on a CPU by one compiled kernel, in plain NumPy arrays.
+
+Arrays hold nets in vectors, `[vectors, ..., lanes]`, as `to_vectors` makes them of arrays with the net last; a slice of
+the vectors is a view, so that several workers can train one state. A net's numbers are the same bits whatever its
+lane, its neighbours, the number of nets and the processor.
+
+    shape = Shape((2, 8, 8, 1), ("relu", "relu", "linear"))
+    state = State.starting(to_vectors(pack(shape, params)))
+    advance(shape, rule, state, examples, segment, nets)
+    y = from_vectors(predict(shape, state.params, to_vectors(x)), count)
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import itertools
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from arithjax.errors import ArithjaxError
+
+COMPILING = "arithjax.training.engines.compiling"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A dense net: layer sizes from the inputs to the output, the name of each layer's activation, biases or none."""
+
+    sizes: tuple[int, ...]
+    activations: tuple[str, ...]
+    bias: bool = True
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of one net."""
+        return sum((a + self.bias) * b for a, b in itertools.pairwise(self.sizes))
+
+
+class Rule(NamedTuple):
+    """How nets are trained: names of the optimiser and the loss, and the optimiser's numbers.
+
+    `decoupled` weight decay is added to the direction; otherwise it is added to the gradient.
+    """
+
+    optimizer: str = "adam"
+    loss: str = "mse"
+    decoupled: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    momentum: float = 0.9
+    epsilon: float = 1e-8
+
+
+class State(NamedTuple):
+    """Parameters and the optimiser's two moments, `[vectors, parameters, lanes]`; a lone moment is the first."""
+
+    params: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @classmethod
+    def starting(cls, params: np.ndarray) -> State:
+        """A state whose moments are zero."""
+        return cls(params, aligned(params.shape, params.dtype), aligned(params.shape, params.dtype))
+
+
+class Examples(NamedTuple):
+    """Training examples as nets see them: `x [vectors, examples, inputs, lanes]`, `t [vectors, examples, lanes]`."""
+
+    x: np.ndarray
+    t: np.ndarray
+
+
+class Segment(NamedTuple):
+    """Consecutive steps of a training.
+
+    start: how many steps were made before.
+    rows: examples of each step's batch, `[steps, batch]`, int32.
+    rates: factors on the learning rate, `[steps]`.
+    """
+
+    start: int
+    rows: np.ndarray
+    rates: np.ndarray
+
+
+@functools.cache
+def _compiling() -> ModuleType:
+    """The kernel's sources and numba, imported only when nets are trained this way: it takes half a second."""
+    return importlib.import_module(COMPILING)
+
+
+def obstacle() -> str | None:
+    """Why the engine cannot run here, or None if it can."""
+    try:
+        compiling = _compiling()
+    except ImportError as error:
+        return f"numba cannot be imported ({error})"
+    return None if compiling.vectors.FUSES else "the processor has no fused multiply-add"
+
+
+def available() -> bool:
+    """Whether the engine can run here."""
+    return obstacle() is None
+
+
+def warm(dtype: Any = np.float32) -> None:
+    """Compile the kernel, or load it if this machine has compiled it before: in a parent, before workers start."""
+    for name in ("advance", "predict"):
+        _compiling().compiled(name, np.dtype(dtype))
+
+
+def covers(shape: Shape, rule: Rule) -> bool:
+    """Whether the engine has the members that a training names; a user's own under the same name are not known here."""
+    members = _compiling().functions
+    known = {"linear", *members.ACTIVATIONS}
+    return known.issuperset(shape.activations) and rule.optimizer in members.OPTIMIZERS and rule.loss in members.LOSSES
+
+
+# ---- arrays
+
+
+def lanes(dtype: Any = np.float32) -> int:
+    """Nets in a vector of this processor."""
+    return _compiling().lanes(np.dtype(dtype))
+
+
+def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Zeros that start at a multiple of 64 bytes, so that no vector lies across two cache lines."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, np.uint8)
+    offset = -memory.ctypes.data % 64
+    return memory[offset : offset + size].view(dtype).reshape(shape)
+
+
+def to_vectors(array: Any) -> np.ndarray:
+    """`[..., nets]`, float32 or float64, as `[vectors, ..., lanes]`; lanes without a net are zero."""
+    array = np.asarray(array)
+    width, nets = lanes(array.dtype), array.shape[-1]
+    result = aligned((-(-nets // width), *array.shape[:-1], width), array.dtype)
+    for vector, of in enumerate(result):
+        part = array[..., vector * width : (vector + 1) * width]
+        of[..., : part.shape[-1]] = part
+    return result
+
+
+def from_vectors(array: np.ndarray, nets: int) -> np.ndarray:
+    """`[vectors, ..., lanes]` as `[..., nets]`."""
+    return np.concatenate(list(array), axis=-1)[..., :nets]
+
+
+def pack(shape: Shape, params: dict) -> np.ndarray:
+    """A Flax tree of dense layers, `Dense_i: kernel [in, out, nets], bias [1, out, nets]`, as `[parameters, nets]`."""
+    parts = []
+    for i in range(len(shape.activations)):
+        layer = params[f"Dense_{i}"]
+        parts += [np.asarray(layer[name]) for name in ("bias", "kernel")[not shape.bias :]]
+    return np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
+
+
+def unpack(shape: Shape, flat: np.ndarray) -> dict:
+    """`[parameters, nets]` as a Flax tree: the inverse of `pack`."""
+    params: dict[str, dict[str, np.ndarray]] = {}
+    place = 0
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(shape.sizes)):
+        layer = params[f"Dense_{i}"] = {}
+        for name, rows in (("bias", 1), ("kernel", inputs))[not shape.bias :]:
+            layer[name] = flat[place : place + rows * outputs].reshape(rows, outputs, -1)
+            place += rows * outputs
+    return params
+
+
+def per_net(
+    dtype: Any, learning_rate: Any, weight_decay: Any = 0.0, clip: Any = np.inf, clip_value: Any = np.inf
+) -> np.ndarray:
+    """What differs from net to net, each `[nets]` or one number for all, as `[vectors, 4, lanes]`.
+
+    A net whose learning rate is 0 is stopped: its parameters stay as they are, and its moments mean nothing any more.
+    """
+    return to_vectors(np.stack(np.broadcast_arrays(learning_rate, weight_decay, clip, clip_value)).astype(dtype))
+
+
+# ---- training and using nets
+
+
+def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment: Segment, nets: np.ndarray) -> None:
+    """Train every net through the steps of a segment; the state changes in place.
+
+    Args:
+        shape: of every net.
+        rule: of every net.
+        state: contiguous arrays of one type, float32 or float64, that can be written.
+        examples: of the same type; read-only arrays will do.
+        segment: the steps.
+        nets: `[vectors, 4, lanes]` as `per_net` makes it.
+
+    Raises:
+        ArithjaxError: when shapes do not fit each other, or a row names no example.
+    """
+    _check(shape, state, examples, segment, nets)
+    dtype = state.params.dtype
+    kernel, members = _compiling().kernel, _compiling().functions
+    table, _memory = kernel.workspace(shape.sizes, shape.bias, dtype.type(1))
+    start, rows, rates = segment
+    numbers = np.array([rule.beta1, rule.beta2, rule.momentum, rule.epsilon], dtype)
+    betas = np.stack([numbers[:2], 1 - numbers[:2]], axis=1).ravel()
+    corrections = np.stack([_corrections(float(beta), start, len(rows)) for beta in numbers[:2]], axis=1)
+    used = np.stack([nets[:, 0] > 0, nets[:, 2] < np.inf, nets[:, 3] < np.inf], axis=1).any(-1)
+    _compiling().compiled("advance", dtype)(
+        *_setting(shape),
+        table,
+        list(members.LOSSES).index(rule.loss),
+        list(members.OPTIMIZERS).index(rule.optimizer),
+        *state,
+        *examples,
+        rows,
+        np.asarray(rates, dtype),
+        corrections.astype(dtype),
+        (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1])),
+        np.insert(nets, 1 if rule.decoupled else 2, 0, axis=1),  # weight decay where the optimiser takes none
+        used,
+    )
+
+
+def gradient(shape: Shape, loss: str, params: np.ndarray, x: np.ndarray, t: np.ndarray) -> np.ndarray:
+    """The gradient of every net's mean loss over its examples, `[vectors, parameters, lanes]`."""
+    dtype, examples = params.dtype, x.shape[1]
+    state = State.starting(params)._replace(params=params.copy())
+    # without momentum, what gradient descent keeps after a step is the gradient of that step
+    rule = Rule("sgd", loss, momentum=0.0)
+    segment = Segment(0, np.arange(examples, dtype=np.int32)[None], np.ones(1))
+    advance(shape, rule, state, Examples(x, t), segment, per_net(dtype, np.ones(len(params) * lanes(dtype))))
+    return state.first
+
+
+def predict(shape: Shape, params: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Outputs of every net, `[vectors, points, lanes]`, at its points `x [vectors, points, inputs, lanes]`."""
+    return hidden(shape, params, x, len(shape.activations))[:, :, 0]
+
+
+def hidden(shape: Shape, params: np.ndarray, x: np.ndarray, layers: int) -> np.ndarray:
+    """Values after the first `layers` layers, at least 1: `[vectors, points, units, lanes]`."""
+    part = Shape(shape.sizes[: layers + 1], shape.activations[:layers], shape.bias)
+    y = aligned((*x.shape[:2], part.sizes[-1], x.shape[-1]), params.dtype)
+    params = np.ascontiguousarray(params[:, : part.parameters])
+    table, _memory = _compiling().kernel.workspace(part.sizes, part.bias, params.dtype.type(1))
+    _compiling().compiled("predict", params.dtype)(*_setting(part), table, params, x, y, params.dtype.type(0))
+    return y
+
+
+def _check(shape: Shape, state: State, examples: Examples, segment: Segment, nets: np.ndarray) -> None:
+    """Refuse arrays that do not fit: the kernel reads memory by address, and would read that of others."""
+    vectors, count = examples.t.shape[:2]
+    width = lanes(state.params.dtype)
+    per_vector = {(shape.parameters, width): state, (count, shape.sizes[0], width): [examples.x]}
+    per_vector |= {(count, width): [examples.t], (4, width): [nets]}
+    for expected, arrays in per_vector.items():
+        for array in arrays:
+            if array.shape != (vectors, *expected):
+                raise ArithjaxError(f"the fused engine needs an array {(vectors, *expected)}, not {array.shape}.")
+    rows, rates = segment.rows, segment.rates
+    if len(rows) != len(rates) or (rows.size and not 0 <= rows.min() <= rows.max() < count):
+        raise ArithjaxError(f"the fused engine needs a rate for each of {len(rows)} steps, and rows below {count}.")
+
+
+def _setting(shape: Shape) -> tuple[np.ndarray, np.ndarray, bool]:
+    members = _compiling().functions
+    codes = {name: code for code, name in enumerate(members.ACTIVATIONS)} | {"linear": members.LINEAR}
+    return np.array(shape.sizes), np.array([codes[name] for name in shape.activations]), shape.bias
+
+
+def _corrections(beta: float, start: int, steps: int) -> np.ndarray:
+    """1 / (1 - beta^t) for t of `start` + 1 and so on, by products: `**` calls a library that differs by machine."""
+    return 1 / (1 - np.multiply.accumulate(np.full(start + steps, beta)))[start:]
