@@ -25,12 +25,11 @@ import numpy as np
 import optax
 
 from arithjax.environment import cores, devices_and_workers
-from arithjax.models.mlp import count_parameters
+from arithjax.models.mlp import count_parameters, layer_activations
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 from arithjax.task.examples import order
 from arithjax.training.planning import plan
-from arithjax.training.specs import layer_activations
 from arithjax.training.tile import NetId, Tile
 from arithjax.training.trainer import Trainer
 

@@ -191,3 +191,9 @@ class MLPModel(Model):
         widths = (width,) * len(setup.widths) if width else setup.widths
         branchless = not self.layout(setup).lanes and not width
         return MLP((*widths, 1), activations, setup.bias, bool(width), branchless)
+
+
+def layer_activations(setup: Setup) -> tuple[str, ...]:
+    """The activation of every layer, the output last."""
+    hidden = setup.activation
+    return (*((hidden,) * len(setup.widths) if isinstance(hidden, str) else hidden), setup.output_activation)

@@ -204,4 +204,6 @@ PRODUCT = Layout("product", lanes=False)
 """Matrix products, a net at a time."""
 LIFTED = Layout("lifted", lanes=False)
 """A user's own module, a net at a time."""
-LAYOUTS = {layout.name: layout for layout in (LANES, PRODUCT, LIFTED)}
+FUSED = Layout("fused", lanes=True)
+"""Dense nets in the CPU's own kernel."""
+LAYOUTS = {layout.name: layout for layout in (LANES, PRODUCT, LIFTED, FUSED)}

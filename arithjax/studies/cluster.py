@@ -23,6 +23,7 @@ import pyarrow as pa
 
 from arithjax import environment
 from arithjax.errors import ArithjaxError
+from arithjax.models.network import LAYOUTS
 from arithjax.setup import Setup
 from arithjax.studies import identity
 from arithjax.studies.files import study_of
@@ -239,6 +240,7 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
         "tiles": [
             {
                 "places": tile.places,
+                "layout": tile.specs.train.layout.name,
                 "width": tile.width,
                 "branches": tuple(tile.branches),
                 "name": tile.name,
@@ -259,7 +261,7 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
     for one in job["tiles"]:
         nets = tuple(NetId(trial, seed, setups[place]) for trial, seed, place in one["nets"])
         branches = Branches(*one["branches"])
-        specs = specs_of(nets[0].setup, branches, one["width"], one["places"])
+        specs = specs_of(nets[0].setup, branches, one["width"], one["places"], LAYOUTS[one["layout"]])
         tile = Tile(specs, branches, nets)
         if tile.name != one["name"]:
             raise ArithjaxError(f"a worker would train in {tile.name}, and not in {one['name']}; update its arithjax.")

@@ -12,6 +12,7 @@ import jax
 
 from arithjax.errors import ArithjaxError
 from arithjax.models.mlp import bucket, count_parameters
+from arithjax.models.network import FUSED, LANES, Layout
 from arithjax.training.specs import Branches, Specs, TrainSpec
 from arithjax.training.tile import FEWEST_LANES, Tile
 
@@ -21,15 +22,15 @@ PRODUCT_NETS = 8
 """Most nets of a program of matrix products."""
 STEP_SECONDS = 2e-5
 """Fixed time of a step."""
-LANES_FLOPS, PRODUCT_FLOPS = 12e9, 25e9
-"""Floating-point operations a second, of multiply-sums and of matrix products."""
+LANES_FLOPS, PRODUCT_FLOPS, FUSED_FLOPS = 12e9, 25e9, 50e9
+"""Floating-point operations a second, of multiply-sums, of matrix products and of the fused kernel."""
 UNKNOWN_STEP_SECONDS = 1e-3
 """Time of a step of a network of which nothing is known."""
 
 
-def compile_seconds(branches: Branches) -> float:
-    """Expected seconds to compile a program that chooses from these activations."""
-    return 2.5 + 0.1 * sum(map(len, branches.layers))
+def compile_seconds(branches: Branches, layout: Layout = LANES) -> float:
+    """Expected seconds to compile a program that chooses from these activations; the fused engine compiles none."""
+    return 0.0 if layout is FUSED else 2.5 + 0.1 * sum(map(len, branches.layers))
 
 
 def step_seconds(spec: TrainSpec) -> float:
@@ -37,6 +38,8 @@ def step_seconds(spec: TrainSpec) -> float:
     if not spec.network.features:
         return UNKNOWN_STEP_SECONDS
     flops = spec.network.flops * spec.batch * count_parameters((spec.inputs, *spec.network.features))
+    if spec.layout is FUSED:
+        return max(spec.nets, FEWEST_LANES) * flops / FUSED_FLOPS
     rate, fewest = (LANES_FLOPS, FEWEST_LANES) if spec.layout.lanes else (PRODUCT_FLOPS, PRODUCT_NETS)
     return STEP_SECONDS + max(spec.nets, fewest) * flops / rate
 

@@ -19,6 +19,7 @@ from arithjax.tables.schema import GRADES, SUCCESS, YARDSTICKS
 from arithjax.task.points import Points, Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference, metrics
+from arithjax.training.engines.engine import engine_of
 from arithjax.training.initial import parameter_shapes
 from arithjax.training.tile import NetId, PerNet, Shared, Tile, per_net_arrays, shared_arrays
 
@@ -30,11 +31,10 @@ class Judge:
     """
 
     def __init__(self, tile: Tile, fits: tuple[Fitted, Fitted], shared: Shared, per_net: PerNet):
-        spec, network = tile.specs.train.evaluation, tile.specs.train.network
-        if spec.layout.lanes:  # in a network of its own sizes, so that a net's errors do not depend on its program
-            network = network.judged_as(tile.setup.widths)
-        self.resized = network is not spec.network
-        self.spec, self.view = replace(spec, network=network), tile.specs.data.view
+        spec = tile.specs.train
+        self.engine = engine_of(spec.layout)
+        self.spec, self.view = self.engine.evaluation(spec, tile.setup.widths), tile.specs.data.view
+        self.resized = self.spec.network is not spec.network
         self.task = Task.of(tile.setup)
         self.fits, self.shared, self.per_net = fits, shared, per_net
         self.known: dict[int, tuple[Points, metrics.Block, jax.Array]] = {}
@@ -79,7 +79,7 @@ class Judge:
         return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
 
     def _sums(self, params: Any, blocks: metrics.Block, inputs: jax.Array) -> metrics.Sums:
-        y = inference.predict(self.spec, params, inputs, self.shared, self.per_net)
+        y = self.engine.predict(self.spec, params, inputs, self.shared, self.per_net)
         return inference.errors(self.view, y, self.fits[1], blocks, self.shared.target_transform)
 
 

@@ -32,7 +32,7 @@ def forecast(tiles: Sequence[Tile]) -> pd.DataFrame:
             "runs": len(members),
             "nets": sum(len(tile.nets) for tile in members),
             "padding": _padding(members),
-            "compile_seconds": compile_seconds(branches),
+            "compile_seconds": compile_seconds(branches, spec.layout),
             "train_seconds": sum(map(seconds, members)),
             "choices": _names(branches),
         }

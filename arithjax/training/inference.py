@@ -6,13 +6,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training import metrics
 from arithjax.training.compiled import compiled
 from arithjax.training.specs import EvalSpec, ViewSpec
-from arithjax.training.tile import PerNet, Shared, Tile, architecture_of, per_net_arrays, shared_arrays
+from arithjax.training.tile import PerNet, Shared, architecture_of
 
 
 @compiled()
@@ -70,24 +69,3 @@ def _applied(spec: ViewSpec, transform: jax.Array, method: Any, values: jax.Arra
     row = Fitted(fit.shift[None], fit.scale[None])
     branches = [lambda v, row, member=member: method(member, v, row) for member in spec.transforms]
     return jax.lax.switch(transform, branches, values, row)
-
-
-def answer(
-    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array | np.ndarray, shared: Shared, per_net: PerNet
-) -> jax.Array:
-    """Predictions `[points, nets]` of every net for arguments `x [points, arity]`, both in original units."""
-    view = tile.specs.data.view
-    inputs = transformed(view, x[None], fits[0], shared.input_transform)
-    y = predict(tile.specs.train.evaluation, params, inputs, shared, per_net)
-    return original(view, y, fits[1], shared.target_transform)[0]
-
-
-def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.ndarray) -> np.ndarray:
-    """Predictions `[points]` of one net, in its tile's program.
-
-    params, fits: the net's own arrays, without an axis for the net. x: `[points, arity]`.
-    """
-    with tile.arithmetic:
-        all_params = tile.specs.train.layout.repeat(params, tile.places)
-        all_fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * tile.places, -1), fits)
-        return np.asarray(answer(tile, all_params, all_fits, x, shared_arrays(tile), per_net_arrays(tile)))[:, 0]

@@ -80,9 +80,8 @@ def _deepened(architecture: Architecture, depth: int) -> Architecture:
     return Architecture(jnp.asarray(filled), jnp.zeros(depth, jnp.int32), architecture.scaling)
 
 
-def initial_state(spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
-    """Initial parameters, and zero-initialised optimiser state, large enough for any of the spec's optimisers."""
-    params = initial_params(spec.evaluation, root, shared, per_net)
+def resting(spec: TrainSpec, params: Any, shared: Shared) -> State:
+    """Parameters with zero-initialised optimiser state, large enough for any of the spec's optimisers."""
     count = max(slots(optimizer, shared.numbers, params) for optimizer in spec.optimizers)
     # numpy's zeros, since jax would compile a program for each shape
     return State(params, (jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, p.dtype)), params),) * count)

@@ -11,11 +11,10 @@ from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from arithjax.models import model_of
 from arithjax.models.mlp import bucket
 from arithjax.setup import FIELDS, Setup
 from arithjax.training.cost import fitting, memory_of_each, places, seconds
-from arithjax.training.sharing import blank, padded_widths
+from arithjax.training.sharing import blank, padded_widths, shares
 from arithjax.training.specs import Branches, Specs, specs_of
 from arithjax.training.tile import NetId, Tile
 
@@ -48,7 +47,7 @@ def _once(function: Callable[[Setup], Any]) -> Callable[[Setup], Any]:
 
 def _pool(setup: Setup) -> Hashable:
     """What setups have to agree in before they can share a program."""
-    if model_of(setup).pads:
+    if shares(setup):
         return blank(setup, 1)
     exact = specs_of(setup, Branches.of([setup])._replace(ops=()))
     return exact._replace(data=replace(exact.data, op=None)) if setup.fresh else exact
@@ -88,6 +87,6 @@ def _branches(setups: dict[int, Setup], widths: dict[int, int]) -> dict[int | No
 def _group(setup: Setup, branches: dict[int | None, Branches], width: int | None) -> tuple[Specs, Branches, Hashable]:
     """What the setups of a tile agree in: specs, branches, and all fields but those that differ from net to net."""
     chosen_from = branches[width] if width else Branches.of([setup])._replace(ops=branches[None].ops)
-    sizes = bucket(max(setup.widths)) if model_of(setup).pads else setup.widths
+    sizes = bucket(max(setup.widths)) if shares(setup) else setup.widths
     fields = sizes, *(getattr(setup, name) for name in AGREED)
     return specs_of(setup, chosen_from, width), chosen_from, fields

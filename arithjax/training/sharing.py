@@ -14,8 +14,10 @@ from collections.abc import Sequence
 
 from arithjax.models import model_of
 from arithjax.models.mlp import bucket
+from arithjax.models.network import FUSED
 from arithjax.setup import Setup
 from arithjax.training.cost import compile_seconds, places, step_seconds
+from arithjax.training.engines.choice import layout_of
 from arithjax.training.specs import Branches, Specs, specs_of
 
 SURE = 5
@@ -31,7 +33,7 @@ def padded_widths(pool: Sequence[tuple[Setup, int]]) -> dict[int, int]:
     pool: setups that may share a program, with their numbers of nets.
     """
     some_setup = pool[0][0]
-    if not model_of(some_setup).pads:
+    if not shares(some_setup):
         return {}
     together, alone = _by_bucket(pool)
     for width, specs, members in alone:
@@ -57,6 +59,11 @@ def _by_bucket(pool: Sequence[tuple[Setup, int]]) -> tuple[dict[int, Members], l
         if shared:
             together[width] = shared
     return together, alone
+
+
+def shares(setup: Setup) -> bool:
+    """Whether a setup's layers may be padded: dense ones in the compiled engine."""
+    return model_of(setup).pads and layout_of(setup) is not FUSED
 
 
 def blank(setup: Setup, width: int) -> Specs:

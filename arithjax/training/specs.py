@@ -14,13 +14,14 @@ from typing import NamedTuple
 import jax
 
 from arithjax.models import model_of
-from arithjax.models.mlp import bucket
-from arithjax.models.network import Layout, Network
+from arithjax.models.mlp import bucket, layer_activations
+from arithjax.models.network import FUSED, Layout, Network
 from arithjax.registry import ACTIVATIONS, DISTRIBUTIONS, LOSSES, OPERATIONS, OPTIMIZERS, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.distributions import Distribution
 from arithjax.task.operations import Operation
 from arithjax.task.transforms import Transform
+from arithjax.training.engines.choice import layout_of
 from arithjax.training.optimizers import Loss, Optimizer, decay_of
 
 BLOCK = 16
@@ -159,22 +160,16 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(names)))
 
 
-def layer_activations(setup: Setup) -> tuple[str, ...]:
-    """The activation of every layer, the output last."""
-    hidden = setup.activation
-    return (*((hidden,) * len(setup.widths) if isinstance(hidden, str) else hidden), setup.output_activation)
-
-
 def specs_of(
     setup: Setup, branches: Branches, width: int | None = None, nets: int = 1, layout: Layout | None = None
 ) -> Specs:
     """The specs of a setup's tile.
 
     branches: what the program chooses from. width: what hidden layers are padded to, if they are. nets: its places.
-    layout: other than the model's own.
+    layout: other than that which the engine's choice gives.
     """
     model, op = model_of(setup), OPERATIONS[setup.op]
-    layout, distribution = layout or model.layout(setup), DISTRIBUTIONS[setup.distribution]
+    layout, distribution = layout or layout_of(setup), DISTRIBUTIONS[setup.distribution]
     activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in branches.layers)
     transforms = tuple(TRANSFORMS.values())
     ops = tuple(OPERATIONS[name] for name in branches.ops)
@@ -207,7 +202,7 @@ def block_of(setup: Setup, layout: Layout, width: int | None) -> int:
     accelerators, and where there is no such divisor.
     """
     model = model_of(setup)
-    if model.stackable or jax.default_backend() != "cpu":
+    if model.stackable or layout is FUSED or jax.default_backend() != "cpu":
         return setup.batch
     width = bucket(width or max(setup.widths)) if model.pads else 2
     if layout.lanes:

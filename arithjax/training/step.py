@@ -98,6 +98,26 @@ def advance(
     return spec.layout.map(of_nets)(state, examples, keys, per_net)
 
 
+@compiled()
+def fresh_batches(
+    static: tuple[FreshSpec, tuple[int, int]],
+    steps: jax.Array,
+    root: jax.Array,
+    examples: Examples,
+    shared: Shared,
+    per_net: PerNet,
+) -> tuple[jax.Array, jax.Array]:
+    """The batches of many `steps [steps]`, transformed: `x [steps * batch, inputs, lanes]`, `t [steps * batch, lanes]`.
+
+    static: how they are drawn, and the shape `(batch, inputs)` of each.
+    """
+    spec, shape = static
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
+    batches = jax.lax.map(lambda step: _fresh_batch(spec, keys, step, shape, examples, shared), steps)
+    x, t = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), batches)
+    return x, t
+
+
 def _fresh_batch(
     spec: FreshSpec, keys: jax.Array, step: jax.Array, shape: tuple[int, int], examples: Examples, shared: Shared
 ) -> tuple[jax.Array, jax.Array]:

@@ -16,12 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from arithjax.models.initializers import Scaling
+from arithjax.models.mlp import layer_activations
 from arithjax.models.network import LAYOUTS, Architecture
 from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.examples import Range
 from arithjax.training.optimizers import Numbers, decay_of, default, numbers_of
-from arithjax.training.specs import Branches, Specs, layer_activations, specs_of
+from arithjax.training.specs import Branches, Specs, specs_of
 
 FEWEST_LANES = 16
 """Fewest nets of a program of lanes, a vector of the widest processors: programs of fewer round differently."""

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from arithjax.task.transforms import Fitted
-from arithjax.training import inference
-from arithjax.training.initial import initial_params, initial_state, prepare
-from arithjax.training.step import advance, segment_of
+from arithjax.training.engines.answers import answer
+from arithjax.training.engines.engine import engine_of
+from arithjax.training.initial import initial_params, prepare
+from arithjax.training.step import segment_of
 from arithjax.training.tile import Tile, per_net_arrays, shared_arrays
 
 
@@ -28,8 +29,10 @@ class Trainer:
         self.longest = longest or int(max(np.diff([0, *tile.setup.evaluation_steps])))
         with tile.arithmetic:
             self.root, self.shared, self.per_net = jnp.uint32(root), shared_arrays(tile), per_net_arrays(tile)
-            self.state = initial_state(tile.specs.train, self.root, self.shared, self.per_net)
+            self.engine = engine_of(tile.specs.train.layout)
+            self.state = self.engine.initial(tile.specs.train, self.root, self.shared, self.per_net)
             self.examples = prepare(tile.specs.data, self.root, self.shared, self.per_net)
+            self.prepared = self.engine.prepared(tile.specs.train, self.examples)
 
     @property
     def fits(self) -> tuple[Fitted, Fitted]:
@@ -43,14 +46,14 @@ class Trainer:
             while self.step < step:
                 stop = min(step, self.step + self.longest)
                 segment = segment_of(spec, self.step, stop, self.longest, self.shared.pace)
-                given = self.examples, segment, self.root, self.shared, self.per_net
-                self.state, self.step = advance(spec, self.state, *given), stop
+                given = self.prepared, segment, self.root, self.shared, self.per_net
+                self.state, self.step = self.engine.advance(spec, self.state, *given), stop
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Predictions `[points, nets]` for arguments `x [points, arity]`, both in original units."""
         with self.tile.arithmetic:
             given = self.fits, x, self.shared, self.per_net
-            return np.asarray(inference.answer(self.tile, self.state.params, *given))
+            return np.asarray(answer(self.tile, self.state.params, *given))
 
     def freeze(self, nets: np.ndarray) -> None:
         """Let the chosen `nets`, booleans `[nets]`, stay as they are: at rate 0, whatever their neighbours do."""

@@ -1,0 +1,36 @@
+"""Answers: predictions of nets in original units, by the engine of their tile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from arithjax.task.transforms import Fitted
+from arithjax.training import inference
+from arithjax.training.engines.engine import engine_of
+from arithjax.training.tile import PerNet, Shared, Tile, per_net_arrays, shared_arrays
+
+
+def answer(
+    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array | np.ndarray, shared: Shared, per_net: PerNet
+) -> jax.Array:
+    """Predictions `[points, nets]` of every net for arguments `x [points, arity]`, both in original units."""
+    view = tile.specs.data.view
+    inputs = inference.transformed(view, x[None], fits[0], shared.input_transform)
+    spec = tile.specs.train
+    y = engine_of(spec.layout).predict(spec.evaluation, params, inputs, shared, per_net)
+    return inference.original(view, y, fits[1], shared.target_transform)[0]
+
+
+def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.ndarray) -> np.ndarray:
+    """Predictions `[points]` of one net, in its tile's program.
+
+    params, fits: the net's own arrays, without an axis for the net. x: `[points, arity]`.
+    """
+    with tile.arithmetic:
+        all_params = tile.specs.train.layout.repeat(params, tile.places)
+        all_fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * tile.places, -1), fits)
+        return np.asarray(answer(tile, all_params, all_fits, x, shared_arrays(tile), per_net_arrays(tile)))[:, 0]

@@ -1,0 +1,54 @@
+"""Which engine trains a setup: the fused one where it can, unless another is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from arithjax.errors import ArithjaxError, nearest
+from arithjax.models import model_of
+from arithjax.models.mlp import layer_activations
+from arithjax.models.network import FUSED, Layout
+from arithjax.registry import ACTIVATIONS, LOSSES, OPTIMIZERS
+from arithjax.setup import Setup
+from arithjax.training.engines import fused
+
+ENGINES = ("fused", "compiled")
+
+_chosen: list[str] = ["fused"]
+
+
+def use(engine: str) -> None:
+    """Train with this engine from now on: `fused`, which leaves what it has not to the other one, or `compiled`.
+
+    Raises:
+        ArithjaxError: there is no such engine.
+    """
+    if engine not in ENGINES:
+        raise ArithjaxError(f"unknown engine '{engine}'{nearest(engine, ENGINES)} There are {', '.join(ENGINES)}.")
+    _chosen[0] = engine
+
+
+def layout_of(setup: Setup) -> Layout:
+    """The layout, and with it the engine, of a setup's nets."""
+    model = model_of(setup)
+    return FUSED if model.pads and _chosen[0] == "fused" and suits(setup) else model.layout(setup)
+
+
+def suits(setup: Setup) -> bool:
+    """Whether the kernel has all that a setup of dense layers names, and can run here."""
+    if jax.default_backend() != "cpu" or not fused.available():
+        return False
+    names = layer_activations(setup)
+    shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
+    members = [*(ACTIVATIONS[name] for name in names), OPTIMIZERS[setup.optimizer], LOSSES[setup.loss]]
+    return fused.covers(shape, fused.Rule(setup.optimizer, setup.loss)) and all(map(_built_in, members))
+
+
+def _built_in(member: Any) -> bool:
+    """Whether a member of a registry came with arithjax, and is not a user's under a name of ours."""
+    return member in _ORIGINAL
+
+
+_ORIGINAL = [member for registry in (ACTIVATIONS, OPTIMIZERS, LOSSES) for member in registry.values()]

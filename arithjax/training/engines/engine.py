@@ -1,0 +1,49 @@
+"""The contract of engines, and which engine a tile has."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import jax
+
+from arithjax.models.network import FUSED, Layout
+from arithjax.task.examples import Examples
+from arithjax.training.engines.dense import Dense
+from arithjax.training.engines.xla import XLA
+from arithjax.training.initial import State
+from arithjax.training.specs import EvalSpec, TrainSpec
+from arithjax.training.step import Segment
+from arithjax.training.tile import PerNet, Shared
+
+
+class Engine(Protocol):
+    """Trains and evaluates the nets of a tile. Arrays are those of `Trainer`; parameters have the spec's layout."""
+
+    def initial(self, spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
+        """Initial parameters, and an optimiser that has made no step."""
+
+    def prepared(self, spec: TrainSpec, examples: Examples) -> Any:
+        """The examples as `advance` reads them, made once for a training."""
+
+    def advance(
+        self,
+        spec: TrainSpec,
+        state: State,
+        examples: Any,
+        segment: Segment,
+        root: jax.Array,
+        shared: Shared,
+        per_net: PerNet,
+    ) -> State:
+        """Every net trained through the steps of a segment; `examples` as `prepared` gives them."""
+
+    def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
+        """The spec in which nets with these hidden widths are evaluated."""
+
+    def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> Any:
+        """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, arity, nets]`."""
+
+
+def engine_of(layout: Layout) -> Engine:
+    """The engine of tiles with this layout."""
+    return Dense() if layout is FUSED else XLA()

@@ -1,0 +1,48 @@
+"""The compiled engine: Flax networks and optax under `jit`, for every model, on any device."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import jax
+
+from arithjax.task.examples import Examples
+from arithjax.training import inference, step
+from arithjax.training.initial import State, initial_params, resting
+from arithjax.training.specs import EvalSpec, TrainSpec
+from arithjax.training.tile import PerNet, Shared
+
+
+class XLA:
+    """Programs that XLA compiles for each spec (`arithjax.training.step`, `arithjax.training.inference`)."""
+
+    def initial(self, spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
+        """Initial parameters, and zero-initialised optimiser state, large enough for any of the spec's optimisers."""
+        return resting(spec, initial_params(spec.evaluation, root, shared, per_net), shared)
+
+    def prepared(self, spec: TrainSpec, examples: Examples) -> Examples:
+        """The examples as they are."""
+        return examples
+
+    def advance(
+        self,
+        spec: TrainSpec,
+        state: State,
+        examples: Examples,
+        segment: step.Segment,
+        root: jax.Array,
+        shared: Shared,
+        per_net: PerNet,
+    ) -> State:
+        """One call of a compiled program."""
+        return step.advance(spec, state, examples, segment, root, shared, per_net)
+
+    def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
+        """Lanes are evaluated in a network of sizes of its own, so that errors do not depend on the program."""
+        network = spec.network.judged_as(widths) if spec.layout.lanes else spec.network
+        return replace(spec.evaluation, network=network)
+
+    def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
+        """One call of a compiled program."""
+        return inference.predict(spec, params, inputs, shared, per_net)
