@@ -105,6 +105,8 @@ def obstacle() -> str | None:
         compiling = _compiling()
     except ImportError as error:
         return f"numba cannot be imported ({error})"
+    if compiling.vectors.config.DISABLE_JIT:
+        return "NUMBA_DISABLE_JIT is set"
     return None if compiling.vectors.FUSES else "the processor has no fused multiply-add"
 
 
