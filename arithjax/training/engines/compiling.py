@@ -29,7 +29,8 @@ def cache_folder() -> Path:
     digest = hashlib.sha256(" ".join(sorted(vectors.FEATURES)).encode())
     for module in (vectors, functions, loops, kernel):
         digest.update(Path(module.__file__ or "").read_bytes())
-    chosen = vectors.config.CACHE_DIR or os.environ.get("JAX_COMPILATION_CACHE_DIR")
+    jax = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
+    chosen = vectors.config.CACHE_DIR or ("" if "://" in jax else jax)  # jax's may be in a cloud
     home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(chosen or Path(home) / "arithjax") / f"kernel-{digest.hexdigest()[:12]}"
 

@@ -28,7 +28,12 @@ COMPILING = "arithjax.training.engines.compiling"
 
 @dataclass(frozen=True)
 class Shape:
-    """A dense net: layer sizes from the inputs to the output, the name of each layer's activation, biases or none."""
+    """A dense net.
+
+    sizes: of its layers, from the inputs to the one output.
+    activations: names, one for each layer after the inputs.
+    bias: whether layers have one.
+    """
 
     sizes: tuple[int, ...]
     activations: tuple[str, ...]
@@ -100,6 +105,8 @@ def obstacle() -> str | None:
         compiling = _compiling()
     except ImportError as error:
         return f"numba cannot be imported ({error})"
+    if compiling.vectors.config.DISABLE_JIT:
+        return "NUMBA_DISABLE_JIT is set"
     return None if compiling.vectors.FUSES else "the processor has no fused multiply-add"
 
 
@@ -217,7 +224,7 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
         list(members.OPTIMIZERS).index(rule.optimizer),
         *state,
         *examples,
-        rows,
+        np.ascontiguousarray(rows, np.int32),
         np.asarray(rates, dtype),
         corrections.astype(dtype),
         (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1])),
@@ -245,6 +252,7 @@ def predict(shape: Shape, params: np.ndarray, x: np.ndarray) -> np.ndarray:
 def hidden(shape: Shape, params: np.ndarray, x: np.ndarray, layers: int) -> np.ndarray:
     """Values after the first `layers` layers, at least 1: `[vectors, points, units, lanes]`."""
     part = Shape(shape.sizes[: layers + 1], shape.activations[:layers], shape.bias)
+    _fit(len(x), lanes(params.dtype), [(params, shape.parameters), (x, x.shape[1], shape.sizes[0])])
     y = aligned((*x.shape[:2], part.sizes[-1], x.shape[-1]), params.dtype)
     params = np.ascontiguousarray(params[:, : part.parameters])
     table, _memory = _compiling().kernel.workspace(part.sizes, part.bias, params.dtype.type(1))
@@ -255,16 +263,20 @@ def hidden(shape: Shape, params: np.ndarray, x: np.ndarray, layers: int) -> np.n
 def _check(shape: Shape, state: State, examples: Examples, segment: Segment, nets: np.ndarray) -> None:
     """Refuse arrays that do not fit: the kernel reads memory by address, and would read that of others."""
     vectors, count = examples.t.shape[:2]
-    width = lanes(state.params.dtype)
-    per_vector = {(shape.parameters, width): state, (count, shape.sizes[0], width): [examples.x]}
-    per_vector |= {(count, width): [examples.t], (4, width): [nets]}
-    for expected, arrays in per_vector.items():
-        for array in arrays:
-            if array.shape != (vectors, *expected):
-                raise ArithjaxError(f"the fused engine needs an array {(vectors, *expected)}, not {array.shape}.")
+    given: list[tuple] = [(array, shape.parameters) for array in state]
+    given += [(examples.x, count, shape.sizes[0]), (examples.t, count), (nets, 4)]
+    _fit(vectors, lanes(state.params.dtype), given)
     rows, rates = segment.rows, segment.rates
     if len(rows) != len(rates) or (rows.size and not 0 <= rows.min() <= rows.max() < count):
         raise ArithjaxError(f"the fused engine needs a rate for each of {len(rows)} steps, and rows below {count}.")
+
+
+def _fit(vectors: int, width: int, given: list[tuple]) -> None:
+    """Refuse an array that is not `[vectors, ..., width]`, each given with what should stand for the dots."""
+    for array, *expected in given:
+        if array.shape != (vectors, *expected, width):
+            wanted = (vectors, *expected, width)
+            raise ArithjaxError(f"the fused engine needs an array of shape {wanted}, not {array.shape}.")
 
 
 def _setting(shape: Shape) -> tuple[np.ndarray, np.ndarray, bool]:

@@ -66,15 +66,23 @@ def workspace(sizes: tuple[int, ...], bias: bool, one: np.floating) -> tuple[np.
     return table, memory
 
 
+@inlined
+def part(left: int, most: int) -> int:
+    """How many of the rows or columns that are left a tile takes: as many as fit, and the last two parts alike."""
+    if left <= most:
+        return left
+    return most if left >= 2 * most else (left + 1) >> 1
+
+
 @jit
 def product(rows: int, columns: int, depth: int, a: Matrix, b: Matrix, c: Matrix, start: Matrix, kind: Any) -> None:
-    """`c = start + a @ b`, matrices as for `tile`, in register tiles of nearly equal sizes."""
+    """`c = start + a @ b`, matrices as for `tile`, in register tiles."""
     j = 0
     while j < columns:
-        n = -(-(columns - j) // -(-(columns - j) // COLUMNS))
+        n = part(columns - j, COLUMNS)
         i = 0
         while i < rows:
-            m = -(-(rows - i) // -(-(rows - i) // ROWS))
+            m = part(rows - i, ROWS)
             tile(
                 m,
                 n,
