@@ -68,6 +68,13 @@ OWN_MEMBERS = click.option("--study", "source", help="The study, if it brings op
 PORTRAITS = click.option(
     "--portraits", type=int, default=4, show_default=True, help="Nets to train again for the report; 0 for none."
 )
+ENGINE = click.option(
+    "--engine",
+    type=click.Choice(["fused", "compiled"]),
+    default="fused",
+    show_default=True,
+    help="What trains dense nets: the CPU's kernel where it can, or XLA; the column program records it.",
+)
 
 
 @arithjax.command(body="run:run")
@@ -78,6 +85,7 @@ PORTRAITS = click.option(
 @click.option("--steps", type=int, help="Optimiser steps, instead of the study's number.")
 @click.option("--cluster", help="Train on a Dask cluster: a scheduler's address, or local:N for N processes here.")
 @click.option("--plan", is_flag=True, help="Show the programs and the seconds they may take here; train nothing.")
+@ENGINE
 @PORTRAITS
 def run() -> None:
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
@@ -106,6 +114,7 @@ def report() -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the best net to this file.")
 @click.option("--curve/--no-curve", default=True, help="Show how its best net learnt.  [default: curve]")
+@ENGINE
 def fit() -> None:
     """Train one setup on OP, and show what its best net answers."""
 

@@ -13,9 +13,10 @@ from arithjax.setup import FIELDS, make
 from arithjax.studies.files import find_study
 from arithjax.tables import loading
 from arithjax.terminal import curve_chart
+from arithjax.training.engines import choice
 
 
-def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options: Any) -> None:
+def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: str, **options: Any) -> None:
     """Train one setup on an operation, and show what its best net answers.
 
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
@@ -25,6 +26,7 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, **options
         for name, value in options.items()
         if value is not None
     }
+    choice.use(engine)
     best = nets.fit(make(op=op, **given), seeds, seed)
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))

@@ -21,6 +21,7 @@ from arithjax.tables import loading, objectives, statistics
 from arithjax.tables.store import Store
 from arithjax.terminal import TerminalProgress
 from arithjax.training import forecast, planning
+from arithjax.training.engines import choice
 
 
 def run(
@@ -31,9 +32,11 @@ def run(
     steps: int | None,
     cluster: str | None,
     plan: bool,
+    engine: str,
     portraits: int,
 ) -> None:
     """Run the study of this name or in this file, or continue it; then show what it found."""
+    choice.use(engine)
     resolved = find_study(study)
     if plan:
         _show_plan(resolved, trials, seeds, steps)

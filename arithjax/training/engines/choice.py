@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from typing import Any
 
 import jax
@@ -38,12 +40,21 @@ def layout_of(setup: Setup) -> Layout:
 
 def suits(setup: Setup) -> bool:
     """Whether the kernel has all that a setup of dense layers names, and can run here."""
-    if jax.default_backend() != "cpu" or not fused.available():
+    if jax.default_backend() != "cpu" or _obstacle():
         return False
     names = layer_activations(setup)
     shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
     members = [*(ACTIVATIONS[name] for name in names), OPTIMIZERS[setup.optimizer], LOSSES[setup.loss]]
     return fused.covers(shape, fused.Rule(setup.optimizer, setup.loss)) and all(map(_built_in, members))
+
+
+@functools.cache
+def _obstacle() -> str | None:
+    """Why the kernel cannot run here, said once in a warning; None where it can."""
+    obstacle = fused.obstacle()
+    if obstacle:
+        warnings.warn(f"dense nets train in the compiled engine: {obstacle}.", stacklevel=2)
+    return obstacle
 
 
 def _built_in(member: Any) -> bool:
