@@ -1,5 +1,5 @@
 """What all tests share: programs are kept in a folder of their own (one for both processes of a run), ranks are never
-promoted silently, and registries are left as they were found."""
+promoted silently, types and shapes of arrays are checked at every call, and registries are left as they were found."""
 
 import os
 import tempfile
@@ -10,6 +10,11 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
 
 import jax
 import pytest
+from beartype import BeartypeConf, beartype
+from jaxtyping import install_import_hook
+
+typechecker = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int does for a float
+install_import_hook(("arithjax.task", "arithjax.models", "arithjax.training"), f"{__name__}.typechecker")
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
