@@ -62,11 +62,8 @@ class Dense(nn.Module):
         """Apply the layer. `fan_in` and `fan_out`, `[lanes]`, are the true widths: what lies beyond is padding."""
         _, inputs, lanes = x.shape
 
-        def draw(
-            key: Key[Array, ""],
-        ) -> Float[
-            Array, "inputs outputs lanes"
-        ]:  # nets are initialised one by one, each from its own key, in one lane
+        # nets are initialised one by one, each from its own key, in one lane
+        def draw(key: Key[Array, ""]) -> Float[Array, "inputs outputs lanes"]:
             one = initializers.kernel(key, (inputs, self.features), fan_in[0], fan_out[0], scaling)
             return jnp.broadcast_to(one[:, :, None], (inputs, self.features, lanes))
 
@@ -167,7 +164,7 @@ def _layer(i: int) -> str:
 
 
 def _resized(layer: dict, inputs: int, features: int) -> dict:
-    """A layer's `kernel [inputs, outputs, lanes]` and `bias [1, out, lanes]`, cut or filled up with zeros."""
+    """A layer's `kernel [inputs, outputs, lanes]` and `bias [1, outputs, lanes]`, cut or filled up with zeros."""
     sizes, resized = {"kernel": (inputs, features), "bias": (1, features)}, {}
     for name, p in layer.items():
         own = np.asarray(p)[: sizes[name][0], : sizes[name][1]]
