@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Num
 
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
@@ -72,7 +72,7 @@ class Operation:
                 f"{self.where}. Choose another interval."
             )
 
-    def results(self, x: Float[np.ndarray, "points arity"], precision: str = "float32") -> Float[np.ndarray, " points"]:
+    def results(self, x: Num[np.ndarray, "points arity"], precision: str = "float32") -> Float[np.ndarray, " points"]:
         """Exact results `[points]` of arguments `x [points, arity]`, rounded to a precision, `float32` or `float64`."""
         with jax.enable_x64(precision == "float64"):
             return np.asarray(self(jnp.asarray(x, float)), precision)

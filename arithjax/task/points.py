@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from scipy.stats import qmc
 
 from arithjax.registry import DISTRIBUTIONS, OPERATIONS
@@ -135,7 +135,7 @@ def points(
 
 
 def evaluate(
-    op: Operation, x: Float[np.ndarray, "points arity"], precision: str = "float32"
+    op: Operation, x: Num[np.ndarray, "points arity"], precision: str = "float32"
 ) -> Float[np.ndarray, " points"]:
     """Exact results `[points]` of arguments `[points, arity]`, rounded to a precision."""
     return op.results(x, precision)

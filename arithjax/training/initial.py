@@ -100,7 +100,8 @@ def initial_state(spec: TrainSpec, root: UInt32[Array, ""], shared: Shared, per_
 def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tuple[int, ...]]:
     """The shapes of one net's parameters, in the order of their leaves; nothing is drawn."""
     architecture = architecture_of(shared, per_net)
-    params = jax.eval_shape(lambda: spec.network.initial(jax.random.key(0), spec.inputs, architecture))
+    of_one = architecture._replace(widths=architecture.widths[:, :1])
+    params = jax.eval_shape(lambda: spec.network.initial(jax.random.key(0), spec.inputs, of_one))
     return [leaf.shape for leaf in jax.tree.leaves(params)]
 
 
