@@ -13,6 +13,8 @@ jax.jit(lambda x: x + 1)(jnp.ones(3))  # something is compiled before
 hits = []
 jax.monitoring.register_event_listener(lambda name, **_: hits.append(name) if name.endswith("/cache_hits") else None)
 import arithjax as aj
+from arithjax.training.engines import choice
+choice.use("compiled")
 table = aj.train([aj.Setup(high=10, widths=(2,), examples=64, tests=16, batch=16, steps=5)], seeds=2)
 print(len(hits), table.mse.sum().hex())
 """

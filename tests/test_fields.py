@@ -14,6 +14,8 @@ from arithjax.training.optimizers import Numbers
 from arithjax.training.planning import plan
 from arithjax.training.tile import NetId
 
+pytestmark = pytest.mark.usefixtures("compiled_engine")
+
 KINDS = {
     "name": str,
     "names": (str, tuple),

@@ -28,6 +28,7 @@ from arithjax.training.tile import NetId, Tile, named_tile
 from arithjax.training.trainer import Trainer
 
 ROOT = 7
+pytestmark = pytest.mark.usefixtures("compiled_engine")
 TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 16, "steps": 20, "evaluate_every": 10}
 
 
