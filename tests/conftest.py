@@ -1,5 +1,5 @@
 """What all tests share: programs are kept in a folder of their own (one for both processes of a run), ranks are never
-promoted silently, and registries are left as they were found."""
+promoted silently, types and shapes of arrays are checked at every call, and registries are left as they were found."""
 
 import os
 import tempfile
@@ -11,12 +11,27 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
 
 import jax
 import pytest
+from beartype import BeartypeConf, beartype
+from jaxtyping import install_import_hook
+
+import arithjax as aj
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 RESULTS = Path(__file__).parents[1] / "results"
 OF_RESULTS = ["test_charts.py", "test_keras.py", "test_readme.py"]
 collect_ignore = [] if RESULTS.is_dir() else OF_RESULTS  # a source distribution has no results
+
+check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int may stand for a float
+
+
+def typechecker(function):
+    """The function with its types checked; public functions are left alone, since they refuse bad input themselves."""
+    public = f"{function.__module__}:{function.__qualname__}" in aj.PUBLIC.values()
+    return function if public else check(function)
+
+
+install_import_hook(("arithjax.task", "arithjax.models", "arithjax.training"), f"{__name__}.typechecker")
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Examples and test points: known yardsticks, inside their intervals, and each net's own."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,12 +10,12 @@ from arithjax.registry import DISTRIBUTIONS
 from arithjax.task.examples import Range, draw_batch, order, prepare, uniform
 from arithjax.task.points import Task, points
 
-RAW = (TRANSFORMS["raw"],)
+RAW, FIRST = (TRANSFORMS["raw"],), (jnp.int32(0), jnp.int32(0))
 UNIFORM = DISTRIBUTIONS["uniform"]
 
 
 def training(keys, op="mul", integers=True, low=0.0, high=9.0):
-    return prepare(keys, OPERATIONS[op], integers, 64, RAW, Range(np.float32(low), np.float32(high)), UNIFORM, (0, 0))
+    return prepare(keys, OPERATIONS[op], integers, 64, RAW, Range(np.float32(low), np.float32(high)), UNIFORM, FIRST)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,9 @@ def test_orders_are_permutations():
 def test_uniform_is_threefry():
     """The known answer of Salmon et al. 2011 for a key and a counter of zeros, and a flat, independent stream."""
     key = jax.random.wrap_key_data(np.zeros((1, 2), np.uint32))
-    first = np.asarray(uniform(key, np.uint32(0), (2, 1)))[:, 0, 0]
+    first = np.asarray(uniform(key, jnp.int32(0), (2, 1)))[:, 0, 0]
     np.testing.assert_array_equal(first, (np.array([0x6B200159, 0x99BA4EFE]) >> 9) / 2.0**23)
-    u = np.asarray(uniform(jax.random.split(jax.random.key(1), 8), np.uint32(5), (4000, 2)))
+    u = np.asarray(uniform(jax.random.split(jax.random.key(1), 8), jnp.int32(5), (4000, 2)))
     assert u.min() >= 0 and u.max() < 1
     np.testing.assert_allclose(np.histogram(u, 10)[0], 6400, rtol=0.06)  # four standard deviations
     flat = u.reshape(-1, 8)
@@ -105,9 +106,9 @@ def test_uniform_is_threefry():
 def test_a_lane_draws_the_same_batch_beside_others():
     keys = jax.random.split(jax.random.key(0), 6)
     how = (33, 2), False, Range(np.float32(1), np.float32(2)), UNIFORM
-    together, alone = draw_batch(keys, np.uint32(7), *how), draw_batch(keys[4:5], np.uint32(7), *how)
+    together, alone = draw_batch(keys, jnp.int32(7), *how), draw_batch(keys[4:5], jnp.int32(7), *how)
     np.testing.assert_array_equal(together[:, :, 4], alone[:, :, 0])
-    assert not np.array_equal(alone, draw_batch(keys[4:5], np.uint32(8), *how))
+    assert not np.array_equal(alone, draw_batch(keys[4:5], jnp.int32(8), *how))
 
 
 @pytest.mark.parametrize(

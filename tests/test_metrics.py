@@ -70,7 +70,7 @@ def test_grades(relative, spread, certified, grade):
 )
 def test_yardsticks(mse, beats):
     points = Points(X, T, 1.0, zero=100.0, mean=40.0, plane=10.0)
-    assert YARDSTICKS[metrics.yardstick(np.array([mse]), points)[0]] == beats
+    assert YARDSTICKS[metrics.yardstick(np.array([mse], float), points)[0]] == beats
 
 
 @pytest.mark.parametrize("count", [1, metrics.BLOCK - 1, metrics.BLOCK, metrics.BLOCK + 1, 2500])

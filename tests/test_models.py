@@ -53,7 +53,7 @@ def test_activations_have_shapes_and_finite_gradients(name):
 def test_a_padded_kernel_is_the_true_one(name, shape, padding):
     key = jax.random.key(3)
     padded = tuple(n + more for n, more in zip(shape, padding, strict=True))
-    kernel = initializers.kernel(key, padded, *shape, aj.INITIALIZERS[name].scaling())
+    kernel = initializers.kernel(key, padded, *map(jnp.int32, shape), aj.INITIALIZERS[name].scaling())
     np.testing.assert_allclose(kernel[: shape[0], : shape[1]], FLAX[name](key, shape), rtol=1e-6, atol=1e-6)
     assert not kernel[shape[0] :].any() and not kernel[:, shape[1] :].any()
 

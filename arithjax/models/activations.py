@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from arithjax.registry import ACTIVATIONS
 
@@ -22,7 +23,7 @@ class Activation:
 
     name: str
     formula: str
-    fn: Callable[[jax.Array], jax.Array]
+    fn: Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]]
 
     @property
     def about(self) -> str:

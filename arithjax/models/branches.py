@@ -8,11 +8,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from arithjax.models.activations import Activation
 
 
-def choose(index: jax.Array, functions: Sequence[Callable], *arguments: Any) -> Any:
+def choose(index: Int[Array, ""], functions: Sequence[Callable], *arguments: Any) -> Any:
     """`functions[index](*arguments)` as a branch that the compiler keeps, even if there is only one function.
 
     Nothing is fused across it, so that its results round alike however many functions there are to choose from.
@@ -20,13 +21,15 @@ def choose(index: jax.Array, functions: Sequence[Callable], *arguments: Any) -> 
     if len(functions) > 1:
         return jax.lax.switch(index, functions, *arguments)
 
-    def never(*arguments: jax.Array) -> Any:
+    def never(*arguments: Any) -> Any:
         return jax.tree.map(jnp.zeros_like, jax.eval_shape(functions[0], *arguments))
 
     return jax.lax.cond(index >= 0, functions[0], never, *arguments)
 
 
-def activate(activations: tuple[Activation, ...], index: jax.Array, z: jax.Array) -> jax.Array:
+def activate(
+    activations: tuple[Activation, ...], index: Int[Array, ""], z: Float[Array, "batch units lanes"]
+) -> Float[Array, "batch units lanes"]:
     """The activation at `index`, a scalar, applied to `z [batch, units, lanes]`.
 
     Value and slope are computed once, behind a branch that the compiler cannot see through. An `optimization_barrier`
@@ -38,12 +41,18 @@ def activate(activations: tuple[Activation, ...], index: jax.Array, z: jax.Array
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _branch(functions: tuple[Callable, ...], index: jax.Array, z: jax.Array) -> jax.Array:
+def _branch(
+    functions: tuple[Callable, ...], index: Int[Array, ""], z: Float[Array, "*shape"]
+) -> Float[Array, "*shape"]:
     return choose(index, functions, z)
 
 
-def _branch_forward(functions: tuple[Callable, ...], index: jax.Array, z: jax.Array) -> tuple[jax.Array, tuple]:
-    def value_and_slope(function: Callable, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _branch_forward(
+    functions: tuple[Callable, ...], index: Int[Array, ""], z: Float[Array, "*shape"]
+) -> tuple[Float[Array, "*shape"], tuple]:
+    def value_and_slope(
+        function: Callable, z: Float[Array, "*shape"]
+    ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
         value, pullback = jax.vjp(function, z)
         return value, pullback(jnp.ones_like(value))[0]
 
@@ -51,7 +60,7 @@ def _branch_forward(functions: tuple[Callable, ...], index: jax.Array, z: jax.Ar
     return value, (index, slope)
 
 
-def _branch_backward(functions: tuple[Callable, ...], residuals: tuple, cotangent: jax.Array) -> tuple:
+def _branch_backward(functions: tuple[Callable, ...], residuals: tuple, cotangent: Float[Array, " ..."]) -> tuple:
     index, slope = residuals
     return None, choose(index, [jnp.multiply], cotangent, slope)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float, Key
 
 from arithjax.errors import ArithjaxError
 from arithjax.models.activations import Activation
@@ -70,12 +70,14 @@ class Linen(Network):
     features: tuple[int, ...] = ()
     branchless: bool = True
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
+    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         variables = self.build(self.setup).init(key, jnp.zeros((1, inputs)))
         _refuse_state(set(variables) - {"params"})
         return variables["params"]
 
-    def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
+    def predict(
+        self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
+    ) -> Float[Array, "batch 1"]:
         y: Any = self.build(self.setup).apply({"params": params}, x[:, :, 0])
         return _column(y, x)
 
@@ -89,13 +91,15 @@ class NNX(Network):
     features: tuple[int, ...] = ()
     branchless: bool = True
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
+    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         parts: Any = nnx.split(self.build(self.setup, nnx.Rngs(key)), nnx.Param, ...)
         _, params, rest = parts
         _refuse_state({str(path) for path, _ in nnx.to_flat_state(rest)})
         return nnx.to_pure_dict(params)
 
-    def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
+    def predict(
+        self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
+    ) -> Float[Array, "batch 1"]:
         module = nnx.eval_shape(lambda: self.build(self.setup, nnx.Rngs(0)))
         graph, state = nnx.split(module)
         nnx.replace_by_pure_dict(state, params)
@@ -107,7 +111,7 @@ def _refuse_state(names: set[str]) -> None:
         raise ArithjaxError(f"the Flax module keeps state besides parameters: {', '.join(sorted(names))}; remove it.")
 
 
-def _column(y: jax.Array, x: jax.Array) -> jax.Array:
+def _column(y: Array, x: Float[Array, "batch inputs 1"]) -> Float[Array, "batch 1"]:
     """A module's answers as `[batch, 1]`, one lane."""
     if y.shape not in ((x.shape[0],), (x.shape[0], 1)):
         raise ArithjaxError(f"the Flax module returned shape {y.shape} for a batch of {x.shape[0]}; return [batch].")

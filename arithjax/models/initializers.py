@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
 
 from arithjax.registry import INITIALIZERS
 
@@ -18,10 +19,10 @@ from arithjax.registry import INITIALIZERS
 class Scaling(NamedTuple):
     """Variance `gain / (weight_in · fan_in + weight_out · fan_out)` as scalars; `normal` is 0 or 1."""
 
-    gain: jax.Array
-    weight_in: jax.Array
-    weight_out: jax.Array
-    normal: jax.Array
+    gain: Float[Array, ""]
+    weight_in: Float[Array, ""]
+    weight_out: Float[Array, ""]
+    normal: Float[Array, ""]
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,9 @@ _TRUNCATED_STD = 0.87962566103423978  # standard deviation of a normal truncated
 
 
 def kernel(
-    key: jax.Array, shape: tuple[int, int], fan_in: jax.Array, fan_out: jax.Array, scaling: Scaling
-) -> jax.Array:
-    """Weights `[in, out]`, of which the first `[fan_in, fan_out]` are drawn and the rest are zero.
+    key: Key[Array, ""], shape: tuple[int, int], fan_in: Int[Array, ""], fan_out: Int[Array, ""], scaling: Scaling
+) -> Float[Array, "inputs outputs"]:
+    """Weights `[inputs, outputs]`, of which the first `[fan_in, fan_out]` are drawn and the rest are zero.
 
     Equal to `jax.nn.initializers.variance_scaling` at shape `[fan_in, fan_out]`, up to rounding.
     """

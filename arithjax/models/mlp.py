@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, Key
 
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
-from arithjax.models.network import LANES, PRODUCT, Architecture, Layout, Model, Network, Params
+from arithjax.models.network import LANES, PRODUCT, Architecture, Expression, Layout, Model, Network, Params
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
-
-if TYPE_CHECKING:
-    import sympy
 
 BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
 """Widths that padded layers have; beyond, multiples of the last."""
@@ -36,25 +33,37 @@ MOST_TERMS = 6
 """Polynomials with more terms than this are not worked out."""
 
 
-def contract(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """`x [batch, in, lanes]`, `kernel [in, out, lanes]` -> `[batch, out, lanes]`, summed over `in` in each lane."""
+def contract(
+    x: Float[Array, "batch inputs lanes"], kernel: Float[Array, "inputs outputs lanes"]
+) -> Float[Array, "batch outputs lanes"]:
+    """The product of `x` and `kernel` in each lane, `[batch, outputs, lanes]`: summed over the inputs.
+
+    x: `[batch, inputs, lanes]`. kernel: `[inputs, outputs, lanes]`.
+    """
     if kernel.shape[-1] == 1:
         return jnp.matmul(x[:, :, 0], kernel[:, :, 0], precision="highest")[:, :, None]
     return (x[:, :, None, :] * kernel[None]).sum(1)
 
 
 class Dense(nn.Module):
-    """An affine layer: `x [batch, in, lanes] -> [batch, features, lanes]`."""
+    """An affine layer: `x [batch, inputs, lanes] -> [batch, features, lanes]`."""
 
     features: int
     use_bias: bool = True
 
     @nn.compact
-    def __call__(self, x: jax.Array, fan_in: jax.Array, fan_out: jax.Array, scaling: initializers.Scaling) -> jax.Array:
+    def __call__(
+        self,
+        x: Float[Array, "batch inputs lanes"],
+        fan_in: Int[Array, " lanes"],
+        fan_out: Int[Array, " lanes"],
+        scaling: initializers.Scaling,
+    ) -> Float[Array, "batch {self.features} lanes"]:
         """Apply the layer. `fan_in` and `fan_out`, `[lanes]`, are the true widths: what lies beyond is padding."""
         _, inputs, lanes = x.shape
 
-        def draw(key: jax.Array) -> jax.Array:  # nets are initialised one by one, each from its own key, in one lane
+        # nets are initialised one by one, each from its own key, in one lane
+        def draw(key: Key[Array, ""]) -> Float[Array, "inputs outputs lanes"]:
             one = initializers.kernel(key, (inputs, self.features), fan_in[0], fan_out[0], scaling)
             return jnp.broadcast_to(one[:, :, None], (inputs, self.features, lanes))
 
@@ -78,8 +87,10 @@ class MLP(nn.Module, Network):
     branchless: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array, architecture: Architecture) -> jax.Array:
-        """`x [batch, in, lanes]` -> predictions `[batch, lanes]`."""
+    def __call__(
+        self, x: Float[Array, "batch inputs lanes"], architecture: Architecture
+    ) -> Float[Array, "batch lanes"]:
+        """`x [batch, inputs, lanes]` -> predictions `[batch, lanes]`."""
         widths = architecture.widths
         for i, features in enumerate(self.features):
             z = Dense(features, self.use_bias)(x, widths[i], widths[i + 1], architecture.scaling)
@@ -91,10 +102,12 @@ class MLP(nn.Module, Network):
                 x = x * (jnp.arange(features)[:, None] < widths[i + 1][None, :])[None]
         return x[:, 0]
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
+    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.zeros((1, inputs, 1)), architecture)["params"]
 
-    def predict(self, params: Params, x: jax.Array, architecture: Architecture, noise: Any = None) -> jax.Array:
+    def predict(
+        self, params: Params, x: Float[Array, "batch inputs lanes"], architecture: Architecture, noise: Any = None
+    ) -> Float[Array, "batch lanes"]:
         y: Any = self.apply({"params": params}, x, architecture)
         return y
 
@@ -114,14 +127,16 @@ class MLP(nn.Module, Network):
     def parameters(self, inputs: int, widths: tuple[int, ...]) -> int:
         return count_parameters((inputs, *widths, 1), self.use_bias)
 
-    def hidden(self, params: Params, x: jax.Array, architecture: Architecture) -> list[jax.Array]:
+    def hidden(
+        self, params: Params, x: Float[Array, "points inputs lanes"], architecture: Architecture
+    ) -> list[Float[Array, "points units lanes"]]:
         _, kept = self.apply({"params": params}, x, architecture, capture_intermediates=True)
         return [
             activate(self.activations[i], architecture.activation[i], kept["intermediates"][_layer(i)]["__call__"][0])
             for i in range(len(self.features) - 1)
         ]
 
-    def formula(self, params: Params, x: list[sympy.Expr], widths: tuple[int, ...]) -> sympy.Expr | None:
+    def formula(self, params: Params, x: list[Expression], widths: tuple[int, ...]) -> Expression | None:
         """The polynomial of linear and square layers, where it has few terms; `params` may be padded.
 
         The network has one activation for each layer.
@@ -149,7 +164,7 @@ def _layer(i: int) -> str:
 
 
 def _resized(layer: dict, inputs: int, features: int) -> dict:
-    """A layer's `kernel [in, out, lanes]` and `bias [1, out, lanes]`, cut or filled up with zeros."""
+    """A layer's `kernel [inputs, outputs, lanes]` and `bias [1, outputs, lanes]`, cut or filled up with zeros."""
     sizes, resized = {"kernel": (inputs, features), "bias": (1, features)}, {}
     for name, p in layer.items():
         own = np.asarray(p)[: sizes[name][0], : sizes[name][1]]

@@ -11,21 +11,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from arithjax.models.activations import Activation
 from arithjax.models.initializers import Scaling
 from arithjax.setup import DEFAULT_WIDTHS, Setup
 
-if TYPE_CHECKING:
-    import sympy
-
 Params = Any
 """A tree of arrays: the trainable numbers of one net, or of all nets of a program."""
+
+Expression = Any
+"""An expression of sympy, which takes its time to load and is imported where it is used."""
 
 
 class Architecture(NamedTuple):
@@ -36,8 +37,8 @@ class Architecture(NamedTuple):
     scaling: variance and distribution of the initial weights, scalars.
     """
 
-    widths: jax.Array
-    activation: jax.Array
+    widths: Int[Array, "sizes lanes"]
+    activation: Int[Array, " layers"]
     scaling: Scaling
 
 
@@ -58,14 +59,18 @@ class Network:
         """The loss below which a net's regulariser counts."""
         return float("inf")
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
+    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         """Initial parameters of one net, in one lane, drawn from its own key."""
         raise NotImplementedError
 
     def predict(
-        self, params: Params, x: jax.Array, architecture: Architecture, noise: Callable | None = None
-    ) -> jax.Array:
-        """Predictions `[batch, lanes]` for transformed inputs `x [batch, in, lanes]`.
+        self,
+        params: Params,
+        x: Float[Array, "batch inputs lanes"],
+        architecture: Architecture,
+        noise: Callable | None = None,
+    ) -> Float[Array, "batch lanes"]:
+        """Predictions `[batch, lanes]` for transformed inputs `x [batch, inputs, lanes]`.
 
         noise: given in training only; `noise(layer, shape)` makes uniform numbers `[*shape, lanes]`.
         """
@@ -87,11 +92,13 @@ class Network:
         """The number of parameters of a net with these hidden widths; None where only drawing tells."""
         return None
 
-    def hidden(self, params: Params, x: jax.Array, architecture: Architecture) -> list[jax.Array]:
+    def hidden(
+        self, params: Params, x: Float[Array, "points inputs lanes"], architecture: Architecture
+    ) -> list[Float[Array, "points units lanes"]]:
         """Outputs of the hidden layers, `[points, units, lanes]` each; empty where there are none to look at."""
         return []
 
-    def formula(self, params: Params, x: list[sympy.Expr], widths: tuple[int, ...]) -> sympy.Expr | None:
+    def formula(self, params: Params, x: list[Expression], widths: tuple[int, ...]) -> Expression | None:
         """What one net computes of the expressions `x`; None where there is no short formula."""
         return None
 
@@ -99,11 +106,11 @@ class Network:
         """Parameters after an optimiser's step; this very object where nothing is constrained."""
         return params
 
-    def penalty(self, params: Params) -> jax.Array:
-        """The regulariser of each net, `[lanes]`."""
+    def penalty(self, params: Params) -> Float[Array, "*lanes"]:
+        """The regulariser of each net, `[lanes]`; a scalar 0 where no parameter has one."""
         raise NotImplementedError
 
-    def sparsity_error(self, params: Params) -> jax.Array | None:
+    def sparsity_error(self, params: Params) -> Float[Array, " lanes"] | None:
         """The largest distance of a weight from -1, 0 and 1, `[lanes]`; None where no weight has to be discrete."""
         return None
 
@@ -131,11 +138,11 @@ class Layout:
 
         return lambda state, *others: jax.vmap(function)(state, *map(one_lane_each, others))
 
-    def per_net(self, values: jax.Array) -> jax.Array:
+    def per_net(self, values: Float[Array, " lanes"]) -> Float[Array, "1 1 lanes"] | Float[Array, ""]:
         """`values [lanes]`, within `map`, so that they broadcast against parameters."""
         return values[None, None, :] if self.lanes else values[0]
 
-    def net_axes(self, leaf: jax.Array) -> tuple[int, ...]:
+    def net_axes(self, leaf: Array) -> tuple[int, ...]:
         """Within `map`: the axes of a parameter that belong to one net."""
         return tuple(range(leaf.ndim - 1)) if self.lanes else tuple(range(leaf.ndim))
 
@@ -155,10 +162,10 @@ class Layout:
         """So many copies of one net's arrays, as `extract` gives them, in this layout."""
         return jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * nets, -1 if self.lanes else 0), tree)
 
-    def select(self, chosen: jax.Array, new: Any, old: Any) -> Any:
+    def select(self, chosen: Bool[Array, " nets"], new: Any, old: Any) -> Any:
         """`new` for the chosen nets, `chosen [nets]`, and `old` for the others."""
 
-        def where(new: jax.Array, old: jax.Array) -> jax.Array:
+        def where(new: Float[Array, "*shape"], old: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
             shape = [1] * new.ndim
             shape[-1 if self.lanes else 0] = len(chosen)
             return jnp.where(chosen.reshape(shape), new, old)

@@ -1,7 +1,8 @@
 """Arithmetic units: layers built to compute exactly, lanes last.
 
-A unit is a Flax module that maps `x [batch, in, lanes]` to `[batch, features, lanes]`; its parameters, `[in, features,
-lanes]` unless a shape is given, are drawn for one lane at a time. Beside `__call__` it may say, of its parameters,
+A unit is a Flax module that maps `x [batch, inputs, lanes]` to `[batch, features, lanes]`; its parameters, `[inputs,
+features, lanes]` unless a shape is given, are drawn for one lane at a time. Beside `__call__` it may say, of its
+parameters,
 
 - `weights`: the arrays that a solution has at -1, 0 or 1 (their distance from that is the sparsity error);
 - `constrain`: what is done to them after every optimiser step;
@@ -29,6 +30,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Key
 
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
@@ -45,7 +47,7 @@ MACHINE_EPSILON = float(np.finfo(np.float32).eps)
 class Unit(nn.Module):
     """A layer of `features` outputs.
 
-    trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, in, lanes]` in training and None otherwise.
+    trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, inputs, lanes]` in training, else None.
     penalised_below: the penalty counts while a net's loss is below this.
     """
 
@@ -53,12 +55,12 @@ class Unit(nn.Module):
     trains_apart: ClassVar[bool] = False
     penalised_below: ClassVar[float] = math.inf
 
-    def shape(self, x: jax.Array) -> tuple[int, int, int]:
-        """The shape of a weight: `[in, features, lanes]`."""
+    def shape(self, x: Float[Array, "batch inputs lanes"]) -> tuple[int, int, int]:
+        """The shape of a weight: `[inputs, features, lanes]`."""
         return x.shape[1], self.features, x.shape[2]
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         """Effective weights, discrete in a solution."""
         return []
 
@@ -73,17 +75,20 @@ class Unit(nn.Module):
         return None
 
     @classmethod
-    def penalty(cls, params: dict) -> jax.Array:
-        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M])."""
+    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
+        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M]).
+
+        A scalar 0 where there are no weights.
+        """
         return total(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
 
 
-def total(parts: Iterable[jax.Array]) -> jax.Array:
+def total(parts: Iterable[Float[Array, "*lanes"]]) -> Float[Array, "*lanes"]:
     """The sum of arrays `[lanes]`; 0 of none."""
     return sum(parts, start=jnp.zeros(()))
 
 
-def from_discrete(w: jax.Array) -> jax.Array:
+def from_discrete(w: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """min(|w|, |1 - |w||)."""
     return jnp.minimum(jnp.abs(w), jnp.abs(1 - jnp.abs(w)))
 
@@ -115,38 +120,42 @@ def nac_bound(inputs: int, features: int) -> float:
     return low
 
 
-def weighted(w: np.ndarray, x: list) -> list:
-    """`Σᵢ Wᵢ xᵢ` of expressions, for `W [in, features]`."""
+def weighted(w: Float[np.ndarray, "inputs features"], x: list) -> list:
+    """`Σᵢ Wᵢ xᵢ` of expressions, for `W [inputs, features]`."""
     return [sum(float(v) * one for v, one in zip(column, x, strict=True)) for column in np.asarray(w).T]
 
 
-def multiplied(w: np.ndarray, x: list) -> list:
-    """`∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)` of expressions, for `W [in, features]`."""
+def multiplied(w: Float[np.ndarray, "inputs features"], x: list) -> list:
+    """`∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)` of expressions, for `W [inputs, features]`."""
     columns = np.asarray(w).T
     return [math.prod(float(v) * one + 1 - float(v) for v, one in zip(column, x, strict=True)) for column in columns]
 
 
-def product(x: jax.Array) -> jax.Array:
-    """`[batch, in, ...] -> [batch, ...]`."""
+def product(x: Float[Array, "batch inputs *rest"]) -> Float[Array, " batch *rest"]:
+    """`[batch, inputs, ...] -> [batch, ...]`."""
     return functools.reduce(jnp.multiply, (x[:, i] for i in range(x.shape[1])))
 
 
-def gated(w: jax.Array, x: jax.Array) -> jax.Array:
-    """The multiplicative unit of [M], `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`: `[batch, in, lanes] -> [batch, features, lanes]`."""
+def gated(
+    w: Float[Array, "inputs features lanes"], x: Float[Array, "batch inputs lanes"]
+) -> Float[Array, "batch features lanes"]:
+    """The multiplicative unit of [M], `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`: `[batch, inputs, lanes] -> [batch, features, lanes]`."""
     return product(w[None] * x[:, :, None] + 1 - w[None])
 
 
-def power(w: jax.Array, x: jax.Array, epsilon: float = EPSILON) -> jax.Array:
+def power(
+    w: Float[Array, "inputs features lanes"], x: Float[Array, "batch inputs lanes"], epsilon: float = EPSILON
+) -> Float[Array, "batch features lanes"]:
     """`exp(W log(|x| + ε))`."""
     return jnp.exp(contract(jnp.log(jnp.abs(x) + epsilon), w))
 
 
-def negative(x: jax.Array) -> jax.Array:
+def negative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """1 where x < 0, else 0."""
     return (x < 0).astype(x.dtype)
 
 
-def nac(w: jax.Array, m: jax.Array, scale: float = 1.0) -> jax.Array:
+def nac(w: Float[Array, "*shape"], m: Float[Array, "*shape"], scale: float = 1.0) -> Float[Array, "*shape"]:
     """`tanh(Ŵ) σ(M̂)`."""
     return jnp.tanh(scale * w) * jax.nn.sigmoid(scale * m)
 
@@ -157,18 +166,20 @@ class NACAdd(Unit):
     scale: ClassVar[float] = 1.0  # of Ŵ and M̂
     suffixes: ClassVar[tuple[str, ...]] = ("",)  # one for each W
 
-    def weight(self, x: jax.Array, suffix: str = "") -> jax.Array:
+    def weight(
+        self, x: Float[Array, "batch inputs lanes"], suffix: str = ""
+    ) -> Float[Array, "inputs {self.features} lanes"]:
         """W from its two parameters."""
         r = nac_bound(x.shape[1], self.features)
         w, m = (self.param(name + suffix, uniform(-r, r), self.shape(x)) for name in ("W_hat", "M_hat"))
         return nac(w, m, self.scale)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return contract(x, self.weight(x))
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [nac(params["W_hat" + s], params["M_hat" + s], cls.scale) for s in cls.suffixes]
 
     @classmethod
@@ -180,7 +191,7 @@ class NACMul(NACAdd):
     """NAC•: `exp(W log(|x| + ε))` with the W of NAC+ ([T])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return power(self.weight(x), x)
 
 
@@ -188,12 +199,12 @@ class NACMulSigmoid(Unit):
     """NAC•σ: NAC• with `W = σ(Ŵ)` ([M])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         std = math.sqrt(2 / (x.shape[1] + self.features))
         return power(jax.nn.sigmoid(self.param("W_hat", normal(0.0, std), self.shape(x))), x)
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [jax.nn.sigmoid(params["W_hat"])]
 
 
@@ -201,7 +212,7 @@ class NALU(NACAdd):
     """NALU: `g ⊙ W x + (1 - g) ⊙ exp(W log(|x| + ε))`, `g = σ(G x)`, one W for both paths ([T])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         adding = self.weight(x)
         gate = self.param("G", glorot(x.shape[1], self.features), self.shape(x))
         g = jax.nn.sigmoid(self.scale * contract(x, gate))
@@ -228,14 +239,16 @@ class INALU(Unit):
     std: ClassVar[float] = 0.2
     penalised_below: ClassVar[float] = 1.0
 
-    def weight(self, x: jax.Array, suffix: str) -> jax.Array:
+    def weight(
+        self, x: Float[Array, "batch inputs lanes"], suffix: str
+    ) -> Float[Array, "inputs {self.features} lanes"]:
         """W from its two parameters."""
         draws = {name: normal(self.means[name], self.std) for name in ("W_hat", "M_hat")}
         w, m = (self.param(name + suffix, draw, self.shape(x)) for name, draw in draws.items())
         return nac(w, m)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         adding, multiplying = self.weight(x, "_add"), self.weight(x, "_mul")
         gate = self.param("G", normal(self.means["G"], self.std), (1, self.features, x.shape[2]))
         log = jnp.log(jnp.maximum(jnp.abs(x), EPSILON))
@@ -245,11 +258,11 @@ class INALU(Unit):
         return g * contract(x, adding) + (1 - g) * magnitude * sign
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [nac(params["W_hat" + s], params["M_hat" + s]) for s in ("_add", "_mul")]
 
     @classmethod
-    def penalty(cls, params: dict) -> jax.Array:
+    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
         """`Σ mean(max(min(-v, v) + 20, 0))`: away from 0 ([S])."""
         return total(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
 
@@ -261,7 +274,7 @@ class INALUWide(INALU):
     std: ClassVar[float] = 0.1
 
 
-def nau_start(x: jax.Array, features: int) -> Callable:
+def nau_start(x: Float[Array, "batch inputs lanes"], features: int) -> Callable:
     """An initialiser: Glorot's uniform within [-0.5, 0.5] ([M])."""
     r = min(0.5, math.sqrt(6 / (x.shape[1] + features)))
     return uniform(-r, r)
@@ -271,11 +284,11 @@ class NAU(Unit):
     """NAU: `W x`, W clamped to [-1, 1] ([M])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return contract(x, jnp.clip(self.param("W", nau_start(x, self.features), self.shape(x)), -1, 1))
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [params["W"]]
 
     @classmethod
@@ -291,11 +304,11 @@ class NMU(Unit):
     """NMU: `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`, W clamped to [0, 1] ([M])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return gated(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [params["W"]]
 
     @classmethod
@@ -313,7 +326,9 @@ class SNMU(NMU):
     trains_apart: ClassVar[bool] = True
 
     @nn.compact
-    def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "batch inputs lanes"], noise: Float[Array, "batch inputs lanes"] | None = None
+    ) -> Float[Array, "batch {self.features} lanes"]:
         w = self.param("W", uniform(0.25, 0.75), self.shape(x))
         if noise is None:
             return gated(w, x)
@@ -329,8 +344,10 @@ class RealNPU(Unit):
 
     straight_through: ClassVar[bool] = False
 
-    def relevance(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """Log r and k, `[batch, in, lanes]`."""
+    def relevance(
+        self, x: Float[Array, "batch inputs lanes"]
+    ) -> tuple[Float[Array, "batch inputs lanes"], Float[Array, "batch inputs lanes"]]:
+        """Log r and k, `[batch, inputs, lanes]`."""
         gate = self.param("g", nn.initializers.constant(0.5), (x.shape[1], 1, x.shape[2])).swapaxes(0, 1)
         g = jnp.clip(gate, 0, 1)
         if self.straight_through:
@@ -338,17 +355,17 @@ class RealNPU(Unit):
         return jnp.log(g * (jnp.abs(x) + MACHINE_EPSILON) + 1 - g), g * math.pi * negative(x)
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         log, k = self.relevance(x)
         w = self.param("W", glorot(x.shape[1], self.features), self.shape(x))
         return jnp.exp(contract(log, w)) * jnp.cos(contract(k, w))
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [params["W"]]
 
     @classmethod
-    def penalty(cls, params: dict) -> jax.Array:
+    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
         """L1 of all parameters ([H])."""
         return total(jnp.abs(v).sum((0, 1)) for v in params.values())
 
@@ -363,14 +380,14 @@ class NPU(RealNPU):
     """NPU: `exp(W log r - V k) cos(W k + V log r)`, the real part of a complex power W + iV ([H])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         log, k = self.relevance(x)
         w = self.param("W", glorot(x.shape[1], self.features), self.shape(x))
         v = self.param("V", nn.initializers.zeros, self.shape(x))
         return jnp.exp(contract(log, w) - contract(k, v)) * jnp.cos(contract(k, w) + contract(log, v))
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [params["W"], params["V"]]
 
 
@@ -389,7 +406,9 @@ class NRU(NAU):
     trains_apart: ClassVar[bool] = True
 
     @nn.compact
-    def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "batch inputs lanes"], noise: Float[Array, "batch inputs lanes"] | None = None
+    ) -> Float[Array, "batch {self.features} lanes"]:
         w = self.param("W", nau_start(x, self.features), self.shape(x))[None]
         on = jnp.abs(w) if noise is None else jnp.tanh(1000 * w) ** 2
         sign, log = (f[:, :, None] for f in (jnp.sign(x), jnp.log(jnp.abs(x))))
@@ -402,7 +421,9 @@ class NMRU(NMU):
     trains_apart: ClassVar[bool] = True
 
     @nn.compact
-    def __call__(self, x: jax.Array, noise: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self, x: Float[Array, "batch inputs lanes"], noise: Float[Array, "batch inputs lanes"] | None = None
+    ) -> Float[Array, "batch {self.features} lanes"]:
         both = jnp.concatenate([x, 1 / (x if noise is None else x + MACHINE_EPSILON)], 1)
         w = self.param("W", uniform(0.25, 0.75), self.shape(both))
         return gated(w, jnp.abs(both)) * jnp.cos(math.pi * contract(negative(both), w))
@@ -411,7 +432,7 @@ class NMRU(NMU):
 class MCFC(Unit):
     """MC-FC: `o ⊙ R x`: x is shared out among the features by a softmax R, and o = σ(w + b) lets it pass ([L])."""
 
-    def passed(self, x: jax.Array) -> jax.Array:
+    def passed(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         """The layer's output for `x`."""
         r = self.param("R", orthogonal, self.shape(x))
         row = (1, self.features, x.shape[2])
@@ -419,21 +440,21 @@ class MCFC(Unit):
         return jax.nn.sigmoid(w + b) * contract(x, jax.nn.softmax(r, 1))
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return self.passed(x)
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [jax.nn.softmax(params["R"], 1), jax.nn.sigmoid(params["w"] + params["b"])]
 
     @classmethod
-    def penalty(cls, params: dict) -> jax.Array:
+    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
         """`-mean(v²)` of every parameter but the product's bias: away from 0 ([L])."""
         return sum(-(params[name] ** 2).mean((0, 1)) for name in ("R", "w", "b"))
 
 
-def orthogonal(key: jax.Array, shape: tuple[int, int, int]) -> jax.Array:
-    """An orthogonal matrix, `[in, features, lanes]`, in every lane."""
+def orthogonal(key: Key[Array, ""], shape: tuple[int, int, int]) -> Float[Array, "inputs features lanes"]:
+    """An orthogonal matrix, `[inputs, features, lanes]`, in every lane."""
     return jnp.broadcast_to(jax.nn.initializers.orthogonal()(key, shape[:2])[:, :, None], shape)
 
 
@@ -441,7 +462,7 @@ class MulMCFC(MCFC):
     """MulMCFC: `exp(MC-FC(log |x|) + c)` with the sign of iNALU ([L]; sign [N])."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         log = self.passed(jnp.log(jnp.abs(x))) + self.param("c", nn.initializers.zeros, (1, self.features, x.shape[2]))
         junction = jax.nn.softmax(self.get_variable("params", "R"), 1)
         return jnp.exp(log) * gated(junction, jnp.sign(x))
@@ -451,7 +472,7 @@ class Bilinear(Unit):
     """Multiplicative interaction: `xᵀ W x + U x + b` for each feature ([J] with z = x)."""
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         inputs, features, lanes = self.shape(x)
         pairs = (x[:, :, None] * x[:, None]).reshape(len(x), inputs**2, lanes)
         w = self.param("W", glorot(inputs**2, features), (inputs**2, features, lanes))
@@ -471,7 +492,7 @@ class Quadratic(Unit):
     """
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         zeros, row = nn.initializers.zeros, (1, self.features, x.shape[2])
         r = self.param("W_r", glorot(x.shape[1], self.features), self.shape(x))
         g, b = (self.param(name, zeros, self.shape(x)) for name in ("W_g", "W_b"))
@@ -493,14 +514,14 @@ class LogExp(Unit):
     """
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         w = self.param("W", glorot(x.shape[1], self.features), self.shape(x))
         b = self.param("b", nn.initializers.zeros, (1, self.features, x.shape[2]))
         sign = gated(jnp.minimum(jnp.abs(w), 1), 1 - 2 * negative(x))
         return jnp.exp(contract(jnp.log(jnp.abs(x) + EPSILON), w) + b) * sign
 
     @classmethod
-    def weights(cls, params: dict) -> list[jax.Array]:
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [params["W"]]
 
 
@@ -527,8 +548,10 @@ class Stack(nn.Module, Network):
         return min(kind.penalised_below for kind in self.kinds)
 
     @nn.compact
-    def __call__(self, x: jax.Array, architecture: Architecture, noise: Callable | None = None) -> jax.Array:
-        """`x [batch, in, lanes]` -> predictions `[batch, lanes]`."""
+    def __call__(
+        self, x: Float[Array, "batch inputs lanes"], architecture: Architecture, noise: Callable | None = None
+    ) -> Float[Array, "batch lanes"]:
+        """`x [batch, inputs, lanes]` -> predictions `[batch, lanes]`."""
         for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
             name = f"{kind.__name__}_{i}"
             if kind is DenseUnit:
@@ -542,12 +565,16 @@ class Stack(nn.Module, Network):
                 x = kind(features, name=name)(x)
         return x[:, 0]
 
-    def initial(self, key: jax.Array, inputs: int, architecture: Architecture) -> Params:
+    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
 
     def predict(
-        self, params: Params, x: jax.Array, architecture: Architecture, noise: Callable | None = None
-    ) -> jax.Array:
+        self,
+        params: Params,
+        x: Float[Array, "batch inputs lanes"],
+        architecture: Architecture,
+        noise: Callable | None = None,
+    ) -> Float[Array, "batch lanes"]:
         y: Any = self.apply({"params": params}, x, architecture, noise)
         return y
 
@@ -565,10 +592,10 @@ class Stack(nn.Module, Network):
     def constrain(self, params: Params) -> Params:
         return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
 
-    def penalty(self, params: Params) -> jax.Array:
+    def penalty(self, params: Params) -> Float[Array, "*lanes"]:
         return total(kind.penalty(layer) for kind, _, layer in self.layers(params))
 
-    def sparsity_error(self, params: Params) -> jax.Array | None:
+    def sparsity_error(self, params: Params) -> Float[Array, " lanes"] | None:
         found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
         return functools.reduce(jnp.maximum, found) if found else None
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, Int32, Key, UInt32
 
 from arithjax.task.distributions import Distribution
 from arithjax.task.operations import Operation
@@ -17,8 +18,8 @@ from arithjax.task.transforms import Fitted, Transform
 class Examples(NamedTuple):
     """Training data of a program, transformed: `x [examples, inputs, lanes]`, `t [examples, lanes]`, and the fits."""
 
-    x: jax.Array
-    t: jax.Array
+    x: Float[Array, "examples inputs lanes"]
+    t: Float[Array, "examples lanes"]
     input_fit: Fitted  # [inputs, lanes]
     target_fit: Fitted  # [lanes]
 
@@ -26,13 +27,13 @@ class Examples(NamedTuple):
 class Range(NamedTuple):
     """The interval arguments are drawn from, as scalars; for integers both ends are included."""
 
-    low: jax.Array
-    high: jax.Array
+    low: Float[Array, ""]
+    high: Float[Array, ""]
 
 
 def draw(
-    key: jax.Array, count: int, op: Operation, integers: bool, interval: Range, distribution: Distribution
-) -> jax.Array:
+    key: Key[Array, ""], count: int, op: Operation, integers: bool, interval: Range, distribution: Distribution
+) -> Float[Array, "count arity"]:
     """`[count, arity]` arguments of one net."""
     shape = (count, op.arity)
     if integers:
@@ -44,13 +45,13 @@ def draw(
 
 
 def draw_batch(
-    keys: jax.Array,
-    step: jax.Array,
+    keys: Key[Array, " lanes"],
+    step: Int[Array, ""],
     shape: tuple[int, int],
     integers: bool,
     interval: Range,
     distribution: Distribution,
-) -> jax.Array:
+) -> Float[Array, "batch arity lanes"]:
     """New arguments of every lane at a step, from `keys [lanes]`: `[*shape, lanes]`, with shape `(batch, arity)`."""
     u = uniform(keys, step, shape)
     if integers:
@@ -58,7 +59,9 @@ def draw_batch(
     return distribution.place(u, *interval, jnp)
 
 
-def uniform(keys: jax.Array, step: jax.Array, shape: tuple[int, int]) -> jax.Array:
+def uniform(
+    keys: Key[Array, " lanes"], step: Int[Array, ""], shape: tuple[int, int]
+) -> Float[Array, "rows columns lanes"]:
     """Uniform numbers in [0, 1), `[*shape, lanes]`, from `keys [lanes]` and a step.
 
     It is JAX's own generator, Threefry-2x32 with 20 rounds (Salmon et al. 2011), with the lanes last and the rounds
@@ -73,7 +76,9 @@ def uniform(keys: jax.Array, step: jax.Array, shape: tuple[int, int]) -> jax.Arr
     return (jax.lax.bitcast_convert_type(mantissa, jnp.float32) - 1).astype(float)
 
 
-def _threefry(key: jax.Array, count: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+def _threefry(
+    key: UInt32[Array, " 2 *one"], count: tuple[UInt32[Array, "*counts"], UInt32[Array, "*counts"]]
+) -> tuple[UInt32[Array, "*counts"], UInt32[Array, "*counts"]]:
     """Two words for each counter of two words, under `key [2, ...]`."""
     keys = (key[0], key[1], key[0] ^ key[1] ^ np.uint32(0x1BD11BDA))
     a, b = count[0] + keys[0], count[1] + keys[1]
@@ -86,14 +91,14 @@ def _threefry(key: jax.Array, count: tuple[jax.Array, jax.Array]) -> tuple[jax.A
 
 
 def prepare(
-    keys: jax.Array,
+    keys: Key[Array, " lanes"],
     op: Operation,
     integers: bool,
     examples: int,
     transforms: tuple[Transform, ...],
     interval: Range,
     distribution: Distribution,
-    chosen: tuple[jax.Array, jax.Array],
+    chosen: tuple[Int[Array, ""], Int[Array, ""]],
 ) -> Examples:
     """Draw each lane's examples from its own key, `keys [lanes]`, and fit and apply its transforms.
 
@@ -102,8 +107,8 @@ def prepare(
     x = jax.vmap(lambda key: draw(key, examples, op, integers, interval, distribution), out_axes=-1)(keys)
     t = op(x)
 
-    def fit_and_show(index: jax.Array, data: jax.Array) -> tuple[jax.Array, Fitted]:
-        def branch(transform: Transform, data: jax.Array) -> tuple[jax.Array, Fitted]:
+    def fit_and_show(index: Int[Array, ""], data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
+        def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
             warped = jax.lax.optimization_barrier(transform.warp(data))
             fitted = transform.fit(warped)
             return (warped - fitted.shift[None]) / fitted.scale[None], fitted
@@ -115,7 +120,7 @@ def prepare(
 
 
 @functools.lru_cache(maxsize=256)
-def order(examples: int, epoch: int) -> np.ndarray:
+def order(examples: int, epoch: int) -> Int32[np.ndarray, " examples"]:
     """The order `[examples]` in which an epoch visits its examples.
 
     It is the same for every net: each has its own independent examples, so nets stay independent, and reading whole

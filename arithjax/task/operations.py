@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Num
 
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
@@ -54,12 +55,12 @@ class Operation:
 
     name: str
     symbol: str
-    fn: Callable[..., jax.Array]
+    fn: Callable[..., Array]
     arity: int = 2
     defined: Callable[[float, float], bool] = everywhere
     where: str = "everywhere"
 
-    def __call__(self, x: jax.Array, axis: int = 1) -> jax.Array:
+    def __call__(self, x: Float[Array, " ..."], axis: int = 1) -> Float[Array, " ..."]:
         """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`."""
         return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
 
@@ -71,7 +72,7 @@ class Operation:
                 f"{self.where}. Choose another interval."
             )
 
-    def results(self, x: np.ndarray, precision: str = "float32") -> np.ndarray:
+    def results(self, x: Num[np.ndarray, "points arity"], precision: str = "float32") -> Float[np.ndarray, " points"]:
         """Exact results `[points]` of arguments `x [points, arity]`, rounded to a precision, `float32` or `float64`."""
         with jax.enable_x64(precision == "float64"):
             return np.asarray(self(jnp.asarray(x, float)), precision)
@@ -102,7 +103,7 @@ class OfSums(Operation):
 
     slices: tuple[tuple[int, int], ...] = ()
 
-    def __call__(self, x: jax.Array, axis: int = 1) -> jax.Array:
+    def __call__(self, x: Float[Array, " ..."], axis: int = 1) -> Float[Array, " ..."]:
         """Targets `[examples, ...]` of inputs `[examples, arity, ...]`."""
         return self.fn(*(jax.lax.slice_in_dim(x, *ends, axis=axis).sum(axis) for ends in self.slices))
 

@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float, Num
 from scipy.stats import qmc
 
 from arithjax.registry import DISTRIBUTIONS, OPERATIONS
@@ -24,8 +25,8 @@ class Points:
     zero, mean, plane: mean squared errors of answering 0, the mean, and the best affine function.
     """
 
-    x: np.ndarray
-    t: np.ndarray
+    x: Float[np.ndarray, "points arity"]
+    t: Float[np.ndarray, " points"]
     std: float
     zero: float
     mean: float
@@ -64,7 +65,7 @@ class Task:
         return points(self.op, self.extrapolation, self.integers, self.distribution, self.tests, self.precision)
 
     @functools.cached_property
-    def domain(self) -> np.ndarray | None:
+    def domain(self) -> Float[np.ndarray, "points arity"] | None:
         """All arguments `[points, arity]` on which nets are certified; None where they are not.
 
         They are if arguments and results are whole numbers and there are at most `CERTIFIABLE` of them.
@@ -72,7 +73,7 @@ class Task:
         return self._arguments if self.whole else None
 
     @functools.cached_property
-    def _arguments(self) -> np.ndarray | None:
+    def _arguments(self) -> Float[np.ndarray, "points arity"] | None:
         if not self.integers:
             return None
         low, high = closed(self.low, self.high, True)
@@ -133,6 +134,8 @@ def points(
     )
 
 
-def evaluate(op: Operation, x: np.ndarray, precision: str = "float32") -> np.ndarray:
+def evaluate(
+    op: Operation, x: Num[np.ndarray, "points arity"], precision: str = "float32"
+) -> Float[np.ndarray, " points"]:
     """Exact results `[points]` of arguments `[points, arity]`, rounded to a precision."""
     return op.results(x, precision)

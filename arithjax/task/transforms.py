@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from arithjax.registry import TRANSFORMS
 
@@ -22,38 +22,38 @@ from arithjax.registry import TRANSFORMS
 class Fitted(NamedTuple):
     """The numbers a transform learns from its training set, of any shape that broadcasts against the data."""
 
-    shift: jax.Array
-    scale: jax.Array
+    shift: Float[Array, " ..."]
+    scale: Float[Array, " ..."]
 
 
-def identity(x: jax.Array) -> jax.Array:
+def identity(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """`x` itself."""
     return x
 
 
-def no_fit(warped: jax.Array) -> Fitted:
+def no_fit(warped: Float[Array, " examples *rest"]) -> Fitted:
     """Shift 0, scale 1."""
     return Fitted(jnp.zeros_like(warped[0]), jnp.ones_like(warped[0]))
 
 
-def by_magnitude(warped: jax.Array) -> Fitted:
+def by_magnitude(warped: Float[Array, " examples *rest"]) -> Fitted:
     """Scale by the largest magnitude."""
     return Fitted(jnp.zeros_like(warped[0]), _nonzero(jnp.abs(warped).max(0)))
 
 
-def by_moments(warped: jax.Array) -> Fitted:
+def by_moments(warped: Float[Array, " examples *rest"]) -> Fitted:
     """Shift by the mean, scale by the standard deviation."""
     mean = warped.mean(0)
     return Fitted(mean, _nonzero(jnp.sqrt(((warped - mean[None]) ** 2).mean(0))))
 
 
-def by_range(warped: jax.Array) -> Fitted:
+def by_range(warped: Float[Array, " examples *rest"]) -> Fitted:
     """Map smallest and largest value to 0 and 1."""
     low = warped.min(0)
     return Fitted(low, _nonzero(warped.max(0) - low))
 
 
-def _nonzero(scale: jax.Array) -> jax.Array:
+def _nonzero(scale: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.where(scale > 0, scale, jnp.ones_like(scale))
 
 
@@ -66,9 +66,9 @@ class Transform:
 
     name: str
     formula: str
-    warp: Callable[[jax.Array], jax.Array] = identity
-    unwarp: Callable[[jax.Array], jax.Array] = identity
-    fit: Callable[[jax.Array], Fitted] = no_fit
+    warp: Callable[[Array], Array] = identity
+    unwarp: Callable[[Array], Array] = identity
+    fit: Callable[[Array], Fitted] = no_fit
     above: float = -math.inf
     closed: bool = False
 
@@ -86,11 +86,11 @@ class Transform:
         """A line for lists."""
         return f"{self.formula}, for {self.domain}"
 
-    def forward(self, x: jax.Array, fitted: Fitted) -> jax.Array:
+    def forward(self, x: Float[Array, "*shape"], fitted: Fitted) -> Float[Array, "*shape"]:
         """`x` as the net sees it; `fitted` broadcasts against `x`."""
         return (self.warp(x) - fitted.shift) / fitted.scale
 
-    def inverse(self, y: jax.Array, fitted: Fitted) -> jax.Array:
+    def inverse(self, y: Float[Array, "*shape"], fitted: Fitted) -> Float[Array, "*shape"]:
         """What the net says, in original units."""
         return self.unwarp(y * fitted.scale + fitted.shift)
 

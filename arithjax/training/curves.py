@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jaxtyping import Array, Float, Shaped
 
 from arithjax.environment import devices_and_workers
 from arithjax.setup import Setup
@@ -105,7 +106,7 @@ def look(trainer: Trainer) -> pd.DataFrame:
     return rows.assign(step=trainer.step, **cells, zero=points.zero, mean=points.mean, plane=points.plane)
 
 
-def _errors(answers: np.ndarray, points: Points) -> dict[str, np.ndarray]:
+def _errors(answers: Float[np.ndarray, "points nets"], points: Points) -> dict[str, Shaped[np.ndarray, " nets"]]:
     """Errors of `answers [points, nets]`, and whether each net's are the same for all points."""
     with np.errstate(invalid="ignore", over="ignore"):
         mse = ((answers.astype(float) - points.t[:, None]) ** 2).mean(0)
@@ -115,12 +116,19 @@ def _errors(answers: np.ndarray, points: Points) -> dict[str, np.ndarray]:
 
 @compiled()
 def gradient_norms(
-    spec: TrainSpec, params: Any, x: jax.Array, t: jax.Array, shared: Shared, per_net: PerNet
-) -> jax.Array:
+    spec: TrainSpec,
+    params: Any,
+    x: Float[Array, "examples inputs nets"],
+    t: Float[Array, "examples nets"],
+    shared: Shared,
+    per_net: PerNet,
+) -> Float[Array, " nets"]:
     """The norm of every net's gradient on examples `x [examples, inputs, nets]`, `t [examples, nets]`: `[nets]`."""
 
-    def of_nets(params: Any, x_t: tuple[jax.Array, jax.Array], per_net: PerNet) -> jax.Array:
-        def loss(params: Any) -> jax.Array:
+    def of_nets(
+        params: Any, x_t: tuple[Float[Array, "examples inputs lanes"], Float[Array, "examples lanes"]], per_net: PerNet
+    ) -> Float[Array, "*lanes"]:
+        def loss(params: Any) -> Float[Array, ""]:
             y = spec.network.predict(params, x_t[0], architecture_of(shared, per_net))
             return jax.lax.switch(shared.loss, [loss.fn for loss in spec.losses], y, x_t[1]).mean(0).sum()
 
@@ -130,7 +138,7 @@ def gradient_norms(
     return jnp.ravel(spec.layout.map(of_nets)(params, (x, t), per_net))
 
 
-def _dead_units(trainer: Trainer, x: np.ndarray) -> np.ndarray:
+def _dead_units(trainer: Trainer, x: Float[np.ndarray, "points inputs"]) -> Float[np.ndarray, " nets"]:
     """The share of every net's hidden units that are dead on `x [points, inputs]`: `[nets]`; NaN where unknown."""
     spec = trainer.tile.specs.train.evaluation
     inputs = inference.transformed(
@@ -141,13 +149,17 @@ def _dead_units(trainer: Trainer, x: np.ndarray) -> np.ndarray:
 
 
 @compiled()
-def dead_units(spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array | None:
+def dead_units(
+    spec: EvalSpec, params: Any, inputs: Float[Array, "points inputs nets"], shared: Shared, per_net: PerNet
+) -> Float[Array, " nets"] | None:
     """The share of every net's hidden units whose output is the same for all points; None where there are none.
 
     inputs: transformed, `[points, inputs, nets]`.
     """
 
-    def of_nets(params: Any, inputs: tuple[jax.Array], per_net: PerNet) -> jax.Array | None:
+    def of_nets(
+        params: Any, inputs: tuple[Float[Array, "points inputs lanes"]], per_net: PerNet
+    ) -> Float[Array, " lanes"] | None:
         hidden = spec.network.hidden(params, *inputs, architecture_of(shared, per_net))
         dead = units = jnp.zeros((), jnp.int32)
         for i, outputs in enumerate(hidden):

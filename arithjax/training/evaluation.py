@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from arithjax.tables.schema import GRADES, SUCCESS, YARDSTICKS
 from arithjax.task.points import Points, Task, evaluate
@@ -37,7 +38,7 @@ class Judge:
         self.spec, self.view = replace(spec, network=network), tile.specs.data.view
         self.task = Task.of(tile.setup)
         self.fits, self.shared, self.per_net = fits, shared, per_net
-        self.known: dict[int, tuple[Points, metrics.Block, jax.Array]] = {}
+        self.known: dict[int, tuple[Points, metrics.Block, Float[Array, "blocks points arity nets"]]] = {}
 
     def errors(self, params: Any, points: Points) -> metrics.Errors:
         """Errors of every net on points, arrays `[nets]`."""
@@ -48,7 +49,7 @@ class Judge:
         sums = self._sums(self._own(params), blocks, inputs)
         return metrics.combine(sums, len(points.x), points.std)
 
-    def certify(self, params: Any, candidates: np.ndarray) -> np.ndarray:
+    def certify(self, params: Any, candidates: Bool[np.ndarray, " nets"]) -> Bool[np.ndarray, " nets"]:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
         domain, certified = self.task.domain, candidates.copy()
         if domain is None:
@@ -63,7 +64,7 @@ class Judge:
             certified &= right == block.weight.sum()
         return certified
 
-    def sparsity_error(self, params: Any) -> np.ndarray:
+    def sparsity_error(self, params: Any) -> Float[np.ndarray, " nets"]:
         """The sparsity error of every net, `[nets]`; NaN where no weight has to be discrete."""
         if jax.eval_shape(self.spec.network.sparsity_error, params) is None:
             return np.full(self.spec.nets, np.nan)
@@ -75,16 +76,18 @@ class Judge:
             return params
         return jax.tree.map(jnp.asarray, self.spec.network.resize(params, self.spec.inputs, self.spec.network.features))
 
-    def _inputs(self, blocks: metrics.Block) -> jax.Array:
+    def _inputs(self, blocks: metrics.Block) -> Float[Array, "blocks points arity nets"]:
         return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
 
-    def _sums(self, params: Any, blocks: metrics.Block, inputs: jax.Array) -> metrics.Sums:
+    def _sums(
+        self, params: Any, blocks: metrics.Block, inputs: Float[Array, "blocks points arity nets"]
+    ) -> metrics.Sums:
         y = inference.predict(self.spec, params, inputs, self.shared, self.per_net)
         return inference.errors(self.view, y, self.fits[1], blocks, self.shared.target_transform)
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def mse_of(errors: metrics.Errors, points: Points) -> np.ndarray:
+def mse_of(errors: metrics.Errors, points: Points) -> Float[np.ndarray, " nets"]:
     """Mean squared errors in original units, `[nets]`."""
     return (errors.relative_rmse * points.std) ** 2
 
@@ -113,11 +116,11 @@ class History:
         self.selected_at = np.zeros(tile.places, int)
         self.stopped_at = np.full(tile.places, self.setup.last_step)
         self.best = np.full(tile.places, np.inf)
-        self.mses: list[np.ndarray] = []  # interpolation MSE, an evaluation each
+        self.mses: list[Float[np.ndarray, " nets"]] = []  # interpolation MSE, an evaluation each
         self.since = np.zeros(tile.places, int)  # the first evaluation after a net's latest start
         self.checkpoint: Checkpoint | None = None
 
-    def evaluate(self, step: int | np.ndarray, params: Any) -> None:
+    def evaluate(self, step: int | Int[np.ndarray, " nets"], params: Any) -> None:
         """Evaluate all nets after so many steps, of all nets or of each, and select."""
         points = self.judge.task.interpolation_points
         errors = self.judge.errors(params, points)
@@ -130,12 +133,14 @@ class History:
             solved = self._select(step, params, errors, mse) < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
 
-    def finished(self, taken: np.ndarray, params: Any) -> None:
+    def finished(self, taken: Int[np.ndarray, " nets"], params: Any) -> None:
         """Evaluate after finishing: the steps that each net took follow those it has trained."""
         self.stopped_at = self.stopped_at + taken
         self.evaluate(self.stopped_at, params)
 
-    def _select(self, step: int | np.ndarray, params: Any, errors: metrics.Errors, mse: np.ndarray) -> np.ndarray:
+    def _select(
+        self, step: int | Int[np.ndarray, " nets"], params: Any, errors: metrics.Errors, mse: Float[np.ndarray, " nets"]
+    ) -> Float[np.ndarray, " nets"]:
         """Keep this evaluation of the nets that were never better; the extrapolation MSE of all."""
         points = self.judge.task.extrapolation_points
         beyond = self.judge.errors(params, points)
@@ -154,7 +159,7 @@ class History:
         )
         return mse_of(beyond, points)
 
-    def over(self, step: int) -> np.ndarray:
+    def over(self, step: int) -> Bool[np.ndarray, " nets"]:
         """Which nets have stopped by now, with those that are solved, dead or diverged at this evaluation."""
         if self.setup.threshold is None and self.checkpoint is not None:
             grade = metrics.grade(self.checkpoint.errors, np.zeros(len(self.best), bool))
@@ -164,7 +169,7 @@ class History:
         self.stopped_at = np.where(ended & (self.stopped_at == self.setup.last_step), step, self.stopped_at)
         return self.stopped_at < self.setup.last_step
 
-    def restarts(self, above: float) -> np.ndarray:
+    def restarts(self, above: float) -> Bool[np.ndarray, " nets"]:
         """Which nets start again (Schlör et al. 2020).
 
         After at least five evaluations, the interpolation MSE of the later half is `above` that on average, and not
@@ -207,7 +212,9 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     return pd.DataFrame(identity).assign(program=tile.name, **cells)
 
 
-def _measured(judge: Judge, kept: Checkpoint, mse: np.ndarray) -> dict[str, np.ndarray]:
+def _measured(
+    judge: Judge, kept: Checkpoint, mse: Float[np.ndarray, " nets"]
+) -> dict[str, Shaped[np.ndarray, " nets"]]:
     """Errors of the evaluations that count, by column: arrays `[nets]`."""
     errors, points_beyond = kept.errors, judge.task.extrapolation_points
     beyond = kept.beyond or judge.errors(kept.params, points_beyond)

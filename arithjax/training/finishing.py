@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Int, Int32
 
 from arithjax.errors import Interrupted
 from arithjax.models.network import PRODUCT, Architecture
@@ -44,13 +45,13 @@ CURVATURE_STEP = 0.1
 class Search(NamedTuple):
     """A net's parameters as a vector, the sum of its squared errors, the damping, the steps done."""
 
-    params: jax.Array
-    loss: jax.Array
-    damping: jax.Array
-    steps: jax.Array
+    params: Float[Array, " parameters"]
+    loss: Float[Array, ""]
+    damping: Float[Array, ""]
+    steps: Int32[Array, ""]
 
 
-def finish(trainer: Trainer, stop: threading.Event | None = None) -> np.ndarray:
+def finish(trainer: Trainer, stop: threading.Event | None = None) -> Int[np.ndarray, " nets"]:
     """Finish every net of a trainer's tile; the steps that each place took, `[nets]`.
 
     Raises:
@@ -96,8 +97,13 @@ def _alone(net: NetId) -> tuple[EvalSpec, Architecture]:
 
 @compiled(lambda spec: lanes_options())
 def minimise(
-    spec: EvalSpec, params: Any, x: jax.Array, t: jax.Array, steps: jax.Array, architecture: Architecture
-) -> tuple[Any, jax.Array]:
+    spec: EvalSpec,
+    params: Any,
+    x: Float[Array, "examples inputs 1"],
+    t: Float[Array, "examples 1"],
+    steps: Int32[Array, ""],
+    architecture: Architecture,
+) -> tuple[Any, Int32[Array, ""]]:
     """One net's parameters after at most `steps` steps, and the steps done.
 
     x, t: `[examples, inputs, 1]`, `[examples, 1]`. A step that does not lessen the loss, or leads to no finite one, is
@@ -105,13 +111,17 @@ def minimise(
     """
     start, restore = ravel_pytree(params)
 
-    def errors(vector: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
+    def errors(
+        vector: Float[Array, " parameters"], x: Float[Array, "examples inputs 1"], t: Float[Array, "examples 1"]
+    ) -> Float[Array, " examples"]:
         return (spec.network.predict(restore(vector), x, architecture) - t)[:, 0]
 
-    def error(vector: jax.Array, x: jax.Array, t: jax.Array) -> jax.Array:
+    def error(
+        vector: Float[Array, " parameters"], x: Float[Array, "inputs 1"], t: Float[Array, " 1"]
+    ) -> Float[Array, ""]:
         return errors(vector, x[None], t[None])[0]
 
-    def rounded(vector: jax.Array) -> jax.Array:
+    def rounded(vector: Float[Array, " parameters"]) -> Float[Array, " parameters"]:
         """To the net's own precision, and within the bounds of its weights."""
         vector = vector.astype(spec.precision).astype(vector.dtype)
         free = restore(vector)
@@ -124,7 +134,7 @@ def minimise(
         matrix = _gram(jacobian)
         factor = _cholesky(matrix + search.damping * jnp.diag(jnp.diag(matrix) + 1e-30))
 
-        def solve(b: jax.Array) -> jax.Array:
+        def solve(b: Float[Array, " parameters"]) -> Float[Array, " parameters"]:
             return jax.scipy.linalg.cho_solve((factor, True), b)
 
         velocity = -solve(jacobian.T @ residuals)
@@ -143,7 +153,7 @@ def minimise(
             search.steps + 1,
         )
 
-    def going(search: Search) -> jax.Array:
+    def going(search: Search) -> Bool[Array, ""]:
         return (search.steps < steps) & (search.damping < LARGEST)
 
     begin = Search(start, (errors(start, x, t) ** 2).sum(), jnp.asarray(START, start.dtype), jnp.int32(0))
@@ -151,19 +161,21 @@ def minimise(
     return restore(end.params), end.steps
 
 
-def _gram(jacobian: jax.Array) -> jax.Array:
+def _gram(jacobian: Float[Array, "examples parameters"]) -> Float[Array, "parameters parameters"]:
     """`jacobian.T @ jacobian` for `jacobian [examples, parameters]`, block by block."""
     examples, parameters = jacobian.shape
     filled = jnp.pad(jacobian, ((0, -examples % SUMMED), (0, 0)))
 
-    def add(total: jax.Array, block: jax.Array) -> tuple[jax.Array, None]:
+    def add(
+        total: Float[Array, "parameters parameters"], block: Float[Array, "examples parameters"]
+    ) -> tuple[Float[Array, "parameters parameters"], None]:
         return total + block.T @ block, None
 
     zero = jnp.zeros((parameters, parameters), jacobian.dtype)
     return jax.lax.scan(add, zero, filled.reshape(-1, SUMMED, parameters))[0]
 
 
-def _cholesky(matrix: jax.Array) -> jax.Array:
+def _cholesky(matrix: Float[Array, "n n"]) -> Float[Array, "n n"]:
     """The lower triangular factor of a symmetric `matrix`, block of columns by block of columns."""
     if len(matrix) <= FACTORED:
         return jnp.linalg.cholesky(matrix)

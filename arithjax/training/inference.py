@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training import metrics
@@ -16,10 +17,12 @@ from arithjax.training.tile import PerNet, Shared, Tile, architecture_of, per_ne
 
 
 @compiled()
-def transformed(spec: ViewSpec, x: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
+def transformed(
+    spec: ViewSpec, x: Float[Array, "blocks points arity"], fit: Fitted, transform: Int[Array, ""]
+) -> Float[Array, "blocks points arity nets"]:
     """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, arity, nets]`."""
 
-    def of_block(x: jax.Array) -> jax.Array:
+    def of_block(x: Float[Array, "points arity"]) -> Float[Array, "points arity nets"]:
         lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, spec.nets))
         return _applied(spec, transform, Transform.forward, lanes, fit)
 
@@ -27,13 +30,17 @@ def transformed(spec: ViewSpec, x: jax.Array, fit: Fitted, transform: jax.Array)
 
 
 @compiled()
-def predict(spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
+def predict(
+    spec: EvalSpec, params: Any, inputs: Float[Array, "blocks points arity nets"], shared: Shared, per_net: PerNet
+) -> Float[Array, "blocks points nets"]:
     """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, arity, nets]`."""
 
-    def of_nets(params: Any, inputs: tuple[jax.Array], per_net: PerNet) -> jax.Array:
+    def of_nets(
+        params: Any, inputs: tuple[Float[Array, "points arity lanes"]], per_net: PerNet
+    ) -> Float[Array, "points lanes"]:
         return spec.network.predict(params, *inputs, architecture_of(shared, per_net))
 
-    def of_block(inputs: jax.Array) -> jax.Array:
+    def of_block(inputs: Float[Array, "points arity nets"]) -> Float[Array, "points nets"]:
         outputs = spec.layout.map(of_nets)(params, (inputs,), per_net)
         return outputs if spec.layout.lanes else outputs[:, :, 0].T
 
@@ -41,16 +48,20 @@ def predict(spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_
 
 
 @compiled()
-def original(spec: ViewSpec, y: jax.Array, fit: Fitted, transform: jax.Array) -> jax.Array:
+def original(
+    spec: ViewSpec, y: Float[Array, "blocks points nets"], fit: Fitted, transform: Int[Array, ""]
+) -> Float[Array, "blocks points nets"]:
     """Outputs `y [blocks, points, nets]` in original units."""
     return jax.lax.map(lambda y: _applied(spec, transform, Transform.inverse, y, fit), y)
 
 
 @compiled()
-def errors(spec: ViewSpec, y: jax.Array, fit: Fitted, blocks: metrics.Block, transform: jax.Array) -> metrics.Sums:
+def errors(
+    spec: ViewSpec, y: Float[Array, "blocks points nets"], fit: Fitted, blocks: metrics.Block, transform: Int[Array, ""]
+) -> metrics.Sums:
     """Errors of outputs `y [blocks, points, nets]`, in original units: arrays `[blocks, nets]`."""
 
-    def of_block(block: tuple[jax.Array, metrics.Block]) -> metrics.Sums:
+    def of_block(block: tuple[Float[Array, "points nets"], metrics.Block]) -> metrics.Sums:
         y, points = block
         return metrics.sums(_applied(spec, transform, Transform.inverse, y, fit), points)
 
@@ -58,14 +69,16 @@ def errors(spec: ViewSpec, y: jax.Array, fit: Fitted, blocks: metrics.Block, tra
 
 
 @compiled()
-def sparsity_error(spec: EvalSpec, params: Any) -> jax.Array:
+def sparsity_error(spec: EvalSpec, params: Any) -> Float[Array, " nets"]:
     """The sparsity error of every net, `[nets]`, of a network with discrete weights."""
     found = spec.network.sparsity_error(params)
     assert found is not None
     return found
 
 
-def _applied(spec: ViewSpec, transform: jax.Array, method: Any, values: jax.Array, fit: Fitted) -> jax.Array:
+def _applied(
+    spec: ViewSpec, transform: Int[Array, ""], method: Any, values: Float[Array, " points *rest"], fit: Fitted
+) -> Float[Array, " points *rest"]:
     """The chosen transform's `method`, with a fit that broadcasts against `values [points, ...]`."""
     row = Fitted(fit.shift[None], fit.scale[None])
     branches = [lambda v, row, member=member: method(member, v, row) for member in spec.transforms]
@@ -73,8 +86,13 @@ def _applied(spec: ViewSpec, transform: jax.Array, method: Any, values: jax.Arra
 
 
 def answer(
-    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array | np.ndarray, shared: Shared, per_net: PerNet
-) -> jax.Array:
+    tile: Tile,
+    params: Any,
+    fits: tuple[Fitted, Fitted],
+    x: Float[Array | np.ndarray, "points arity"],
+    shared: Shared,
+    per_net: PerNet,
+) -> Float[Array, "points nets"]:
     """Predictions `[points, nets]` of every net for arguments `x [points, arity]`, both in original units."""
     view = tile.specs.data.view
     inputs = transformed(view, x[None], fits[0], shared.input_transform)
@@ -82,7 +100,9 @@ def answer(
     return original(view, y, fits[1], shared.target_transform)[0]
 
 
-def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.ndarray) -> np.ndarray:
+def answer_of_net(
+    tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: Float[np.ndarray, "points arity"]
+) -> Float[np.ndarray, " points"]:
     """Predictions `[points]` of one net, in its tile's program.
 
     params, fits: the net's own arrays, without an axis for the net. x: `[points, arity]`.

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Int, Key, UInt32
 
 from arithjax.models.network import LANES, Architecture
 from arithjax.task import examples
@@ -26,13 +27,15 @@ class State(NamedTuple):
     moments: tuple[Any, ...]
 
 
-def keys_of(identity: jax.Array, root: jax.Array, purpose: int | jax.Array) -> jax.Array:
+def keys_of(
+    identity: UInt32[Array, "3 nets"], root: UInt32[Array, ""], purpose: int | UInt32[Array, ""]
+) -> Key[Array, " nets"]:
     """Keys `[nets]` for one purpose, from each net's `identity [3, nets]` alone.
 
     purpose: 0 for weights, 1 for examples, 1 + s for weights again after step s.
     """
 
-    def of_net(words: jax.Array) -> jax.Array:
+    def of_net(words: UInt32[Array, " 3"]) -> Key[Array, ""]:
         key = functools.reduce(jax.random.fold_in, words, jax.random.key(root))
         return jax.random.fold_in(key, purpose)
 
@@ -40,10 +43,16 @@ def keys_of(identity: jax.Array, root: jax.Array, purpose: int | jax.Array) -> j
 
 
 @compiled()
-def draw(spec: EvalSpec, root: jax.Array, identity: jax.Array, architecture: Architecture, purpose: jax.Array) -> Any:
+def draw(
+    spec: EvalSpec,
+    root: UInt32[Array, ""],
+    identity: UInt32[Array, "3 nets"],
+    architecture: Architecture,
+    purpose: UInt32[Array, ""],
+) -> Any:
     """Parameters of every net, in the spec's layout, each drawn from its own key for this purpose."""
 
-    def of_net(key: jax.Array, widths: jax.Array) -> Any:
+    def of_net(key: Key[Array, ""], widths: Int[Array, " sizes"]) -> Any:
         return spec.network.initial(key, spec.inputs, architecture._replace(widths=widths[:, None]))
 
     keys = keys_of(identity, root, purpose)
@@ -57,7 +66,7 @@ def draw(spec: EvalSpec, root: jax.Array, identity: jax.Array, architecture: Arc
     return params
 
 
-def initial_params(spec: EvalSpec, root: jax.Array, shared: Shared, per_net: PerNet, purpose: int = 0) -> Any:
+def initial_params(spec: EvalSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet, purpose: int = 0) -> Any:
     """Initial parameters of every net.
 
     They are drawn for the network that the spec's is drawn as, so that few programs draw for all architectures.
@@ -80,7 +89,7 @@ def _deepened(architecture: Architecture, depth: int) -> Architecture:
     return Architecture(jnp.asarray(filled), jnp.zeros(depth, jnp.int32), architecture.scaling)
 
 
-def initial_state(spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
+def initial_state(spec: TrainSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet) -> State:
     """Initial parameters, and zero-initialised optimiser state, large enough for any of the spec's optimisers."""
     params = initial_params(spec.evaluation, root, shared, per_net)
     count = max(slots(optimizer, shared.numbers, params) for optimizer in spec.optimizers)
@@ -91,12 +100,13 @@ def initial_state(spec: TrainSpec, root: jax.Array, shared: Shared, per_net: Per
 def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tuple[int, ...]]:
     """The shapes of one net's parameters, in the order of their leaves; nothing is drawn."""
     architecture = architecture_of(shared, per_net)
-    params = jax.eval_shape(lambda: spec.network.initial(jax.random.key(0), spec.inputs, architecture))
+    of_one = architecture._replace(widths=architecture.widths[:, :1])
+    params = jax.eval_shape(lambda: spec.network.initial(jax.random.key(0), spec.inputs, of_one))
     return [leaf.shape for leaf in jax.tree.leaves(params)]
 
 
 @compiled()
-def prepare(spec: DataSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> Examples:
+def prepare(spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet) -> Examples:
     """Every net's own examples, transformed, lanes last."""
     assert spec.op is not None
     return examples.prepare(

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Float64, Int
 
 from arithjax.task.points import Points
-
-Array = jax.Array | np.ndarray
 
 LEARNED, ROUGH = 0.01, 0.1
 """Largest relative RMSE of these grades."""
@@ -30,23 +28,23 @@ BLOCK = 1024
 class Block(NamedTuple):
     """Some points: `x [points, arity]`, `t [points]`, `weight [points]` (0 where the block is filled up), `std []`."""
 
-    x: Array
-    t: Array
-    weight: Array
-    std: Array
+    x: Float[Array | np.ndarray, "*blocks points arity"]
+    t: Float[Array | np.ndarray, "*blocks points"]
+    weight: Float[Array | np.ndarray, "*blocks points"]
+    std: Float[Array | np.ndarray, "*blocks"]
 
 
 class Sums(NamedTuple):
     """What a block tells of each net: arrays `[lanes]`."""
 
-    squares: Array  # of errors relative to the standard deviation of the results
-    worst: Array  # largest error, original units
-    right: Array  # points whose prediction rounds to the result
-    low: Array
-    high: Array
+    squares: Float[Array, "*blocks lanes"]  # of errors relative to the standard deviation of the results
+    worst: Float[Array, "*blocks lanes"]  # largest error, original units
+    right: Float[Array, "*blocks lanes"]  # points whose prediction rounds to the result
+    low: Float[Array, "*blocks lanes"]
+    high: Float[Array, "*blocks lanes"]
 
 
-def sums(predictions: jax.Array, block: Block) -> Sums:
+def sums(predictions: Float[Array, "points lanes"], block: Block) -> Sums:
     """Sums over a block for `predictions [points, lanes]`."""
     inside = block.weight[:, None] > 0
     error = jnp.where(inside, predictions - block.t[:, None], 0.0)
@@ -61,7 +59,7 @@ def sums(predictions: jax.Array, block: Block) -> Sums:
     )
 
 
-def blocks(x: np.ndarray, t: np.ndarray, std: float) -> Block:
+def blocks(x: Float[np.ndarray, "points arity"], t: Float[np.ndarray, " points"], std: float) -> Block:
     """Points `x [points, arity]`, `t [points]` in blocks of equal size, `[blocks, BLOCK, ...]`.
 
     The last block is filled up with its first point, which then has weight 0.
@@ -75,10 +73,10 @@ def blocks(x: np.ndarray, t: np.ndarray, std: float) -> Block:
 class Errors(NamedTuple):
     """Judgement of each net on a set of points: float64 arrays `[nets]`."""
 
-    relative_rmse: np.ndarray
-    max_error: np.ndarray
-    right: np.ndarray  # share of points that round to the right integer
-    spread: np.ndarray  # largest minus smallest prediction over the standard deviation of the results
+    relative_rmse: Float64[np.ndarray, " nets"]
+    max_error: Float64[np.ndarray, " nets"]
+    right: Float64[np.ndarray, " nets"]  # share of points that round to the right integer
+    spread: Float64[np.ndarray, " nets"]  # largest minus smallest prediction over the standard deviation of the results
 
 
 def combine(parts: Sums, points: int, std: float) -> Errors:
@@ -93,7 +91,7 @@ def combine(parts: Sums, points: int, std: float) -> Errors:
         )
 
 
-def yardstick(mse: np.ndarray, points: Points) -> np.ndarray:
+def yardstick(mse: Float[np.ndarray, " nets"], points: Points) -> Int[np.ndarray, " nets"]:
     """The hardest of the trivial answers that is beaten by one per cent: an index into `tables.schema.YARDSTICKS`."""
     beaten = np.zeros(len(mse), int)
     for level, loss in enumerate((points.zero, points.mean, points.plane), start=1):
@@ -101,7 +99,7 @@ def yardstick(mse: np.ndarray, points: Points) -> np.ndarray:
     return beaten
 
 
-def grade(errors: Errors, certified: np.ndarray) -> np.ndarray:
+def grade(errors: Errors, certified: Bool[np.ndarray, " nets"]) -> Int[np.ndarray, " nets"]:
     """An index into `tables.schema.GRADES` for each net.
 
     certified: `[nets]`, whether the whole domain was checked and all of it right.

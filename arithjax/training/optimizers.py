@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Float, Int
 
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.registry import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
@@ -105,7 +106,7 @@ class Schedule:
 
     name: str
     formula: str
-    factor: Callable[[jax.Array, jax.Array], jax.Array]
+    factor: Callable[[Float[Array, ""], Float[Array, ""]], Float[Array, ""]]
     end_factor: float = 0.0
     end_above_zero: bool = False
 
@@ -137,7 +138,7 @@ class Ramp:
 
     name: str
     formula: str
-    factor: Callable[[jax.Array], jax.Array]
+    factor: Callable[[Float[Array, ""]], Float[Array, ""]]
 
     @property
     def about(self) -> str:
@@ -160,7 +161,7 @@ class Loss:
 
     name: str
     formula: str
-    fn: Callable[[jax.Array, jax.Array], jax.Array]
+    fn: Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, "*shape"]]
 
     @property
     def about(self) -> str:
@@ -202,7 +203,7 @@ def slots(optimizer: Optimizer, numbers: Numbers, params: Any) -> int:
 
 
 def direction(
-    optimizer: Optimizer, numbers: Numbers, gradient: Any, params: Any, moments: tuple, step: jax.Array
+    optimizer: Optimizer, numbers: Numbers, gradient: Any, params: Any, moments: tuple, step: Int[Array, ""]
 ) -> tuple[Any, tuple]:
     """The optimiser's direction and its new moments.
 
@@ -219,7 +220,9 @@ def direction(
     return moved, jax.tree.unflatten(jax.tree.structure(moments), [*kept, *stored])
 
 
-def clip_norm(gradient: Any, limit: jax.Array, axes: Callable[[jax.Array], tuple[int, ...]]) -> Any:
+def clip_norm(
+    gradient: Any, limit: Float[Array, "1 1 lanes"] | Float[Array, ""], axes: Callable[[Array], tuple[int, ...]]
+) -> Any:
     """Each net's gradient scaled down to a global norm of at most `limit` (Pascanu et al. 2013).
 
     axes: those of a leaf that belong to one net.

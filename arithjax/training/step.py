@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int32, Key, UInt32
 
 from arithjax.models.branches import choose
 from arithjax.registry import RAMPS, SCHEDULES
@@ -29,10 +30,10 @@ class Segment(NamedTuple):
         the learning rate, `[steps]`.
     """
 
-    start: jax.Array
-    steps: jax.Array
-    rows: jax.Array
-    rates: jax.Array
+    start: Int32[Array, ""]
+    steps: Int32[Array, ""]
+    rows: Int32[Array, "steps batch"]
+    rates: Float[Array, " steps"]
 
 
 def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace) -> Segment:
@@ -42,7 +43,7 @@ def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace)
     return Segment(jnp.int32(start), jnp.int32(stop - start), jnp.asarray(_rows(spec, steps)), factors)
 
 
-def _rows(spec: TrainSpec, steps: np.ndarray) -> np.ndarray:
+def _rows(spec: TrainSpec, steps: Int32[np.ndarray, " steps"]) -> Int32[np.ndarray, "steps batch"]:
     """The examples of each step's batch, `[steps, batch]`; of none where they are drawn anew."""
     if spec.fresh:
         return np.zeros((len(steps), 0), np.int32)
@@ -53,11 +54,11 @@ def _rows(spec: TrainSpec, steps: np.ndarray) -> np.ndarray:
 
 
 @compiled(lambda schedules: lanes_options())
-def rates(schedules: tuple[Schedule, ...], steps: jax.Array, pace: Pace) -> jax.Array:
+def rates(schedules: tuple[Schedule, ...], steps: Int32[Array, " steps"], pace: Pace) -> Float[Array, " steps"]:
     """The factors on the learning rate at `steps [steps]`: linear warm-up, then the schedule over the rest."""
     warmup, total = pace.warmup.astype(float), pace.steps.astype(float)
 
-    def at(step: jax.Array) -> jax.Array:
+    def at(step: Int32[Array, ""]) -> Float[Array, ""]:
         now = step.astype(float)
         progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
         branches = [schedule.factor for schedule in schedules]
@@ -73,14 +74,14 @@ def advance(
     state: State,
     examples: Examples,
     segment: Segment,
-    root: jax.Array,
+    root: UInt32[Array, ""],
     shared: Shared,
     per_net: PerNet,
 ) -> State:
     """Train every net through the steps of a segment."""
 
-    def of_nets(state: State, examples: Examples, keys: jax.Array, per_net: PerNet) -> State:
-        def one_step(i: jax.Array, state: State) -> State:
+    def of_nets(state: State, examples: Examples, keys: Key[Array, " lanes"], per_net: PerNet) -> State:
+        def one_step(i: Int32[Array, ""], state: State) -> State:
             step = segment.start + i
             rows, rate = (jax.lax.dynamic_index_in_dim(of, i, keepdims=False) for of in (segment.rows, segment.rates))
             if spec.fresh:
@@ -99,8 +100,13 @@ def advance(
 
 
 def _fresh_batch(
-    spec: FreshSpec, keys: jax.Array, step: jax.Array, shape: tuple[int, int], examples: Examples, shared: Shared
-) -> tuple[jax.Array, jax.Array]:
+    spec: FreshSpec,
+    keys: Key[Array, " lanes"],
+    step: Int32[Array, ""],
+    shape: tuple[int, int],
+    examples: Examples,
+    shared: Shared,
+) -> tuple[Float[Array, "batch arity lanes"], Float[Array, "batch lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
     x = draw_batch(keys, step, shape, spec.integers, shared.interval, spec.distribution)
     t = choose(shared.op, spec.ops, x)
@@ -116,7 +122,7 @@ def _row(fitted: Fitted) -> Fitted:
     return Fitted(fitted.shift[None], fitted.scale[None])
 
 
-def _switch(members: tuple, index: jax.Array, method: Callable, *arguments: Any) -> Any:
+def _switch(members: tuple, index: Int32[Array, ""], method: Callable, *arguments: Any) -> Any:
     """`method(members[index], *arguments)`."""
     return jax.lax.switch(index, [functools.partial(method, member) for member in members], *arguments)
 
@@ -124,12 +130,12 @@ def _switch(members: tuple, index: jax.Array, method: Callable, *arguments: Any)
 def loss_of_batch(
     spec: TrainSpec,
     params: Any,
-    x: jax.Array,
-    t: jax.Array,
-    random: tuple[jax.Array, jax.Array],
+    x: Float[Array, "batch inputs lanes"],
+    t: Float[Array, "batch lanes"],
+    random: tuple[Int32[Array, ""], Key[Array, " lanes"]],
     shared: Shared,
     per_net: PerNet,
-) -> jax.Array:
+) -> Float[Array, ""]:
     """The sum over lanes of each lane's mean loss: lanes share nothing, so each gets its own gradient.
 
     random: the step, and keys `[lanes]` for what units draw in training.
@@ -143,27 +149,31 @@ def loss_of_batch(
     return losses.sum()
 
 
-def _gradient(spec: TrainSpec, params: Any, x: jax.Array, t: jax.Array, *given: Any) -> Any:
+def _gradient(
+    spec: TrainSpec, params: Any, x: Float[Array, "batch inputs lanes"], t: Float[Array, "batch lanes"], *given: Any
+) -> Any:
     """The gradient of every lane's mean loss, block by block."""
     gradient = jax.grad(loss_of_batch, argnums=1)
     if spec.block == spec.batch:
         return gradient(spec, params, x, t, *given)
     blocks = jax.tree.map(lambda rows: rows.reshape(-1, spec.block, *rows.shape[1:]), (x, t))
 
-    def add(total: Any, block: tuple[jax.Array, jax.Array]) -> tuple[Any, None]:
+    def add(
+        total: Any, block: tuple[Float[Array, "block inputs lanes"], Float[Array, "block lanes"]]
+    ) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, gradient(spec, params, *block, *given)), None
 
     total, _ = jax.lax.scan(add, jax.tree.map(jnp.zeros_like, params), blocks)
     return jax.tree.map(lambda g: g / (spec.batch // spec.block), total)
 
 
-def _noise(spec: TrainSpec, step: jax.Array, keys: jax.Array) -> Callable:
+def _noise(spec: TrainSpec, step: Int32[Array, ""], keys: Key[Array, " lanes"]) -> Callable:
     """Uniform numbers `[*shape, lanes]` for a layer at this step."""
     layers = len(spec.network.features)
     return lambda layer, shape: uniform(keys, step * layers + layer, shape)
 
 
-def ramp(step: jax.Array, shared: Shared) -> jax.Array:
+def ramp(step: Int32[Array, ""], shared: Shared) -> Float[Array, ""]:
     """How much the regulariser counts at a step, from 0 to 1."""
     start, end = shared.regularizer_start, shared.regularizer_end
     progress = jnp.clip((step - start) / jnp.maximum(end - start, 1), 0, 1)
@@ -171,7 +181,13 @@ def ramp(step: jax.Array, shared: Shared) -> jax.Array:
 
 
 def _update(
-    spec: TrainSpec, state: State, gradient: Any, step: jax.Array, factor: jax.Array, shared: Shared, per_net: PerNet
+    spec: TrainSpec,
+    state: State,
+    gradient: Any,
+    step: Int32[Array, ""],
+    factor: Float[Array, ""],
+    shared: Shared,
+    per_net: PerNet,
 ) -> State:
     """One step of the chosen optimiser on every net, with the learning rate scaled by `factor`."""
     per_net_of = spec.layout.per_net
@@ -198,7 +214,7 @@ def _update(
     )
     rate = per_net_of(per_net.learning_rate) * factor
 
-    def move(p: jax.Array, d: jax.Array) -> jax.Array:
+    def move(p: Float[Array, "*shape"], d: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         # a stopped net has rate 0 and stays as it is, even where its direction is not finite
         return jnp.where(rate > 0, p - rate * d, p) if spec.stops else p - rate * d
 
@@ -207,10 +223,10 @@ def _update(
     return _alternated(state, new, step) if spec.alternate else new
 
 
-def _alternated(state: State, moved: State, step: jax.Array) -> State:
+def _alternated(state: State, moved: State, step: Int32[Array, ""]) -> State:
     """Of every ten steps eight move the weights and two the gates, parameters named G (Schlör et al. 2020)."""
 
-    def chosen(path: tuple, old: jax.Array, new: jax.Array) -> jax.Array:
+    def chosen(path: tuple, old: Float[Array, "*shape"], new: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         gate = getattr(path[-1], "key", None) == "G"
         return jnp.where((step % 10 >= 8) == gate, new, old)
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int32, UInt32
 
 from arithjax.models.initializers import Scaling
 from arithjax.models.network import LAYOUTS, Architecture
@@ -90,28 +91,28 @@ def named_tile(name: str, net: NetId) -> Tile:
 class Pace(NamedTuple):
     """How the learning rate changes: index of the schedule, the factor it ends at, steps of warm-up, and of all."""
 
-    schedule: jax.Array
-    end_factor: jax.Array
-    warmup: jax.Array
-    steps: jax.Array
+    schedule: Int32[Array, ""]
+    end_factor: Float[Array, ""]
+    warmup: Int32[Array, ""]
+    steps: Int32[Array, ""]
 
 
 class Shared(NamedTuple):
     """Scalars that all nets of a tile have in common; what is chosen at run time is an index among the branches."""
 
-    op: jax.Array
-    optimizer: jax.Array
-    loss: jax.Array
-    input_transform: jax.Array
-    target_transform: jax.Array
+    op: Int32[Array, ""]
+    optimizer: Int32[Array, ""]
+    loss: Int32[Array, ""]
+    input_transform: Int32[Array, ""]
+    target_transform: Int32[Array, ""]
     interval: Range
     numbers: Numbers
     pace: Pace
-    activation: jax.Array  # [layers]
+    activation: Int32[Array, " layers"]
     scaling: Scaling
-    regularizer_ramp: jax.Array
-    regularizer_start: jax.Array
-    regularizer_end: jax.Array
+    regularizer_ramp: Int32[Array, ""]
+    regularizer_start: Int32[Array, ""]
+    regularizer_end: Int32[Array, ""]
 
 
 class PerNet(NamedTuple):
@@ -122,13 +123,13 @@ class PerNet(NamedTuple):
     learning_rate, weight_decay, clip, clip_value, regularizer: `[nets]`.
     """
 
-    identity: jax.Array
-    widths: jax.Array
-    learning_rate: jax.Array
-    weight_decay: jax.Array
-    clip: jax.Array
-    clip_value: jax.Array
-    regularizer: jax.Array
+    identity: UInt32[Array, "3 nets"]
+    widths: Int32[Array, "sizes nets"]
+    learning_rate: Float[Array, " nets"]
+    weight_decay: Float[Array, " nets"]
+    clip: Float[Array, " nets"]
+    clip_value: Float[Array, " nets"]
+    regularizer: Float[Array, " nets"]
 
 
 def architecture_of(shared: Shared, per_net: PerNet) -> Architecture:
@@ -163,11 +164,11 @@ def shared_arrays(tile: Tile) -> Shared:
     )
 
 
-def _int(value: Any) -> jax.Array:
+def _int(value: Any) -> Int32[Array, " ..."]:
     return jnp.asarray(value, jnp.int32)
 
 
-def _float(value: Any) -> jax.Array:
+def _float(value: Any) -> Float[Array, " ..."]:
     return jnp.asarray(value, float)
 
 
@@ -178,7 +179,7 @@ def per_net_arrays(tile: Tile) -> PerNet:
     words = [(int(digests[net.setup][:8], 16), int(digests[net.setup][8:16], 16), net.seed) for net in places]
     widths = [(tile.specs.train.inputs, *net.setup.widths, 1) for net in places]
 
-    def row(value: Callable[[Setup], float | None]) -> jax.Array:
+    def row(value: Callable[[Setup], float | None]) -> Float[Array, " nets"]:
         return _float(np.array([value(net.setup) for net in places], float))
 
     return PerNet(

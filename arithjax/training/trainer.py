@@ -8,6 +8,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Bool, Float
 
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference
@@ -46,19 +47,19 @@ class Trainer:
                 given = self.examples, segment, self.root, self.shared, self.per_net
                 self.state, self.step = advance(spec, self.state, *given), stop
 
-    def predict(self, x: np.ndarray) -> np.ndarray:
+    def predict(self, x: Float[np.ndarray, "points arity"]) -> Float[np.ndarray, "points nets"]:
         """Predictions `[points, nets]` for arguments `x [points, arity]`, both in original units."""
         with self.tile.arithmetic:
             given = self.fits, x, self.shared, self.per_net
             return np.asarray(inference.answer(self.tile, self.state.params, *given))
 
-    def freeze(self, nets: np.ndarray) -> None:
+    def freeze(self, nets: Bool[np.ndarray, " nets"]) -> None:
         """Let the chosen `nets`, booleans `[nets]`, stay as they are: at rate 0, whatever their neighbours do."""
         with self.tile.arithmetic:
             rate = jnp.where(jnp.asarray(nets), 0, self.per_net.learning_rate)
             self.per_net = self.per_net._replace(learning_rate=rate)
 
-    def start_again(self, nets: np.ndarray) -> None:
+    def start_again(self, nets: Bool[np.ndarray, " nets"]) -> None:
         """Draw new weights for the chosen `nets`, booleans `[nets]`; the optimiser's state is kept."""
         spec = self.tile.specs.train
         with self.tile.arithmetic:
