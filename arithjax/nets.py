@@ -24,7 +24,7 @@ from arithjax.tables.schema import GRADES, in_order
 from arithjax.task.points import Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import curves, workers
-from arithjax.training.engines.answers import answer_of_net
+from arithjax.training.engines.tiles import answer_of_net
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.tile import NetId, Tile, named_tile
 

@@ -31,7 +31,8 @@ def typechecker(function):
     return function if public else check(function)
 
 
-install_import_hook(("arithjax.task", "arithjax.models", "arithjax.training"), f"{__name__}.typechecker")
+TRAINING = [f"arithjax.training.{path.stem}" for path in (Path(aj.__file__).parent / "training").glob("[a-z]*.py")]
+install_import_hook(("arithjax.task", "arithjax.models", *TRAINING), f"{__name__}.typechecker")
 
 
 @pytest.fixture

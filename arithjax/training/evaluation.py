@@ -20,7 +20,7 @@ from arithjax.tables.schema import GRADES, SUCCESS, YARDSTICKS
 from arithjax.task.points import Points, Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference, metrics
-from arithjax.training.engines.engine import engine_of
+from arithjax.training.engines.tiles import engine_of
 from arithjax.training.initial import parameter_shapes
 from arithjax.training.tile import NetId, PerNet, Shared, Tile, per_net_arrays, shared_arrays
 

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from arithjax.task.transforms import Fitted
-from arithjax.training.engines.answers import answer
-from arithjax.training.engines.engine import engine_of
+from arithjax.training.engines.tiles import answer, engine_of
 from arithjax.training.initial import initial_params, prepare
 from arithjax.training.step import segment_of
 from arithjax.training.tile import Tile, per_net_arrays, shared_arrays

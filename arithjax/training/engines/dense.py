@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from arithjax.task.examples import Examples
 from arithjax.training.engines import fused
+from arithjax.training.engines.engine import Engine
 from arithjax.training.initial import State, initial_params
 from arithjax.training.optimizers import NUMBERS
 from arithjax.training.specs import EvalSpec, TrainSpec
@@ -19,7 +21,7 @@ DRAWN = 256
 """Steps whose fresh batches are drawn together."""
 
 
-class Dense:
+class Dense(Engine):
     """Dense nets of one shape, trained by the kernel; a state's moments are the kernel's."""
 
     def initial(self, spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
@@ -60,19 +62,20 @@ class Dense:
             drawn = _fresh(spec, examples, start + first, root, shared, per_net)
             rows = np.arange(count * spec.batch, dtype=np.int32).reshape(count, spec.batch)
             fused.advance(shape, rule, kept, drawn, fused.Segment(start + first, rows, rates[first:][:count]), nets)
-        return State(fused.unpack(shape, fused.from_vectors(kept.params, spec.nets)), (kept.first, kept.second))
+        unpacked = fused.unpack(shape, fused.from_vectors(kept.params, spec.nets))
+        return State(jax.tree.map(jnp.asarray, unpacked), (kept.first, kept.second))
 
     def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
         """The spec itself: what the kernel computes does not depend on sizes."""
         return spec.evaluation
 
-    def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> np.ndarray:
+    def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
         """The kernel's forward pass."""
         blocks, points, arity, nets = inputs.shape
         shape = _shape(spec)
         x = fused.to_vectors(np.asarray(inputs).reshape(-1, arity, nets))
         y = fused.predict(shape, fused.to_vectors(fused.pack(shape, params)), x)
-        return fused.from_vectors(y, nets).reshape(blocks, points, nets)
+        return jnp.asarray(fused.from_vectors(y, nets).reshape(blocks, points, nets))
 
 
 def _shape(spec: EvalSpec) -> fused.Shape:

@@ -1,29 +1,28 @@
-"""The contract of engines, and which engine a tile has."""
+"""The contract of engines."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 
-from arithjax.models.network import FUSED, Layout
 from arithjax.task.examples import Examples
-from arithjax.training.engines.dense import Dense
-from arithjax.training.engines.xla import XLA
 from arithjax.training.initial import State
 from arithjax.training.specs import EvalSpec, TrainSpec
 from arithjax.training.step import Segment
 from arithjax.training.tile import PerNet, Shared
 
 
-class Engine(Protocol):
+class Engine:
     """Trains and evaluates the nets of a tile. Arrays are those of `Trainer`; parameters have the spec's layout."""
 
     def initial(self, spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
         """Initial parameters, and an optimiser that has made no step."""
+        raise NotImplementedError
 
     def prepared(self, spec: TrainSpec, examples: Examples) -> Any:
         """The examples as `advance` reads them, made once for a training."""
+        raise NotImplementedError
 
     def advance(
         self,
@@ -36,14 +35,12 @@ class Engine(Protocol):
         per_net: PerNet,
     ) -> State:
         """Every net trained through the steps of a segment; `examples` as `prepared` gives them."""
+        raise NotImplementedError
 
     def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
         """The spec in which nets with these hidden widths are evaluated."""
+        raise NotImplementedError
 
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> Any:
         """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, arity, nets]`."""
-
-
-def engine_of(layout: Layout) -> Engine:
-    """The engine of tiles with this layout."""
-    return Dense() if layout is FUSED else XLA()
+        raise NotImplementedError

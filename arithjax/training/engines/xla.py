@@ -9,12 +9,13 @@ import jax
 
 from arithjax.task.examples import Examples
 from arithjax.training import inference, step
+from arithjax.training.engines.engine import Engine
 from arithjax.training.initial import State, initial_params, resting
 from arithjax.training.specs import EvalSpec, TrainSpec
 from arithjax.training.tile import PerNet, Shared
 
 
-class XLA:
+class XLA(Engine):
     """Programs that XLA compiles for each spec (`arithjax.training.step`, `arithjax.training.inference`)."""
 
     def initial(self, spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:

@@ -1,4 +1,4 @@
-"""Answers: predictions of nets in original units, by the engine of their tile."""
+"""The engine of a tile, and predictions of its nets in original units."""
 
 from __future__ import annotations
 
@@ -8,10 +8,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from arithjax.models.network import FUSED, Layout
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference
-from arithjax.training.engines.engine import engine_of
+from arithjax.training.engines.dense import Dense
+from arithjax.training.engines.engine import Engine
+from arithjax.training.engines.xla import XLA
 from arithjax.training.tile import PerNet, Shared, Tile, per_net_arrays, shared_arrays
+
+
+def engine_of(layout: Layout) -> Engine:
+    """The engine of tiles with this layout."""
+    return Dense() if layout is FUSED else XLA()
 
 
 def answer(
