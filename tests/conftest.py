@@ -56,6 +56,5 @@ def compiled_engine():
     """The compiled engine for dense nets, too."""
     from arithjax.training.engines import choice  # after the import hook
 
-    choice.use("compiled")
-    yield
-    choice.use("fused")
+    with choice.using("compiled"):
+        yield

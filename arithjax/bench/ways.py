@@ -29,6 +29,7 @@ from arithjax.models.mlp import count_parameters, layer_activations
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 from arithjax.task.examples import order
+from arithjax.training.engines import choice
 from arithjax.training.planning import plan
 from arithjax.training.tile import NetId, Tile
 from arithjax.training.trainer import Trainer
@@ -98,6 +99,12 @@ def train_arithjax(setup: Setup, nets: int) -> Runner:
     threads = ThreadPoolExecutor(workers)
     total = sum(tile.places for tile in tiles)
     return Runner(lambda calls: list(threads.map(lambda advance: advance(calls), advances)), total)
+
+
+def train_compiled(setup: Setup, nets: int) -> Runner:
+    """Arithjax with its compiled engine for dense nets, too."""
+    with choice.using("compiled"):
+        return train_arithjax(setup, nets)
 
 
 def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
@@ -294,6 +301,7 @@ def sklearn_fit(setup: Setup, nets: int) -> Runner:
 
 WAYS = (
     Way("arithjax", train_arithjax, (1024,), slow=False),
+    Way("arithjax, compiled engine", train_compiled, (1024,), slow=False),
     Way("jit(vmap)", jit_vmap, (64, 256, 1024), slow=False),
     Way("jit(scan)", jit_scan),
     Way("jit loop", jit_loop),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -30,6 +32,17 @@ def use(engine: str) -> None:
     if engine not in ENGINES:
         raise ArithjaxError(f"unknown engine '{engine}'{nearest(engine, ENGINES)} There are {', '.join(ENGINES)}.")
     _chosen[0] = engine
+
+
+@contextlib.contextmanager
+def using(engine: str) -> Iterator[None]:
+    """Train with this engine in this context; see `use`."""
+    before = _chosen[0]
+    use(engine)
+    try:
+        yield
+    finally:
+        _chosen[0] = before
 
 
 def layout_of(setup: Setup) -> Layout:
