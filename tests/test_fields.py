@@ -11,7 +11,8 @@ from arithjax.fields import Field, Limits, OneOf
 from arithjax.registry import REGISTRIES
 from arithjax.setup import DEFAULTS, FIELDS
 from arithjax.training.optimizers import Numbers
-from arithjax.training.planning import NetId, plan
+from arithjax.training.planning import plan
+from arithjax.training.tile import NetId
 
 KINDS = {
     "name": str,
@@ -48,7 +49,7 @@ def scope(base, name):
     """What has to agree between nets of one tile, as the plan of two setups that differ in a field shows."""
     one = Setup(**base, integers=name != "distribution")
     tiles = plan([NetId(0, 0, one), NetId(1, 0, one.replace(**{name: OTHER[name]}))], workers=1)
-    return "net" if len(tiles) == 1 else "tile" if tiles[0].program == tiles[1].program else "static"
+    return "net" if len(tiles) == 1 else "tile" if tiles[0].specs == tiles[1].specs else "static"
 
 
 @pytest.mark.parametrize("name", FIELDS)
@@ -70,7 +71,7 @@ def test_values_are_of_their_kind(name, field):
 
 
 def test_the_numbers_of_an_optimisers_rule_are_fields():
-    assert tuple(name for name, field in FIELDS.items() if field.hyperparameter) == Numbers._fields
+    assert tuple(name for name, field in FIELDS.items() if field.usual is not None) == Numbers._fields
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,8 @@ def test_what_is_no_short_polynomial_has_no_formula(changes):
 
 def test_a_network_may_offer_its_formula(kept, monkeypatch):
     class Product:
-        def formula(self, params, names):
-            return names[0] * names[1]
+        def formula(self, params, x, widths):
+            return x[0] * x[1]
 
     monkeypatch.setattr(nets.Net, "network", Product())
     assert kept.formula().expression.is_polynomial()

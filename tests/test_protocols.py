@@ -8,6 +8,7 @@ import pytest
 import arithjax as aj
 from arithjax import protocols
 
+RESULTS = Path(__file__).parents[1] / "results"
 THRESHOLDS = {  # extrapolation range: mul, add and sub, div (Mistry et al. 2022)
     (20, 40): (3.4844e-4, 3.6667e-7, 4.6666e-10),
     (-40, -20): (3.4844e-4, 3.6667e-7, 4.6666e-10),
@@ -107,9 +108,10 @@ def test_the_identity_of_older_setups_stays():
     assert aj.Setup(model="nmu").widths == () and aj.Setup().widths == (64, 64)
 
 
+@pytest.mark.skipif(not RESULTS.is_dir(), reason="a source distribution has no results")
 @pytest.mark.parametrize("unit", ["nmu", "nau"])
 def test_published_cells_come_out_in_the_committed_table(unit):
-    ours = protocols.compare(aj.load(Path(__file__).parents[1] / "results" / "units"))
+    ours = protocols.compare(aj.load(RESULTS / "units"))
     cells = ours[ours.unit == unit]
     assert len(cells) >= 7 and cells.inside.all()
     assert ((cells.ratio - 1).abs() <= 0.1).all()

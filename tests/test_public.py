@@ -1,6 +1,7 @@
 """The public face: every name exists, is the same for type checkers, and is imported no sooner than it is used."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,3 +59,12 @@ def test_importing_and_loading_a_table_start_no_jax():
     program += "assert 'jax' not in sys.modules"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [("README.md", r"version = {(.*?)}"), ("CITATION.cff", r"^version: (.*)$"), ("CHANGELOG.md", r"^## ([\d.]+)")],
+)
+def test_the_documents_name_this_version(name, pattern):
+    text = (Path(__file__).parents[1] / name).read_text()
+    assert re.findall(pattern, text, re.M)[0] == aj.__version__

@@ -128,10 +128,8 @@ def test_broken_tables_are_refused_and_left_alone(finished, tmp_path, content):
 
 
 def test_retrain_is_identical(finished):
-    from arithjax.net import retrain
-
     _, out, _ = finished
-    assert retrain(out / "tiny", 3)["identical"].all()
+    assert aj.retrain(out / "tiny", 3)["identical"].all()
 
 
 def test_a_saved_net_answers_as_before(tmp_path):

@@ -83,13 +83,6 @@ def test_entries_have_one_type():
     assert aj.Study("s", rates, trials=2, by=["op", "bias"]).by == ("op", "bias")
 
 
-def test_retrain_is_identical(finished):
-    from arithjax.nets import retrain
-
-    _, out, _ = finished
-    assert retrain(out / "tiny", 3)["identical"].all()
-
-
 def test_a_samplers_name():
     assert aj.Study("s", rates, trials=2, sampler="tpe").sampler_name == "tpe"
     own = optuna.samplers.RandomSampler(seed=1)

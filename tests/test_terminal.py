@@ -7,7 +7,6 @@ from rich.console import Console
 
 import arithjax as aj
 from arithjax import terminal
-from arithjax.training import curves
 
 POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps=1, examples=64, tests=64, batch=16)
 
@@ -15,10 +14,10 @@ POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps
 def test_a_chart_of_a_training():
     kept = aj.fit(POLYNOMIAL, seeds=1)
     long = aj.fit(POLYNOMIAL.replace(steps=30), seeds=1)
-    chart = terminal.curve_chart(curves.curve_of(long, 0))
+    chart = terminal.curve_chart(long.curve())
     assert "relative RMSE" in chart
     assert max(map(len, chart.splitlines())) <= 72
-    assert terminal.curve_chart(curves.curve_of(kept, 0)) == ""  # one step is no curve
+    assert terminal.curve_chart(kept.curve()) == ""  # one step is no curve
 
 
 def test_progress_in_a_log_ends_with_what_was_done():
