@@ -2,6 +2,5 @@
 
 `study` defines a study, `files` loads one, `runner` runs it. `search` and `samplers` propose setups, `halving` stops
 the worse ones early, `cluster` trains on other machines, `fingerprint` tells studies apart, `signals` ends runs in
-order,
-and `optuna_export` hands a finished study to Optuna's own tools.
+order, and `optuna_export` hands a finished study to Optuna's own tools.
 """
