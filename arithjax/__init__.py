@@ -47,8 +47,8 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.training.curves import curves as curves
     from arithjax.training.optimizers import Loss as Loss
     from arithjax.training.optimizers import Optimizer as Optimizer
-    from arithjax.training.optimizers import Ramp as Ramp
-    from arithjax.training.optimizers import Schedule as Schedule
+    from arithjax.training.schedules import Ramp as Ramp
+    from arithjax.training.schedules import Schedule as Schedule
     from arithjax.training.workers import train as train
 
 __version__ = "0.1.0"
@@ -97,11 +97,11 @@ PUBLIC = {
     "OPTIMIZERS": "arithjax.registry:OPTIMIZERS",
     "Optimizer": "arithjax.training.optimizers:Optimizer",
     "SCHEDULES": "arithjax.registry:SCHEDULES",
-    "Schedule": "arithjax.training.optimizers:Schedule",
+    "Schedule": "arithjax.training.schedules:Schedule",
     "LOSSES": "arithjax.registry:LOSSES",
     "Loss": "arithjax.training.optimizers:Loss",
     "RAMPS": "arithjax.registry:RAMPS",
-    "Ramp": "arithjax.training.optimizers:Ramp",
+    "Ramp": "arithjax.training.schedules:Ramp",
 }
 """The public face: a name, and `module:attribute` or the module that it stands for, imported when it is first used."""
 

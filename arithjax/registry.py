@@ -107,9 +107,9 @@ MODELS = Registry("model", "arithjax.models")
 ACTIVATIONS = Registry("activation", "arithjax.models.activations")
 INITIALIZERS = Registry("initializer", "arithjax.models.initializers")
 OPTIMIZERS = Registry("optimizer", "arithjax.training.optimizers")
-SCHEDULES = Registry("schedule", "arithjax.training.optimizers")
+SCHEDULES = Registry("schedule", "arithjax.training.schedules")
 LOSSES = Registry("loss", "arithjax.training.optimizers", plural="losses")
-RAMPS = Registry("ramp", "arithjax.training.optimizers")
+RAMPS = Registry("ramp", "arithjax.training.schedules")
 
 REGISTRIES = {
     registry.plural: registry

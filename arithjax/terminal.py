@@ -12,7 +12,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from arithjax.studies.study import Progress
-from arithjax.training.metrics import LEARNED
+from arithjax.training.grading import LEARNED
 
 
 class TerminalProgress(Progress):

@@ -9,7 +9,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.studies import cluster, files, identity, samplers, search, study
+from arithjax.studies import cluster, files, fingerprint, samplers, search, study
 from arithjax.training import planning
 from arithjax.training.planning import NetId
 
@@ -116,7 +116,7 @@ def test_workers_refuse_other_versions_and_other_questions(asked):
         cluster.prepare({**about, "versions": {**about["versions"], "jax": "0.1"}})
     with pytest.raises(ArithjaxError, match="asks another question"):
         cluster.prepare({**about, "hash": "0" * 64})
-    assert identity.fingerprint(asked, None, about["params"], 0) == about["hash"]
+    assert fingerprint.fingerprint(asked, None, about["params"], 0) == about["hash"]
 
 
 @pytest.mark.parametrize("address", ["local:", "local:0", "local:x", "local:-1", "local:2:3", "nonsense://x", "tcp://"])

@@ -59,7 +59,7 @@ def train(shape, rule, given, moves, **per_net):
 
 def rule_of(optimizer="adam", loss="mse"):
     member = OPTIMIZERS[optimizer]
-    return fused.Rule(optimizer, loss, member.decoupled, member.beta1, member.beta2, member.momentum, member.epsilon)
+    return fused.Rule(optimizer, loss, member.decoupled, **member.numbers()._asdict())
 
 
 def apply(name, x):

@@ -218,7 +218,7 @@ def torch_eager(setup: Setup, nets: int) -> Runner:
     import torch
 
     model = _torch_mlp(setup)
-    optimizer = torch.optim.Adam(model.parameters(), setup.learning_rate, eps=setup.epsilon)
+    optimizer = torch.optim.Adam(model.parameters(), setup.learning_rate, eps=setup.epsilon or 1e-8)
     x, t = (torch.from_numpy(a[0]) for a in _examples(setup, 1))
 
     def train(_: None, rows: np.ndarray) -> None:
@@ -236,7 +236,7 @@ def torch_vmap(setup: Setup, nets: int) -> Runner:
 
     model = _torch_mlp(setup)
     params, _ = torch.func.stack_module_state([_torch_mlp(setup) for _ in range(nets)])
-    optimizer = torch.optim.Adam(params.values(), setup.learning_rate, eps=setup.epsilon, foreach=True)
+    optimizer = torch.optim.Adam(params.values(), setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
     x, t = (torch.from_numpy(a) for a in _examples(setup, nets))
 
     def loss(params: dict, x: Any, t: Any) -> Any:

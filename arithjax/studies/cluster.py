@@ -25,7 +25,7 @@ from arithjax import environment
 from arithjax.errors import ArithjaxError
 from arithjax.models.network import LAYOUTS
 from arithjax.setup import Setup
-from arithjax.studies import identity
+from arithjax.studies import fingerprint
 from arithjax.studies.files import study_of
 from arithjax.studies.search import AskedTrial
 from arithjax.studies.signals import Stop
@@ -196,7 +196,7 @@ def about_study(study: Study, steps: int | None, asked: dict[int, AskedTrial]) -
         "number": number,
         "versions": versions(),
         "params": first.params,
-        "hash": identity.digest(identity.resolved(study, steps, {number: first})),
+        "hash": fingerprint.digest(fingerprint.resolved(study, steps, {number: first})),
     }
 
 
@@ -236,7 +236,7 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
     """Tiles as plain data: numbers, names and lists."""
     setups = {setup: place for place, setup in enumerate(dict.fromkeys(n.setup for tile in tiles for n in tile.nets))}
     return {
-        "setups": [identity.departures(setup) for setup in setups],
+        "setups": [fingerprint.departures(setup) for setup in setups],
         "tiles": [
             {
                 "places": tile.places,
@@ -294,7 +294,7 @@ def prepare(about: dict[str, Any]) -> None:
     with _loading:
         if about["source"] and about["hash"] not in _agreed:
             study = with_steps(_loaded(about["source"], about["path"]), about["steps"])
-            if identity.fingerprint(study, about["steps"], about["params"], about["number"]) != about["hash"]:
+            if fingerprint.fingerprint(study, about["steps"], about["params"], about["number"]) != about["hash"]:
                 raise ArithjaxError(
                     f"a worker refuses: there, the study file of '{about['name']}' asks another question; whatever it "
                     f"imports has to be the same on all workers."

@@ -2,7 +2,7 @@
 
 The results table holds everything: Optuna's study lives in memory and is built again from the table
 (`arithjax.studies.search`). `study.json` holds the question, so that a folder is never resumed with another one
-(`arithjax.studies.identity`).
+(`arithjax.studies.fingerprint`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 
 from arithjax import environment
 from arithjax.errors import ArithjaxError, check_count
-from arithjax.studies import halving, identity
+from arithjax.studies import fingerprint, halving
 from arithjax.studies.cluster import Cluster
 from arithjax.studies.recording import record_study
 from arithjax.studies.search import AskedTrial, Search
@@ -118,7 +118,7 @@ class _Run:
             if batch.start == 0:
                 self._describe(asked, stored)
             else:
-                identity.refuse_other_rows(self.folder, asked, stored)
+                fingerprint.refuse_other_rows(self.folder, asked, stored)
                 self._extend_space(asked)
             trained = self._train(asked, stored)
             if self.search.adaptive and batch.stop < self.search.trials:
@@ -205,11 +205,11 @@ class _Run:
 
     def _describe(self, asked: dict[int, AskedTrial], stored: pd.DataFrame) -> None:
         """Write `study.json`, or bring the folder's own up to date if it asks the same question."""
-        question = identity.resolved(self.study, self.steps, asked)
+        question = fingerprint.resolved(self.study, self.steps, asked)
         content = {
             **question,
-            "space": identity.space_of(asked),
-            "hash": identity.digest(question),
+            "space": fingerprint.space_of(asked),
+            "hash": fingerprint.digest(question),
             "trials": self.search.trials,
             "seeds": self.seeds,
             "told": self.seeds,
@@ -224,13 +224,13 @@ class _Run:
         if (self.folder / "study.json").exists():
             before = loading.description(self.folder)
             question["space"] = content["space"]
-            identity.refuse_other_question(self.folder, before, question, self.study.sampler)
+            fingerprint.refuse_other_question(self.folder, before, question, self.study.sampler)
             content = self._continued(before, content)
             if content == before:
                 return
         elif len(self.stored):
             raise ArithjaxError(f"{self.folder} holds a table but no study.json; choose another --out.")
-        identity.refuse_other_rows(self.folder, asked, stored)
+        fingerprint.refuse_other_rows(self.folder, asked, stored)
         self._write_description(content)
 
     def _continued(self, before: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
@@ -264,14 +264,14 @@ class _Run:
         here = {name: content[name] for name in ("versions", "device")}
         places = [{name: before.get(name, here[name]) for name in here}, *before.get("continued", [])]
         if unfinished:
-            identity.warn_of_changes(self.folder, before.get("source", ""), self.study.source, places, here)
+            fingerprint.warn_of_changes(self.folder, before.get("source", ""), self.study.source, places, here)
             if all(environment.differences(place, here) for place in places):
                 places.append(here)
         return places
 
     def _extend_space(self, asked: dict[int, AskedTrial]) -> None:
         """Add to `study.json` the parameters that a later batch was the first to ask for."""
-        described, space = loading.description(self.folder), identity.space_of(asked)
+        described, space = loading.description(self.folder), fingerprint.space_of(asked)
         if not space.keys() <= described["space"].keys():
             self._write_description({**described, "space": {**space, **described["space"]}})
 

@@ -60,7 +60,7 @@ class Operation:
     defined: Callable[[float, float], bool] = everywhere
     where: str = "everywhere"
 
-    def __call__(self, x: Float[Array, " ..."], axis: int = 1) -> Float[Array, " ..."]:
+    def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
         """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`."""
         return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
 
@@ -103,7 +103,7 @@ class OfSums(Operation):
 
     slices: tuple[tuple[int, int], ...] = ()
 
-    def __call__(self, x: Float[Array, " ..."], axis: int = 1) -> Float[Array, " ..."]:
+    def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
         """Targets `[examples, ...]` of inputs `[examples, arity, ...]`."""
         return self.fn(*(jax.lax.slice_in_dim(x, *ends, axis=axis).sum(axis) for ends in self.slices))
 

@@ -1,4 +1,4 @@
-"""Cost: seconds, bytes and places of a tile's programs, as they are expected before anything is trained.
+"""Cost: expected seconds of a tile's programs, and how many nets they should hold.
 
 The constants were measured on CPU; only their ratios matter, since they decide what is trained together.
 """
@@ -6,14 +6,12 @@ The constants were measured on CPU; only their ratios matter, since they decide 
 from __future__ import annotations
 
 import math
-import os
 
 import jax
 
-from arithjax.errors import ArithjaxError
 from arithjax.models.mlp import bucket, count_parameters
 from arithjax.models.network import FUSED, LANES, Layout
-from arithjax.training.specs import Branches, Specs, TrainSpec
+from arithjax.training.specs import Branches, TrainSpec
 from arithjax.training.tile import FEWEST_LANES, Tile
 
 LANE_BYTES = 512
@@ -73,50 +71,3 @@ def places(spec: TrainSpec, nets: int, workers: int) -> int:
 def power_of_two(count: int) -> int:
     """The next power of two."""
     return 1 << max(0, count - 1).bit_length()
-
-
-def fitting(specs: Specs, count: int, share: float) -> int:
-    """`count` places, or as many fewer as a tile needs to fit in `share` bytes.
-
-    Raises:
-        ArithjaxError: the smallest tile does not fit.
-    """
-    spec = specs.train
-    while count > (FEWEST_LANES if spec.layout.lanes else 1) and bytes_of(spec, count) > share:
-        count //= 2
-    if (needed := bytes_of(spec, count)) > share:
-        layers = "-".join(map(str, (spec.inputs, *spec.network.features)))
-        raise ArithjaxError(
-            f"the smallest program for nets {layers}, {count} at a time, with examples={spec.examples:,} and "
-            f"batch={spec.batch:,} needs {needed / 1e9:,.2f} GB, and a run may take {share / 1e9:,.2f} GB; take "
-            f"fewer examples (fresh=True draws new ones at each step), a smaller batch, narrower layers or fewer nets."
-        )
-    return count
-
-
-def bytes_of(spec: TrainSpec, count: int) -> float:
-    """Expected bytes of a tile with so many places.
-
-    Examples as they are drawn and as they are transformed, weights with gradients, moments and what an optimiser makes
-    of them, before and after, and what a batch leaves in every layer.
-    """
-    features = spec.network.features
-    examples = 2 * spec.examples * (spec.inputs + 1)
-    weights = 8 * count_parameters((spec.inputs, *features)) if features else 0
-    batch = 4 * spec.batch * (spec.inputs + sum(features))
-    size = 8.0 if spec.precision == "float64" else 4.0
-    return size * count * (examples + weights + batch)
-
-
-def memory() -> float:
-    """Bytes that training may take: most of an accelerator's memory, or of the machine's."""
-    device = jax.local_devices()[0]
-    if device.platform != "cpu":
-        return 0.8 * (device.memory_stats() or {}).get("bytes_limit", math.inf)
-    return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
-
-
-def memory_of_each(workers: int, nets: int) -> float:
-    """Bytes that each of the tiles may take that train at the same time; every accelerator has memory of its own."""
-    together = max(1, min(workers, os.cpu_count() or 1, nets)) if jax.default_backend() == "cpu" else 1
-    return memory() / together

@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Shaped
 from arithjax.environment import devices_and_workers
 from arithjax.setup import Setup
 from arithjax.task.points import Points, Task
-from arithjax.training import inference, metrics
+from arithjax.training import grading, inference
 from arithjax.training.compiled import compiled
 from arithjax.training.planning import plan
 from arithjax.training.specs import EvalSpec, TrainSpec
@@ -111,7 +111,7 @@ def _errors(answers: Float[np.ndarray, "points nets"], points: Points) -> dict[s
     with np.errstate(invalid="ignore", over="ignore"):
         mse = ((answers.astype(float) - points.t[:, None]) ** 2).mean(0)
         spread = np.ptp(answers.astype(float), axis=0) / points.std
-    return {"mse": mse, "relative_rmse": np.sqrt(mse) / points.std, "constant": spread <= metrics.CONSTANT}
+    return {"mse": mse, "relative_rmse": np.sqrt(mse) / points.std, "constant": spread <= grading.CONSTANT}
 
 
 @compiled()

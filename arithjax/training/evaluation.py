@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from arithjax.tables.schema import GRADES, SUCCESS, YARDSTICKS
 from arithjax.task.points import Points, Task, evaluate
 from arithjax.task.transforms import Fitted
-from arithjax.training import inference, metrics
+from arithjax.training import grading, inference
 from arithjax.training.engines.tiles import engine_of
 from arithjax.training.initial import parameter_shapes
 from arithjax.training.tile import NetId, PerNet, Shared, Tile, per_net_arrays, shared_arrays
@@ -38,16 +38,16 @@ class Judge:
         self.resized = self.spec.network is not spec.network
         self.task = Task.of(tile.setup)
         self.fits, self.shared, self.per_net = fits, shared, per_net
-        self.known: dict[int, tuple[Points, metrics.Block, Float[Array, "blocks points arity nets"]]] = {}
+        self.known: dict[int, tuple[Points, grading.Block, Float[Array, "blocks points arity nets"]]] = {}
 
-    def errors(self, params: Any, points: Points) -> metrics.Errors:
+    def errors(self, params: Any, points: Points) -> grading.Errors:
         """Errors of every net on points, arrays `[nets]`."""
         if id(points) not in self.known:  # evaluated again and again on the same points
-            blocks = jax.tree.map(jnp.asarray, metrics.blocks(points.x, points.t, points.std))
+            blocks = jax.tree.map(jnp.asarray, grading.blocks(points.x, points.t, points.std))
             self.known[id(points)] = points, blocks, self._inputs(blocks)
         _, blocks, inputs = self.known[id(points)]
         sums = self._sums(self._own(params), blocks, inputs)
-        return metrics.combine(sums, len(points.x), points.std)
+        return grading.combine(sums, len(points.x), points.std)
 
     def certify(self, params: Any, candidates: Bool[np.ndarray, " nets"]) -> Bool[np.ndarray, " nets"]:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
@@ -55,7 +55,7 @@ class Judge:
         if domain is None:
             return np.zeros_like(candidates)
         own = self._own(params)
-        blocks = metrics.blocks(domain, evaluate(self.task.op, domain, self.task.precision), 1.0)
+        blocks = grading.blocks(domain, evaluate(self.task.op, domain, self.task.precision), 1.0)
         for i in range(len(blocks.x)):
             if not certified.any():
                 break
@@ -76,18 +76,18 @@ class Judge:
             return params
         return jax.tree.map(jnp.asarray, self.spec.network.resize(params, self.spec.inputs, self.spec.network.features))
 
-    def _inputs(self, blocks: metrics.Block) -> Float[Array, "blocks points arity nets"]:
+    def _inputs(self, blocks: grading.Block) -> Float[Array, "blocks points arity nets"]:
         return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
 
     def _sums(
-        self, params: Any, blocks: metrics.Block, inputs: Float[Array, "blocks points arity nets"]
-    ) -> metrics.Sums:
+        self, params: Any, blocks: grading.Block, inputs: Float[Array, "blocks points arity nets"]
+    ) -> grading.Sums:
         y = self.engine.predict(self.spec, params, inputs, self.shared, self.per_net)
         return inference.errors(self.view, y, self.fits[1], blocks, self.shared.target_transform)
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def mse_of(errors: metrics.Errors, points: Points) -> Float[np.ndarray, " nets"]:
+def mse_of(errors: grading.Errors, points: Points) -> Float[np.ndarray, " nets"]:
     """Mean squared errors in original units, `[nets]`."""
     return (errors.relative_rmse * points.std) ** 2
 
@@ -97,8 +97,8 @@ class Checkpoint:
     """For each net the evaluation that counts: its parameters, errors within the range and, if known, beyond it."""
 
     params: Any
-    errors: metrics.Errors
-    beyond: metrics.Errors | None = None
+    errors: grading.Errors
+    beyond: grading.Errors | None = None
 
 
 class History:
@@ -128,7 +128,7 @@ class History:
         self.mses.append(mse)
         if self.setup.threshold is None:
             self.checkpoint, self.selected_at[:] = Checkpoint(params, errors), step
-            solved = errors.relative_rmse <= metrics.LEARNED
+            solved = errors.relative_rmse <= grading.LEARNED
         else:
             solved = self._select(step, params, errors, mse) < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
@@ -139,7 +139,7 @@ class History:
         self.evaluate(self.stopped_at, params)
 
     def _select(
-        self, step: int | Int[np.ndarray, " nets"], params: Any, errors: metrics.Errors, mse: Float[np.ndarray, " nets"]
+        self, step: int | Int[np.ndarray, " nets"], params: Any, errors: grading.Errors, mse: Float[np.ndarray, " nets"]
     ) -> Float[np.ndarray, " nets"]:
         """Keep this evaluation of the nets that were never better; the extrapolation MSE of all."""
         points = self.judge.task.extrapolation_points
@@ -149,8 +149,8 @@ class History:
         self.best = np.where(better, mse, self.best)
         self.selected_at = np.where(better, step, self.selected_at)
 
-        def chosen(new: metrics.Errors, old: metrics.Errors | None) -> metrics.Errors:
-            return metrics.Errors(*(np.where(better, *pair) for pair in zip(new, old or new, strict=True)))
+        def chosen(new: grading.Errors, old: grading.Errors | None) -> grading.Errors:
+            return grading.Errors(*(np.where(better, *pair) for pair in zip(new, old or new, strict=True)))
 
         self.checkpoint = Checkpoint(
             self.layout.select(jnp.asarray(better), params, kept.params),
@@ -162,7 +162,7 @@ class History:
     def over(self, step: int) -> Bool[np.ndarray, " nets"]:
         """Which nets have stopped by now, with those that are solved, dead or diverged at this evaluation."""
         if self.setup.threshold is None and self.checkpoint is not None:
-            grade = metrics.grade(self.checkpoint.errors, np.zeros(len(self.best), bool))
+            grade = grading.grade(self.checkpoint.errors, np.zeros(len(self.best), bool))
             ended = (grade <= GRADES.index("dead")) | (grade >= GRADES.index("learned"))
         else:
             ended = np.isfinite(self.solved_at) | ~np.isfinite(self.mses[-1])
@@ -190,7 +190,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     kept = history.checkpoint
     assert kept is not None, "nothing was evaluated"
     points, mse = judge.task.interpolation_points, mse_of(kept.errors, judge.task.interpolation_points)
-    graded = metrics.grade(kept.errors, judge.certify(kept.params, (kept.errors.right == 1) & judge.task.whole))
+    graded = grading.grade(kept.errors, judge.certify(kept.params, (kept.errors.right == 1) & judge.task.whole))
     grades = np.array(GRADES, object)[graded]
     measured = {
         **_measured(judge, kept, mse),
@@ -200,7 +200,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
         "solved_at": history.solved_at,
         "selected_at": np.minimum(history.selected_at, history.stopped_at),
         "trained_steps": history.stopped_at,
-        "beats": np.array(YARDSTICKS, object)[metrics.yardstick(mse, points)],
+        "beats": np.array(YARDSTICKS, object)[grading.yardstick(mse, points)],
         "grade": grades,
     }
     if tile.setup.threshold is not None:
@@ -225,7 +225,7 @@ def _measured(
         "exact": errors.right if judge.task.whole else np.full(len(mse), np.nan),
         "max_error": errors.max_error,
         "extrapolation_relative_rmse": beyond.relative_rmse,
-        "extrapolation_solved": beyond.relative_rmse <= metrics.LEARNED,
+        "extrapolation_solved": beyond.relative_rmse <= grading.LEARNED,
         "extrapolation_mse": mse_of(beyond, points_beyond),
         "sparsity_error": judge.sparsity_error(kept.params),
     }

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from arithjax.task.transforms import Fitted, Transform
-from arithjax.training import metrics
+from arithjax.training import grading
 from arithjax.training.compiled import compiled
 from arithjax.training.specs import EvalSpec, ViewSpec
 from arithjax.training.tile import PerNet, Shared, architecture_of
@@ -56,13 +56,13 @@ def original(
 
 @compiled()
 def errors(
-    spec: ViewSpec, y: Float[Array, "blocks points nets"], fit: Fitted, blocks: metrics.Block, transform: Int[Array, ""]
-) -> metrics.Sums:
+    spec: ViewSpec, y: Float[Array, "blocks points nets"], fit: Fitted, blocks: grading.Block, transform: Int[Array, ""]
+) -> grading.Sums:
     """Errors of outputs `y [blocks, points, nets]`, in original units: arrays `[blocks, nets]`."""
 
-    def of_block(block: tuple[Float[Array, "points nets"], metrics.Block]) -> metrics.Sums:
+    def of_block(block: tuple[Float[Array, "points nets"], grading.Block]) -> grading.Sums:
         y, points = block
-        return metrics.sums(_applied(spec, transform, Transform.inverse, y, fit), points)
+        return grading.sums(_applied(spec, transform, Transform.inverse, y, fit), points)
 
     return jax.lax.map(of_block, (y, blocks))
 

@@ -1,4 +1,4 @@
-"""Optimisers, schedules, ramps and losses: how a net is trained.
+"""Optimisers and losses: how a net is trained.
 
 An optimiser is an optax gradient transformation without its learning rate, which is applied afterwards, and its default
 hyperparameters. These may be traced arrays, so that changing one compiles nothing. To add one:
@@ -20,7 +20,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.registry import LOSSES, OPTIMIZERS, RAMPS, SCHEDULES
+from arithjax.registry import LOSSES, OPTIMIZERS
 from arithjax.setup import FIELDS, Setup
 
 NUMBERS = [name for name, field in FIELDS.items() if field.usual is not None]
@@ -93,64 +93,6 @@ OPTIMIZERS.fill(
             weight_decay=1e-3,
             decoupled=True,
         ),
-    ],
-)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """The factor on the learning rate, a function of progress in [0, 1] and of the `end_factor` it ends at.
-
-    end_factor: its default. end_above_zero: whether it may not be 0.
-    """
-
-    name: str
-    formula: str
-    factor: Callable[[Float[Array, ""], Float[Array, ""]], Float[Array, ""]]
-    end_factor: float = 0.0
-    end_above_zero: bool = False
-
-    @property
-    def about(self) -> str:
-        """A line for lists."""
-        return self.formula
-
-
-SCHEDULES.fill(
-    Schedule,
-    [
-        Schedule("constant", "1", lambda progress, end: jnp.ones_like(progress), end_factor=1.0),
-        Schedule(
-            "cosine",
-            "end + (1 - end) (1 + cos(π progress)) / 2",
-            lambda progress, end: end + (1 - end) * 0.5 * (1 + jnp.cos(jnp.pi * progress)),
-        ),
-        Schedule(
-            "exponential", "end^progress", lambda progress, end: end**progress, end_factor=0.01, end_above_zero=True
-        ),
-    ],
-)
-
-
-@dataclass(frozen=True)
-class Ramp:
-    """How a regulariser grows: the factor on its strength, a function of progress in [0, 1] between two steps."""
-
-    name: str
-    formula: str
-    factor: Callable[[Float[Array, ""]], Float[Array, ""]]
-
-    @property
-    def about(self) -> str:
-        """A line for lists."""
-        return self.formula
-
-
-RAMPS.fill(
-    Ramp,
-    [
-        Ramp("linear", "progress", lambda progress: progress),
-        Ramp("decades", "10^(floor(2 progress) - 2)", lambda progress: 10.0 ** (jnp.floor(2 * progress) - 2)),
     ],
 )
 

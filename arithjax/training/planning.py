@@ -13,8 +13,9 @@ from typing import Any
 
 from arithjax.models.mlp import bucket
 from arithjax.setup import FIELDS, Setup
-from arithjax.training.cost import fitting, memory_of_each, places, seconds
-from arithjax.training.sharing import blank, padded_widths, shares
+from arithjax.training.cost import places, seconds
+from arithjax.training.memory import fitting, memory_of_each
+from arithjax.training.padding import blank, padded_widths, shares
 from arithjax.training.specs import Branches, Specs, specs_of
 from arithjax.training.tile import NetId, Tile
 

@@ -17,9 +17,10 @@ from arithjax.task.examples import Examples, draw_batch, order, uniform
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training.compiled import compiled, lanes_options, product_options
 from arithjax.training.initial import State, keys_of
-from arithjax.training.optimizers import Optimizer, Schedule, clip_norm, direction
+from arithjax.training.optimizers import Optimizer, clip_norm, direction
+from arithjax.training.schedules import Pace, rates
 from arithjax.training.specs import FreshSpec, TrainSpec
-from arithjax.training.tile import Pace, PerNet, Shared, architecture_of
+from arithjax.training.tile import PerNet, Shared, architecture_of
 
 
 class Segment(NamedTuple):
@@ -51,21 +52,6 @@ def _rows(spec: TrainSpec, steps: Int32[np.ndarray, " steps"]) -> Int32[np.ndarr
     epochs = range(steps[0] // spec.batches, steps[-1] // spec.batches + 1)
     batches = np.concatenate([order(spec.examples, epoch)[:used].reshape(-1, spec.batch) for epoch in epochs])
     return batches[steps - epochs[0] * spec.batches]
-
-
-@compiled(lambda schedules: lanes_options())
-def rates(schedules: tuple[Schedule, ...], steps: Int32[Array, " steps"], pace: Pace) -> Float[Array, " steps"]:
-    """The factors on the learning rate at `steps [steps]`: linear warm-up, then the schedule over the rest."""
-    warmup, total = pace.warmup.astype(float), pace.steps.astype(float)
-
-    def at(step: Int32[Array, ""]) -> Float[Array, ""]:
-        now = step.astype(float)
-        progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
-        branches = [schedule.factor for schedule in schedules]
-        factor = jax.lax.switch(pace.schedule, branches, progress, pace.end_factor)
-        return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
-
-    return jax.lax.map(at, steps)
 
 
 @compiled(lambda spec: lanes_options() if spec.layout.lanes else product_options())

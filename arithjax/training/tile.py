@@ -23,6 +23,7 @@ from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.examples import Range
 from arithjax.training.optimizers import Numbers, decay_of, default, numbers_of
+from arithjax.training.schedules import Pace
 from arithjax.training.specs import Branches, Specs, specs_of
 
 FEWEST_LANES = 16
@@ -87,15 +88,6 @@ def named_tile(name: str, net: NetId) -> Tile:
     branches, width = Branches.of([net.setup]), int(sizes.split("-")[1]) if sizes else None
     specs = specs_of(net.setup, branches, width, int(places or FEWEST_LANES), LAYOUTS[layout])
     return Tile(specs, branches, (net,))
-
-
-class Pace(NamedTuple):
-    """How the learning rate changes: index of the schedule, the factor it ends at, steps of warm-up, and of all."""
-
-    schedule: Int32[Array, ""]
-    end_factor: Float[Array, ""]
-    warmup: Int32[Array, ""]
-    steps: Int32[Array, ""]
 
 
 class Shared(NamedTuple):

@@ -8,7 +8,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.studies import identity, search
+from arithjax.studies import fingerprint, search
 from arithjax.studies.study import with_steps
 
 
@@ -21,7 +21,7 @@ PARAMS = {"op": "add", "width": 3}
 
 
 def resolved(study=STUDY, steps=None, **params):
-    return identity.resolved(study, steps, {0: search.fixed(study, {**PARAMS, **params}, 0)})
+    return fingerprint.resolved(study, steps, {0: search.fixed(study, {**PARAMS, **params}, 0)})
 
 
 def test_a_resolved_question():
@@ -37,13 +37,13 @@ def test_a_resolved_question():
             "width": {"name": "IntDistribution", "attributes": {"log": False, "step": 1, "low": 2, "high": 6}},
         },
     }
-    assert identity.digest(resolved()) == identity.fingerprint(STUDY, None, PARAMS, 0)
+    assert fingerprint.digest(resolved()) == fingerprint.fingerprint(STUDY, None, PARAMS, 0)
 
 
 @pytest.mark.parametrize("changes", [{"trials": 9}, {"seeds": 1}, {"about": "words"}, {"by": "op"}, {"curves": 2}])
 def test_counts_and_words_are_no_part_of_a_question(changes):
     changed = dataclasses.replace(STUDY, **changes)
-    assert identity.fingerprint(changed, None, PARAMS, 0) == identity.fingerprint(STUDY, None, PARAMS, 0)
+    assert fingerprint.fingerprint(changed, None, PARAMS, 0) == fingerprint.fingerprint(STUDY, None, PARAMS, 0)
 
 
 @pytest.mark.parametrize(
@@ -51,12 +51,12 @@ def test_counts_and_words_are_no_part_of_a_question(changes):
 )
 def test_how_it_is_asked_is(changes):
     changed = dataclasses.replace(STUDY, **changes)
-    assert identity.fingerprint(changed, None, PARAMS, 0) != identity.fingerprint(STUDY, None, PARAMS, 0)
+    assert fingerprint.fingerprint(changed, None, PARAMS, 0) != fingerprint.fingerprint(STUDY, None, PARAMS, 0)
 
 
 def test_a_default_is_no_departure():
-    assert identity.departures(aj.Setup()) == {"widths": [64, 64]}
-    assert identity.departures(aj.Setup(clip=1.0, activation=("relu", "tanh")).replace(clip=None)) == {
+    assert fingerprint.departures(aj.Setup()) == {"widths": [64, 64]}
+    assert fingerprint.departures(aj.Setup(clip=1.0, activation=("relu", "tanh")).replace(clip=None)) == {
         "widths": [64, 64],
         "activation": ["relu", "tanh"],
     }
@@ -64,12 +64,12 @@ def test_a_default_is_no_departure():
 
 def refused(before, now):
     with pytest.raises(ArithjaxError) as caught:
-        identity.refuse_other_question("there", before, now, "random")
+        fingerprint.refuse_other_question("there", before, now, "random")
     return str(caught.value)
 
 
 def test_another_question_is_refused_by_what_differs():
-    identity.refuse_other_question("there", resolved(), resolved(), "random")
+    fingerprint.refuse_other_question("there", resolved(), resolved(), "random")
     assert "differs in op ('add' there, 'sub' asked)" in refused(resolved(), resolved(op="sub"))
     assert "seed (0 there, 1 asked)" in refused(resolved(), resolved(dataclasses.replace(STUDY, seed=1)))
     assert "halving ([] there, [0.5] asked)" in refused(resolved(), resolved(dataclasses.replace(STUDY, halving=0.5)))
@@ -80,27 +80,27 @@ def test_another_question_is_refused_by_what_differs():
 
 def test_parameters_that_one_side_has_not_met_are_no_difference():
     narrower = {**resolved(), "space": {"op": resolved()["space"]["op"]}}
-    identity.refuse_other_question("there", resolved(), narrower, "random")
-    identity.refuse_other_question("there", narrower, resolved(), "random")
+    fingerprint.refuse_other_question("there", resolved(), narrower, "random")
+    fingerprint.refuse_other_question("there", narrower, resolved(), "random")
 
 
 def test_descriptions_of_earlier_releases_say_less():
     older = {name: value for name, value in resolved().items() if name not in ("setup", "space", "objectives")}
-    identity.refuse_other_question("there", older, resolved(), "random")
+    fingerprint.refuse_other_question("there", older, resolved(), "random")
 
 
 def test_a_sampler_of_ones_own_is_hinted_at():
     with pytest.raises(ArithjaxError, match="A sampler of your own needs a fixed seed"):
-        identity.refuse_other_question("there", resolved(), resolved(op="sub"), object())
+        fingerprint.refuse_other_question("there", resolved(), resolved(op="sub"), object())
 
 
 def test_rows_of_other_setups_are_refused():
     one = search.fixed(STUDY, PARAMS, 3)
     rows = pd.DataFrame([{"trial": 3, "seed": seed, **one.setup.row()} for seed in range(2)])
-    identity.refuse_other_rows("there", {3: one}, rows)
+    fingerprint.refuse_other_rows("there", {3: one}, rows)
     other = search.fixed(STUDY, {**PARAMS, "width": 4}, 3)
     with pytest.raises(ArithjaxError, match="trial 3 differs in widths"):
-        identity.refuse_other_rows("there", {3: other}, rows)
+        fingerprint.refuse_other_rows("there", {3: other}, rows)
 
 
 SOURCE = 'def question(trial):\n    return 1\nstudy = Study("s", question, trials=3, about="x")\n'
@@ -116,12 +116,12 @@ SOURCE = 'def question(trial):\n    return 1\nstudy = Study("s", question, trial
     ],
 )
 def test_words_and_counts_are_not_the_essence_of_a_file(old, new):
-    assert identity.essence(SOURCE.replace(old, new)) == identity.essence(SOURCE)
+    assert fingerprint.essence(SOURCE.replace(old, new)) == fingerprint.essence(SOURCE)
 
 
 def test_code_is_the_essence_of_a_file():
-    assert identity.essence(SOURCE.replace("return 1", "return 2")) != identity.essence(SOURCE)
-    assert identity.essence("study = (") == "study = ("
+    assert fingerprint.essence(SOURCE.replace("return 1", "return 2")) != fingerprint.essence(SOURCE)
+    assert fingerprint.essence("study = (") == "study = ("
 
 
 HERE = {"versions": {"jax": "1"}, "device": "a cpu, 2 cores"}
@@ -130,9 +130,9 @@ HERE = {"versions": {"jax": "1"}, "device": "a cpu, 2 cores"}
 def test_warnings_of_changes():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        identity.warn_of_changes("there", SOURCE, SOURCE, [HERE], HERE)
-        identity.warn_of_changes("there", "", SOURCE, [HERE, {**HERE, "versions": {"jax": "0"}}], HERE)
+        fingerprint.warn_of_changes("there", SOURCE, SOURCE, [HERE], HERE)
+        fingerprint.warn_of_changes("there", "", SOURCE, [HERE, {**HERE, "versions": {"jax": "0"}}], HERE)
     with pytest.warns(UserWarning, match="code has changed since there was begun"):
-        identity.warn_of_changes("there", SOURCE, SOURCE.replace("1", "2"), [HERE], HERE)
+        fingerprint.warn_of_changes("there", SOURCE, SOURCE.replace("1", "2"), [HERE], HERE)
     with pytest.warns(UserWarning, match="begun elsewhere .*jax 0 there, 1 here"):
-        identity.warn_of_changes("there", SOURCE, SOURCE, [{**HERE, "versions": {"jax": "0"}}], HERE)
+        fingerprint.warn_of_changes("there", SOURCE, SOURCE, [{**HERE, "versions": {"jax": "0"}}], HERE)

@@ -8,9 +8,9 @@ from arithjax import OPERATIONS, Operation, Setup
 from arithjax.tables.schema import GRADES, YARDSTICKS
 from arithjax.task.points import Points
 from arithjax.task.transforms import Fitted
-from arithjax.training import metrics
+from arithjax.training import grading
 from arithjax.training.evaluation import Judge
-from arithjax.training.metrics import Errors
+from arithjax.training.grading import Errors
 from arithjax.training.tile import FEWEST_LANES as LANES
 from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 
@@ -20,10 +20,10 @@ X = np.stack([T, T], 1)
 
 def judged(*predictions):
     """Errors of nets with these predictions of `T`."""
-    block = metrics.Block(*(leaf[0] for leaf in metrics.blocks(X, T, float(T.std()))))
-    filled = np.array([[*p, *[p[0]] * (metrics.BLOCK - len(T))] for p in predictions], np.float32).T
-    sums = metrics.sums(jnp.asarray(filled), block)
-    return metrics.combine(metrics.Sums(*(leaf[None] for leaf in sums)), len(T), float(T.std()))
+    block = grading.Block(*(leaf[0] for leaf in grading.blocks(X, T, float(T.std()))))
+    filled = np.array([[*p, *[p[0]] * (grading.BLOCK - len(T))] for p in predictions], np.float32).T
+    sums = grading.sums(jnp.asarray(filled), block)
+    return grading.combine(grading.Sums(*(leaf[None] for leaf in sums)), len(T), float(T.std()))
 
 
 def test_errors_of_hand_made_predictions():
@@ -39,7 +39,7 @@ def test_errors_of_hand_made_predictions():
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e38])
 def test_a_net_that_is_not_finite_is_diverged_and_no_neighbours_business(bad):
     errors = judged([bad, 10, 20, 30], T)
-    grades = metrics.grade(errors, np.zeros(2, bool))
+    grades = grading.grade(errors, np.zeros(2, bool))
     assert [GRADES[g] for g in grades] == ["diverged", "learned"]
 
 
@@ -61,7 +61,7 @@ def test_a_net_that_is_not_finite_is_diverged_and_no_neighbours_business(bad):
 )
 def test_grades(relative, spread, certified, grade):
     errors = Errors(*(np.array([v], float) for v in (relative, 0, 0, spread)))
-    assert GRADES[metrics.grade(errors, np.array([certified]))[0]] == grade
+    assert GRADES[grading.grade(errors, np.array([certified]))[0]] == grade
 
 
 @pytest.mark.parametrize(
@@ -70,14 +70,14 @@ def test_grades(relative, spread, certified, grade):
 )
 def test_yardsticks(mse, beats):
     points = Points(X, T, 1.0, zero=100.0, mean=40.0, plane=10.0)
-    assert YARDSTICKS[metrics.yardstick(np.array([mse], float), points)[0]] == beats
+    assert YARDSTICKS[grading.yardstick(np.array([mse], float), points)[0]] == beats
 
 
-@pytest.mark.parametrize("count", [1, metrics.BLOCK - 1, metrics.BLOCK, metrics.BLOCK + 1, 2500])
+@pytest.mark.parametrize("count", [1, grading.BLOCK - 1, grading.BLOCK, grading.BLOCK + 1, 2500])
 def test_blocks_hold_every_point_once(count):
     x = np.arange(count, dtype=np.float32)[:, None]
-    blocks = metrics.blocks(x, x[:, 0], 1.0)
-    assert blocks.x.shape == (-(-count // metrics.BLOCK), metrics.BLOCK, 1)
+    blocks = grading.blocks(x, x[:, 0], 1.0)
+    assert blocks.x.shape == (-(-count // grading.BLOCK), grading.BLOCK, 1)
     np.testing.assert_array_equal(blocks.t[blocks.weight == 1], x[:, 0])
 
 

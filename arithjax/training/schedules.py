@@ -1,0 +1,101 @@
+"""Schedules of the learning rate, ramps of the regulariser, and the factors they give at each step.
+
+To add one:
+
+    aj.SCHEDULES["half"] = aj.Schedule("half", "1/2", lambda progress, end: 0.5 * jnp.ones_like(progress))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32
+
+from arithjax.registry import RAMPS, SCHEDULES
+from arithjax.training.compiled import compiled, lanes_options
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The factor on the learning rate, a function of progress in [0, 1] and of the `end_factor` it ends at.
+
+    end_factor: its default. end_above_zero: whether it may not be 0.
+    """
+
+    name: str
+    formula: str
+    factor: Callable[[Float[Array, ""], Float[Array, ""]], Float[Array, ""]]
+    end_factor: float = 0.0
+    end_above_zero: bool = False
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
+
+
+SCHEDULES.fill(
+    Schedule,
+    [
+        Schedule("constant", "1", lambda progress, end: jnp.ones_like(progress), end_factor=1.0),
+        Schedule(
+            "cosine",
+            "end + (1 - end) (1 + cos(π progress)) / 2",
+            lambda progress, end: end + (1 - end) * 0.5 * (1 + jnp.cos(jnp.pi * progress)),
+        ),
+        Schedule(
+            "exponential", "end^progress", lambda progress, end: end**progress, end_factor=0.01, end_above_zero=True
+        ),
+    ],
+)
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """How a regulariser grows: the factor on its strength, a function of progress in [0, 1] between two steps."""
+
+    name: str
+    formula: str
+    factor: Callable[[Float[Array, ""]], Float[Array, ""]]
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        return self.formula
+
+
+RAMPS.fill(
+    Ramp,
+    [
+        Ramp("linear", "progress", lambda progress: progress),
+        Ramp("decades", "10^(floor(2 progress) - 2)", lambda progress: 10.0 ** (jnp.floor(2 * progress) - 2)),
+    ],
+)
+
+
+class Pace(NamedTuple):
+    """How the learning rate changes: index of the schedule, the factor it ends at, steps of warm-up, and of all."""
+
+    schedule: Int32[Array, ""]
+    end_factor: Float[Array, ""]
+    warmup: Int32[Array, ""]
+    steps: Int32[Array, ""]
+
+
+@compiled(lambda schedules: lanes_options())
+def rates(schedules: tuple[Schedule, ...], steps: Int32[Array, " steps"], pace: Pace) -> Float[Array, " steps"]:
+    """The factors on the learning rate at `steps [steps]`: linear warm-up, then the schedule over the rest."""
+    warmup, total = pace.warmup.astype(float), pace.steps.astype(float)
+
+    def at(step: Int32[Array, ""]) -> Float[Array, ""]:
+        now = step.astype(float)
+        progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
+        branches = [schedule.factor for schedule in schedules]
+        factor = jax.lax.switch(pace.schedule, branches, progress, pace.end_factor)
+        return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
+
+    return jax.lax.map(at, steps)
