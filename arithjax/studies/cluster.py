@@ -8,6 +8,7 @@ worker refuses to train with other versions, or for another question.
 from __future__ import annotations
 
 import functools
+import gc
 import hashlib
 import logging
 import threading
@@ -64,19 +65,24 @@ class Cluster:
         self.local = int(count) if kind == "local" else 0
 
     def __enter__(self) -> Cluster:
-        distributed = _distributed()
+        distributed, failure = _distributed(), ""
         try:
             self.client = distributed.Client(**self._where(distributed), timeout=WAIT_SECONDS)
             self.client.wait_for_workers(1, timeout=WAIT_SECONDS)
         except (OSError, ValueError, TimeoutError, ImportError) as error:
-            self.close()
-            raise ArithjaxError(
-                f"--cluster {self.address}: no cluster answers there ({_reason(error)}); "
-                f"start one with `dask scheduler` and `dask worker`, or take local:N."
-            ) from None
+            failure = _reason(error)
         except BaseException:
             self.close()
             raise
+        if failure:
+            self.close()
+            # Dask's half-made client lies in a reference cycle. Collected later, in the thread of another client that
+            # starts, it would wait for a lock which that client holds.
+            gc.collect()
+            raise ArithjaxError(
+                f"--cluster {self.address}: no cluster answers there ({failure}); "
+                f"start one with `dask scheduler` and `dask worker`, or take local:N."
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
