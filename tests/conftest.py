@@ -34,6 +34,14 @@ def typechecker(function):
 TRAINING = [f"arithjax.training.{path.stem}" for path in (Path(aj.__file__).parent / "training").glob("[a-z]*.py")]
 install_import_hook(("arithjax.task", "arithjax.models", *TRAINING), f"{__name__}.typechecker")
 
+LONG = ["training", "survival", "units", "fused", "engines", "cluster", "files", "finishing", "bench", "cli", "runner"]
+"""Files that take longest come first, so that both processes end at the same time."""
+
+
+def pytest_collection_modifyitems(items):
+    order = {f"test_{name}": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture
 def add():
