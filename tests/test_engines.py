@@ -138,6 +138,7 @@ def test_what_the_kernel_has_not_is_left_to_the_compiled_engine(add):
     assert choice.layout_of(net().setup).name == "fused"
     for changes in ({"activation": cube.name}, {"model": "nmu", "widths": (), "low": 1}):
         assert choice.layout_of(net(**changes).setup).name == "lanes"
+    assert choice.layout_of(net(widths=(3, choice.WIDEST + 1)).setup).name == "product"
 
 
 def test_a_users_member_under_a_name_of_ours_is_the_users(monkeypatch):

@@ -20,6 +20,9 @@ from arithjax.training.engines import fused
 
 ENGINES = ("fused", "compiled")
 
+WIDEST = 128
+"""The kernel's widest layer; the weights of wider ones leave the cache, and matrix products are faster (measured)."""
+
 _chosen: list[str] = ["fused"]
 
 
@@ -52,8 +55,8 @@ def layout_of(setup: Setup) -> Layout:
 
 
 def suits(setup: Setup) -> bool:
-    """Whether the kernel has all that a setup of dense layers names, and can run here."""
-    if jax.default_backend() != "cpu" or _obstacle():
+    """Whether the kernel has all that a setup of dense layers names, is the faster engine for it, and can run here."""
+    if jax.default_backend() != "cpu" or _obstacle() or max(setup.widths, default=0) > WIDEST:
         return False
     names = layer_activations(setup)
     shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
