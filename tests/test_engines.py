@@ -29,7 +29,7 @@ def net(seed=0, **changes):
 
 MEMBERS = {
     f"{name}, {optimizer}, {loss}": net(activation=name, optimizer=optimizer, loss=loss)
-    for i, name in enumerate(ACTIVATIONS)
+    for i, name in list(enumerate(ACTIVATIONS))[::3]  # all of them: test_fused.py
     for optimizer, loss in [(OPTIMIZERS[i % len(OPTIMIZERS)], LOSSES[i % len(LOSSES)])]
 }
 FEATURES = {

@@ -114,14 +114,20 @@ def everything(one):
     return Branches(layers, ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
 
 
-@pytest.fixture(scope="module")
-def exact():
-    """Every net of `EXACT` alone in its exact program."""
-    return run_all([named_tile("lanes", one) for one in EXACT.values()])
-
-
 ALIKE = ("half a block", "wide", "finished", "double", "double finished", "units finished")
 """Nets that differ from others of `EXACT` in little; a program for each takes its time to compile."""
+
+ORDINARY = [n for n, one in EXACT.items() if not (one.setup.fresh or one.setup.finish or "double" in n)]
+
+
+def in_exact_programs(nets):
+    """Nets alone in their exact programs, by net."""
+    return run_all([named_tile("lanes", one) for one in nets])
+
+
+@pytest.fixture(scope="module")
+def exact():
+    return in_exact_programs(one for name, one in EXACT.items() if name not in ALIKE or name in ORDINARY)
 
 
 def in_shared_programs(nets):
@@ -143,8 +149,10 @@ def test_a_net_is_its_own_in_a_shared_program(exact, shared, name):
 
 
 @pytest.mark.slow
-def test_all_nets_are_their_own_in_shared_programs(exact):
-    for one, trained in in_shared_programs(EXACT[name] for name in ALIKE).items():
+def test_all_nets_are_their_own_in_shared_programs():
+    alike = [EXACT[name] for name in ALIKE]
+    exact = in_exact_programs(alike)
+    for one, trained in in_shared_programs(alike).items():
         assert rows(trained, one) == rows(exact[one], one)
 
 
@@ -231,9 +239,6 @@ def optax_loss(setup, p, t):
             return jnp.abs(p - t).mean()
         case "relative":
             return ((p - t) ** 2 / (1 + jnp.abs(t)) ** 2).mean()
-
-
-ORDINARY = [n for n, one in EXACT.items() if not (one.setup.fresh or one.setup.finish or "double" in n)]
 
 
 @pytest.mark.parametrize("name", ORDINARY)
