@@ -15,7 +15,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.models.mlp import bucket
-from arithjax.registry import LOSSES, OPERATIONS
+from arithjax.registry import OPERATIONS
 from arithjax.task.examples import order
 from arithjax.task.operations import Operation
 from arithjax.training import compiled, workers
@@ -106,7 +106,7 @@ def everything(one):
     """Branches for all a net needs: its activations among all, its optimiser and loss among several."""
     if one in LAYERED.values():
         layers = (*(tuple(sorted(names)) for names in zip(*THREES, strict=True)), ("linear",))
-        return Branches(layers, ("adamw", "lion", "rmsprop", "sgd"), tuple(LOSSES))
+        return Branches(layers, tuple(sorted({"adamw", one.setup.optimizer})), tuple(sorted({"mae", one.setup.loss})))
     if not isinstance(one.setup.model, str):
         return Branches.of([one.setup])._replace(optimizers=("adam", "sgd"), losses=("mae", "mse"), ops=("add", "mul"))
     *hidden, _ = layer_activations(one.setup)
