@@ -62,6 +62,23 @@ def vector_bits() -> int:
     return 512 if "avx512f" in processor() else 256 if "avx2" in processor() else 128
 
 
+def cache_home() -> Path:
+    """The user's folder for caches; where the user has no home, one that cannot be made."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return Path(os.devnull) / "no home"
+
+
+def obstacle_to_writing(folder: Path) -> str:
+    """Why nothing can be written into a folder, which is made if it is missing; empty where it can."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return str(error.strerror or error)
+    return "" if os.access(folder, os.W_OK) else "not writable"
+
+
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

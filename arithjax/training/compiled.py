@@ -21,7 +21,7 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from arithjax.environment import processor, vector_bits
+from arithjax.environment import cache_home, obstacle_to_writing, processor, vector_bits
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 """The environment variable that names another folder for compiled programs."""
@@ -89,7 +89,7 @@ def cache_folder() -> Path:
     There is one for each kind of processor, since machines may share a home.
     """
     kind = hashlib.sha256(f"{platform.machine()} {processor()}".encode()).hexdigest()[:12]
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arithjax" / f"programs-{kind}"
+    return cache_home() / "arithjax" / f"programs-{kind}"
 
 
 @functools.cache
@@ -98,13 +98,8 @@ def use_cache() -> None:
     if not jax.config.jax_enable_compilation_cache:  # type: ignore[attr-defined]
         return
     if jax.config.jax_compilation_cache_dir is None:  # type: ignore[attr-defined]
-        try:
-            folder = cache_folder()
-            folder.mkdir(parents=True, exist_ok=True)
-            if not os.access(folder, os.W_OK):
-                raise PermissionError(0, "not writable")
-        except (OSError, RuntimeError) as error:
-            reason = getattr(error, "strerror", None) or error
+        folder = cache_folder()
+        if reason := obstacle_to_writing(folder):
             warnings.warn(f"compiled programs are not kept ({reason}); {CACHE} names another folder.", stacklevel=2)
             return
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numba import types
 
+from arithjax.environment import cache_home, obstacle_to_writing
 from arithjax.training.engines import functions, kernel, loops, vectors
 
 _lock = threading.Lock()
@@ -31,21 +32,15 @@ def cache_folder() -> Path:
         digest.update(Path(module.__file__ or "").read_bytes())
     jax = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
     chosen = vectors.config.CACHE_DIR or ("" if "://" in jax else jax)  # jax's may be in a cloud
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(chosen or Path(home) / "arithjax") / f"kernel-{digest.hexdigest()[:12]}"
+    return Path(chosen or cache_home() / "arithjax") / f"kernel-{digest.hexdigest()[:12]}"
 
 
 @contextlib.contextmanager
 def _numba_cache() -> Iterator[bool]:
     """Let numba keep its machine code in our folder; False, with a warning, where none can be written."""
     before = vectors.config.CACHE_DIR
-    try:
-        folder = cache_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(0, "not writable")
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
+    folder = cache_folder()
+    if reason := obstacle_to_writing(folder):
         warnings.warn(f"the kernel is compiled anew ({reason}); NUMBA_CACHE_DIR names another folder.", stacklevel=6)
         yield False
         return
