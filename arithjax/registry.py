@@ -28,6 +28,7 @@ class Registry(MutableMapping[str, Any]):
         self._derive: Callable[[str], Any] = lambda name: None
         self._families: dict[str, str] = {}
         self._members: dict[str, Any] = {}
+        self._ours: dict[str, Any] = {}
 
     def fill(
         self,
@@ -50,6 +51,12 @@ class Registry(MutableMapping[str, Any]):
             if entry.name in self._members:
                 raise ArithjaxError(f"{self.kind} '{entry.name}' is listed twice.")
             self[entry.name] = entry
+        self._ours = dict(self._members)
+
+    def ours(self, name: str) -> bool:
+        """Whether the member of this name is the one that came with arithjax, and not a user's own."""
+        member = self._load().get(name)
+        return member is not None and member is self._ours.get(name)
 
     def _load(self) -> dict[str, Any]:
         if not self._member:

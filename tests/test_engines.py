@@ -1,5 +1,7 @@
 """Engines: the fused one trains as the compiled one, to the same bits in any company; what it has not is left."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import jax
@@ -146,6 +148,14 @@ def test_a_users_member_under_a_name_of_ours_is_the_users(monkeypatch):
     monkeypatch.setitem(aj.ACTIVATIONS, "relu", mine)
     assert choice.layout_of(net(activation="relu").setup).name == "lanes"
     assert choice.layout_of(net(activation="gelu").setup).name == "fused"
+
+
+def test_a_users_member_is_the_users_before_anything_was_trained():
+    replaced = "aj.ACTIVATIONS['relu'] = aj.Activation('relu', '2 max(z, 0)', lambda z: 2 * z)"
+    asked = "choice.layout_of(aj.Setup(activation='relu', widths=(3,))).name"
+    program = f"import arithjax as aj; {replaced}; from arithjax.training.engines import choice; print({asked})"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == "lanes\n"
 
 
 def test_a_user_chooses_the_engine(compiled_engine):

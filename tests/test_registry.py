@@ -102,3 +102,11 @@ def test_names_may_be_derived_and_their_patterns_are_listed():
     assert fruits.lines() == {"fig": "sweet"} | half
     with pytest.raises(ArithjaxError, match=r"unknown fruit 'fog'; did you mean 'fig'\? 'arithjax list fruits'"):
         fruits["fog"]
+
+
+def test_a_users_member_is_not_ours_even_under_a_name_of_ours():
+    fruits = Registry("fruit", "nowhere")
+    fruits.fill(Fruit, [Fruit("fig"), Fruit("pear")])
+    fruits["fig"] = Fruit("fig")
+    fruits["kiwi"] = Fruit("kiwi")
+    assert [name for name in ("fig", "pear", "kiwi", "plum") if fruits.ours(name)] == ["pear"]

@@ -15,7 +15,7 @@ from arithjax.tables.store import Store
 
 def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
     """Success rates with 95 % intervals from the table in a folder."""
-    nets = loading.with_choices(loading.load(folder))
+    nets = loading.load(folder)
     if where:
         nets = loading.where(nets, where, "--where")
         if nets.empty:
@@ -26,7 +26,7 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
 
 def compare(first: str, second: str, by: str | None, csv: bool) -> None:
     """Success rates of the studies in two folders side by side, with their difference and a test of it."""
-    a, b = (loading.with_choices(loading.load(folder)) for folder in (first, second))
+    a, b = (loading.load(folder) for folder in (first, second))
     columns = _columns(by)
     overall, groups = statistics.compare(a, b), statistics.compare(a, b, columns or _default_by(first, a))
     if csv:

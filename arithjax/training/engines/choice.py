@@ -6,7 +6,6 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 
@@ -60,8 +59,8 @@ def suits(setup: Setup) -> bool:
         return False
     names = layer_activations(setup)
     shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
-    members = [*(ACTIVATIONS[name] for name in names), OPTIMIZERS[setup.optimizer], LOSSES[setup.loss]]
-    return fused.covers(shape, fused.Rule(setup.optimizer, setup.loss)) and all(map(_built_in, members))
+    ours = OPTIMIZERS.ours(setup.optimizer) and LOSSES.ours(setup.loss) and all(map(ACTIVATIONS.ours, names))
+    return ours and fused.covers(shape, fused.Rule(setup.optimizer, setup.loss))
 
 
 @functools.cache
@@ -71,11 +70,3 @@ def _obstacle() -> str | None:
     if obstacle:
         warnings.warn(f"dense nets train in the compiled engine: {obstacle}.", stacklevel=2)
     return obstacle
-
-
-def _built_in(member: Any) -> bool:
-    """Whether a member of a registry came with arithjax, and is not a user's under a name of ours."""
-    return member in _ORIGINAL
-
-
-_ORIGINAL = [member for registry in (ACTIVATIONS, OPTIMIZERS, LOSSES) for member in registry.values()]

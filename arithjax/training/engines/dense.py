@@ -48,11 +48,8 @@ class Dense(Engine):
         kept = fused.State.starting(params)
         for moment, before in zip((kept.first, kept.second), state.moments, strict=False):
             moment[...] = before
-        nets = fused.per_net(
-            params.dtype,
-            *(np.asarray(v) for v in (per_net.learning_rate, per_net.weight_decay)),
-            **_clips(spec, per_net),
-        )
+        differing = per_net.learning_rate, per_net.weight_decay, per_net.clip, per_net.clip_value
+        nets = fused.per_net(params.dtype, *map(np.asarray, differing))
         start, steps = int(segment.start), int(segment.steps)
         rows, rates = np.asarray(segment.rows)[:steps], np.asarray(segment.rates)[:steps]
         if not spec.fresh:
@@ -88,10 +85,6 @@ def _rule(spec: TrainSpec, shared: Shared) -> fused.Rule:
     (optimizer,), (loss,) = spec.optimizers, spec.losses
     numbers = {name: float(getattr(shared.numbers, name)) for name in NUMBERS if name in fused.Rule._fields}
     return fused.Rule(optimizer.name, loss.name, optimizer.decoupled, **numbers)
-
-
-def _clips(spec: TrainSpec, per_net: PerNet) -> dict[str, np.ndarray]:
-    return {"clip": np.asarray(per_net.clip), "clip_value": np.asarray(per_net.clip_value)}
 
 
 def _in_vectors(examples: Examples) -> fused.Examples:
