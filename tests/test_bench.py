@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import math
+from pathlib import Path
 
 import jax
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from arithjax.bench import QUESTION, WAYS, WIDE, Runner, Way, bench, compare_study, scale, write
 from arithjax.bench import study as studies
 from arithjax.bench.fresh import measure
+from arithjax.bench.page import page
 from arithjax.errors import ArithjaxError
 
 KEYS = {"net", "batch", "way", "nets", "rate", "ratio", "gflops", "peak_share", "compile_seconds"}
@@ -97,3 +99,14 @@ def test_every_way_trains(way):
     with jax.numpy_rank_promotion("allow"):  # Keras promotes
         runner.run(2)
     assert runner.nets >= 1 and runner.steps >= 1
+
+
+def test_the_page_of_measurements():
+    """The committed page is that of the committed measurements, and holds every rate of theirs."""
+    folder = Path(__file__).parents[1] / "results" / "bench"
+    text = (folder / "README.md").read_text()
+    assert page(folder) == text
+    of_question = [row for row in json.loads((folder / "cpu.json").read_text())["rows"] if row["net"] == "question"]
+    assert len(of_question) > 5 and all(
+        f"| {row['way']} | {row['nets']:,} | {row['rate']:,.0f} |" in text for row in of_question
+    )

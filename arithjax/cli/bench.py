@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import click
+
 from arithjax import bench as measure
+from arithjax.bench.page import write_page
 
 
-def bench(study: bool, scale: bool, quick: bool, file: str | None) -> None:
-    """Measure a study, the scale, or else every way of training nets; write what was measured to a file, if given."""
+def bench(study: bool, scale: bool, quick: bool, file: str | None, page: str | None) -> None:
+    """Measure a study, the scale, or else every way of training nets; write what was measured to a file, if given.
+
+    With a `page`, a folder, nothing is measured: its README.md is written from what was measured before.
+    """
+    if page:
+        click.echo(f"Page: {write_page(page)}")
+        return
     measured: dict[str, Any] = {}
     if study:
         measured["study"] = measure.compare_study(*((4, 2, 100, 2) if quick else ()))

@@ -173,5 +173,6 @@ def list_members() -> None:
 @click.option("--scale", is_flag=True, help="Studies of 1 to 100,000 nets: what a net costs, and memory.")
 @click.option("--quick", is_flag=True, help="Only the question's net, or small studies; ends within a minute.")
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write what was measured to this file.")
+@click.option("--page", type=click.Path(exists=True, file_okay=False), help="Only write README.md from what DIR holds.")
 def bench() -> None:
     """How fast arithjax trains on this machine, beside other ways of doing it."""
