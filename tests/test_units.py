@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 
 import arithjax as aj
@@ -216,6 +217,18 @@ def test_the_best_evaluation_counts_and_not_the_last():
     cut = setup.replace(steps=int(row.selected_at), regularizer_start=0, regularizer_end=0, regularizer=0.0)
     assert math.isfinite(row.mse) and row.mse <= whole.mse.max() and cut.steps == row.selected_at
     assert (whole.success == (whole.extrapolation_mse < setup.threshold)).all()
+
+
+@pytest.mark.parametrize("lanes", [64, 128])
+def test_a_net_is_the_same_in_programs_of_any_size(lanes):
+    """Powers under RMSProp: what rounds differently in programs of 16 lanes."""
+    changes = {"simple": True, "optimizer": "rmsprop", "learning_rate": 0.01, "steps": 60, "evaluate_every": 20}
+    setup = protocols.arithmetic_dataset("nalu", "mul", tests=64, **changes)
+    branches, one = Branches.of([setup]), NetId(0, 3, setup)
+    nets = tuple(NetId(0, seed, setup) for seed in range(lanes))
+    many = train_tile(Tile(specs_of(setup, branches, None, lanes), branches, nets), 0).rows
+    alone = train_tile(named_tile("lanes", one), 0).rows
+    pd.testing.assert_frame_equal(alone, many.iloc[[3]].reset_index(drop=True), check_exact=True)
 
 
 def test_nets_that_do_not_improve_start_again():

@@ -12,7 +12,7 @@ import jax
 from arithjax.models.mlp import bucket, count_parameters
 from arithjax.models.network import FUSED, LANES, Layout
 from arithjax.training.specs import Branches, TrainSpec
-from arithjax.training.tile import FEWEST_LANES, Tile
+from arithjax.training.tile import FEWEST_LANES, VECTOR, Tile
 
 LANE_BYTES = 512
 """Most bytes of a number of all lanes: 128 lanes, or 64 in double precision, which round differently beyond."""
@@ -37,7 +37,7 @@ def step_seconds(spec: TrainSpec) -> float:
         return UNKNOWN_STEP_SECONDS
     flops = spec.network.flops * spec.batch * count_parameters((spec.inputs, *spec.network.features))
     if spec.layout is FUSED:
-        return max(spec.nets, FEWEST_LANES) * flops / FUSED_FLOPS
+        return spec.nets * flops / FUSED_FLOPS
     rate, fewest = (LANES_FLOPS, FEWEST_LANES) if spec.layout.lanes else (PRODUCT_FLOPS, PRODUCT_NETS)
     return STEP_SECONDS + max(spec.nets, fewest) * flops / rate
 
@@ -63,9 +63,10 @@ def places(spec: TrainSpec, nets: int, workers: int) -> int:
     rows = spec.examples * (spec.inputs + 1) * 4
     fits = power_of_two((1 << 28) // rows + 1) // 2
     if spec.block < spec.batch:  # the sums of a vector stay in registers, and blocks of few lanes in the cache
-        fits = min(fits, FEWEST_LANES * 256 // bucket(max(spec.network.features)) ** 2)
+        fits = min(fits, VECTOR * 256 // bucket(max(spec.network.features)) ** 2)
     most = LANE_BYTES // (8 if spec.precision == "float64" else 4)
-    return min(most, max(FEWEST_LANES, fits), max(FEWEST_LANES, power_of_two(math.ceil(nets / workers))))
+    fewest = VECTOR if spec.layout is FUSED else FEWEST_LANES
+    return min(most, max(fewest, fits), max(fewest, power_of_two(math.ceil(nets / workers))))
 
 
 def power_of_two(count: int) -> int:

@@ -9,8 +9,9 @@ import jax
 
 from arithjax.errors import ArithjaxError
 from arithjax.models.mlp import count_parameters
+from arithjax.models.network import FUSED
 from arithjax.training.specs import Specs, TrainSpec
-from arithjax.training.tile import FEWEST_LANES
+from arithjax.training.tile import FEWEST_LANES, VECTOR
 
 
 def fitting(specs: Specs, count: int, share: float) -> int:
@@ -20,7 +21,8 @@ def fitting(specs: Specs, count: int, share: float) -> int:
         ArithjaxError: the smallest tile does not fit.
     """
     spec = specs.train
-    while count > (FEWEST_LANES if spec.layout.lanes else 1) and bytes_of(spec, count) > share:
+    fewest = VECTOR if spec.layout is FUSED else FEWEST_LANES if spec.layout.lanes else 1
+    while count > fewest and bytes_of(spec, count) > share:
         count //= 2
     if (needed := bytes_of(spec, count)) > share:
         layers = "-".join(map(str, (spec.inputs, *spec.network.features)))

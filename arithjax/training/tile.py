@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int32, UInt32
 
 from arithjax.models.initializers import Scaling
 from arithjax.models.mlp import layer_activations
-from arithjax.models.network import LAYOUTS, Architecture
+from arithjax.models.network import FUSED, LAYOUTS, Architecture
 from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.examples import Range
@@ -26,8 +26,10 @@ from arithjax.training.optimizers import Numbers, decay_of, default, numbers_of
 from arithjax.training.schedules import Pace
 from arithjax.training.specs import Branches, Specs, specs_of
 
-FEWEST_LANES = 16
-"""Fewest nets of a program of lanes, a vector of the widest processors: programs of fewer round differently."""
+FEWEST_LANES = 32
+"""Fewest nets of a program of lanes: with fewer, powers round differently (a NALU trained by RMSProp at 16)."""
+VECTOR = 16
+"""Fewest nets of a tile of the fused engine, a vector of the widest processors: draws of fewer round differently."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def named_tile(name: str, net: NetId) -> Tile:
     name, _, sizes = name.partition(" ")
     layout, _, places = name.partition("*")
     branches, width = Branches.of([net.setup]), int(sizes.split("-")[1]) if sizes else None
-    specs = specs_of(net.setup, branches, width, int(places or FEWEST_LANES), LAYOUTS[layout])
+    fewest = VECTOR if LAYOUTS[layout] is FUSED else FEWEST_LANES
+    specs = specs_of(net.setup, branches, width, int(places or fewest), LAYOUTS[layout])
     return Tile(specs, branches, (net,))
 
 
