@@ -10,7 +10,8 @@ import pytest
 import arithjax as aj
 from arithjax import protocols
 from arithjax.models import UnitModel
-from arithjax.models.units import LOG_GOLDEN, Stack, nac_bound
+from arithjax.models.stack import Stack
+from arithjax.models.units import LOG_GOLDEN, nac_bound
 from arithjax.registry import MODELS
 from arithjax.task.points import Task
 from arithjax.training import step as training_step
@@ -51,14 +52,18 @@ def ideal(unit, op):
     w = column(*PAIR[op])
     if unit in ("nac_add", "nac_mul"):
         return nac(op)
+    if unit == "nac_mul_nmu":
+        return {"W": w}
     if unit == "nac_mul_sigmoid":
         return {"W_hat": column(ON, ON)}
-    if unit == "nalu":
+    if unit in ("nalu", "nalu_wide"):
         return {**nac(op), "G": gate(op)}
     if unit == "nalu_separate":
         return {**nac(op), **nac(op, "_mul"), "G": gate(op)}
     if unit == "gnalu":
         return {**nac(op, scale=LOG_GOLDEN), "G": gate(op, LOG_GOLDEN)}
+    if unit == "inalu_shared":
+        return {**nac(op), "G": column(200.0 if op in ("add", "sub") else -200.0)}
     if unit.startswith("inalu"):
         return {**nac(op, "_add"), **nac(op, "_mul"), "G": column(200.0 if op in ("add", "sub") else -200.0)}
     if unit in ("nau", "nmu", "snmu", "nru"):
@@ -87,7 +92,8 @@ def ideal(unit, op):
 
 @pytest.mark.parametrize(("unit", "op"), [(name, op) for name, model in UNITS.items() for op in model.represents])
 def test_ideal_weights_are_exact(unit, op):
-    positive_only = unit in ("nac_mul", "nac_mul_sigmoid", "nalu", "nalu_separate", "gnalu") and op in ("mul", "div")
+    signless = ("nac_mul", "nac_mul_sigmoid", "nac_mul_nmu", "nalu", "nalu_separate", "nalu_wide", "gnalu")
+    positive_only = unit in signless and op in ("mul", "div")
     x, t = X, EXACT[op]
     if positive_only:
         x, t = np.abs(X), np.abs(EXACT[op])
