@@ -29,6 +29,12 @@ from arithjax.registry import (
     TRANSFORMS,
 )
 
+RESTARTS = ("evaluations", "batches")
+"""What restarts are judged by: interpolation MSEs after the fifth evaluation, or batch losses at every tenth one."""
+
+SELECTIONS = ("best", "last")
+"""The evaluation that a net with a threshold is judged at: that of the smallest interpolation MSE, or the last."""
+
 PRECISIONS = ("float32", "float64")
 """The arithmetics that a net may be trained in."""
 
@@ -111,25 +117,23 @@ class Setup:
         0, "whole", "tile", "step from which the regulariser counts in full", allowed=Limits("regularizer_start")
     )
     regularizer_ramp: str = declare("linear", "name", "tile", "how the regulariser grows in between", registry=RAMPS)
+    regularizer_apart: bool = declare(
+        False, "bool", "static", "the regulariser takes a step of its own after that of the loss (iNALU)"
+    )
     alternate: bool = declare(
         False, "bool", "static", "of every ten steps eight train the weights and two the gates (iNALU)"
     )
     restart: float | None = of_training(
-        None,
-        "number",
-        "tile",
-        "nets whose interpolation MSE stays above this and does not fall start again (iNALU); default: none do",
-        allowed=POSITIVE,
+        None, "number", "tile", "nets whose loss stays above this start again (iNALU); default: none", allowed=POSITIVE
+    )
+    restart_by: str = of_training(
+        "evaluations", "name", "tile", "restart judges by evaluations, or batches (iNALU)", allowed=OneOf(RESTARTS)
     )
     schedule: str = of_training(
         "constant", "name", "tile", "how the learning rate changes over the steps", registry=SCHEDULES
     )
     end_factor: float | None = of_training(
-        None,
-        "number",
-        "tile",
-        "the factor on the learning rate at the end; default: the schedule's",
-        allowed=Limits(0, 1),
+        None, "number", "tile", "factor on the learning rate at the end; default: the schedule's", allowed=Limits(0, 1)
     )
     warmup: int = of_training(0, "whole", "tile", "steps of linear warm-up", allowed=Limits(0, "steps"))
     loss: str = of_training("mse", "name", "tile", "the loss, in transformed units", registry=LOSSES)
@@ -152,9 +156,12 @@ class Setup:
         None,
         "number",
         "tile",
-        "extrapolation MSE below which a net is a success; it is judged at the evaluation with the smallest "
-        "interpolation MSE; default: at the end, by its grade",
+        "extrapolation MSE below which a net is a success; it is judged at the evaluation that selection names; "
+        "default: at the end, by its grade",
         allowed=POSITIVE,
+    )
+    selection: str = of_training(
+        "best", "name", "tile", "with a threshold, the evaluation that counts: best or last", allowed=OneOf(SELECTIONS)
     )
     precision: str = declare(
         "float32",
@@ -354,7 +361,7 @@ def _check_layers(s: Setup) -> None:
 def _check_training(s: Setup) -> None:
     """Options of training fit the model, the schedule and the number of examples."""
     model = MODELS[names_of(s.model)[0]]
-    for name in ("regularizer", "alternate"):
+    for name in ("regularizer", "regularizer_apart", "alternate"):
         if getattr(s, name) and not model.regularizable:
             raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={cell(s.model)} has none.")
     if s.end_factor == 0 and SCHEDULES[s.schedule].end_above_zero:

@@ -21,7 +21,7 @@ def answer(nets):
     within = rates.groupby(["model", "optimizer"]).agg(["min", "max"])
     return (
         f"Success by unit, optimiser and decade of the rate:\n{rates.unstack().round(2).to_string()}\n\n"
-        f"Lowest and highest over the decades:\n{within.round(2).to_string()}"
+        f"Lowest and highest over the decades, from few setups each:\n{within.round(2).to_string()}"
     )
 
 

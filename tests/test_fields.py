@@ -32,6 +32,7 @@ OTHER = {
     **{"initializer": "he_normal", "optimizer": "sgd", "learning_rate": 0.1, "beta1": 0.5, "beta2": 0.5},
     **{"momentum": 0.5, "epsilon": 0.1, "weight_decay": 0.2, "clip": 2.0, "clip_value": 2.0, "regularizer": 0.2},
     **{"regularizer_start": 5, "regularizer_end": 50, "regularizer_ramp": "decades", "alternate": True},
+    **{"regularizer_apart": True, "restart_by": "batches", "selection": "last"},
     **{"restart": 0.1, "schedule": "cosine", "end_factor": 0.5, "warmup": 3, "loss": "mae", "batch": 32, "steps": 200},
     **{"until": 50, "evaluate_every": 5, "stop_early": True, "threshold": 0.1, "precision": "float64", "finish": 3},
 }
@@ -57,7 +58,7 @@ def scope(base, name):
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_scope_of_a_field_is_that_of_the_plan(name):
     assert scope(UNITS, name) == OF_UNITS.get(name, FIELDS[name].scope)
-    if name not in ("regularizer", "alternate"):  # of units alone
+    if name not in ("regularizer", "regularizer_apart", "alternate"):  # of units alone
         assert scope(DENSE, name) == OF_DENSE.get(name, FIELDS[name].scope)
 
 
@@ -109,7 +110,7 @@ def test_what_is_not_allowed_names_field_value_and_limits(field, value, message)
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_a_table_row_gives_the_setup_back(name):
-    base = {"model": "nmu"} if name in ("regularizer", "alternate") else {}
+    base = {"model": "nmu"} if name in ("regularizer", "regularizer_apart", "alternate") else {}
     base |= {"regularizer_end": 9, "integers": name != "distribution", "batch": 32, "widths": (4,)}
     setup = Setup(**(base | {name: OTHER[name]}))
     assert Setup.from_row(setup.row()) == setup

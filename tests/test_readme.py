@@ -151,13 +151,16 @@ def test_sizes_of_studies():
 
 
 def test_published_cells(units):
-    ours = protocols.compare(units).set_index(["unit", "op", "range"])
+    ours = protocols.compare(units)
+    assert len(ours) == 18 and ours.inside.all() and ((ours["mean"] / ours.published_mean - 1).abs() < 0.08).all()
+    assert f"{len(protocols.PUBLISHED)} of three papers" in README
+    ours = ours.set_index("cell")
     rows = cells(r"^\| (?:nmu|nau) \| (?:mul|add) \| .*$")
     assert len(rows) == 9
     for unit, op, interval, rate, published, step, published_step in rows:
-        cell = ours.loc[unit, op, interval]
+        cell = ours.loc[f"{unit} {op} interpolation={interval[2:-1].replace(' ', '')}"]
         assert rate == f"{cell.rate:.2f} ({cell.low:.2f}-{cell.high:.2f})" and published == f"{cell.published:.2f}"
-        assert (step, published_step) == (f"{cell.solved_at:,.0f}", f"{cell.published_at:,.0f}")
+        assert (step, published_step) == (f"{cell['mean']:,.0f}", f"{cell.published_mean:,.0f}")
 
 
 def test_what_units_deep_says():
@@ -169,10 +172,12 @@ def test_what_units_deep_says():
         low, high = statistics.wilson(cell.success.sum(), len(cell))
         return f"{cell.success.mean():.2f} ({low:.2f}-{high:.2f})"
 
-    steps = nets.groupby("cell").solved_at.mean()
-    of = {unit: f"{unit} n=100 add" for unit in ("nau", "nac_add")}
-    assert f"NAU in {rate(of['nau'])} of them, at step {steps[of['nau']]:,.0f} on average" in text
-    assert f"NAC+ in {rate(of['nac_add'])}, at {steps[of['nac_add']]:,.0f} (250,000)" in text
+    sums = {name: protocols.compare(nets[nets.cell == f"{name} n=100 add"]).iloc[0] for name in ("nau", "nac_add")}
+    of = {name: (rate(f"{name} n=100 add"), f"{ours['median']:,.0f}") for name, ours in sums.items()}
+    theirs = {name: f"{ours.published:.2f}, at {ours.published_median:,.0f})" for name, ours in sums.items()}
+    text_of_nau = f"NAU in {of['nau'][0]} of them within 50,000 steps, in the median at {of['nau'][1]} (published: "
+    assert text_of_nau + theirs["nau"] in text
+    assert f"NAC+ in {of['nac_add'][0]} within 500,000, at {of['nac_add'][1]} ({theirs['nac_add']}" in text
     products = {"NMU": "nmu", "NAC•σ": "nac_mul_sigmoid", "NAC•": "nac_mul"}
     assert ", ".join(f"{name} {rate(f'{unit} n=10 mul')}" for name, unit in products.items()) in text
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 from arithjax.models.flax_modules import FlaxModel
 from arithjax.models.mlp import MLPModel
 from arithjax.models.network import Model
-from arithjax.models.units import UNITS, UnitModel
+from arithjax.models.stack import UnitModel
+from arithjax.models.units import UNITS
 from arithjax.registry import MODELS
 from arithjax.setup import Setup
 

@@ -1,12 +1,4 @@
-"""Arithmetic units: layers built to compute exactly, lanes last.
-
-A unit is a Flax module that maps `x [batch, inputs, lanes]` to `[batch, features, lanes]`; its parameters, `[inputs,
-features, lanes]` unless a shape is given, are drawn for one lane at a time. Beside `__call__` it may say, of its
-parameters,
-
-- `weights`: the arrays that a solution has at -1, 0 or 1 (their distance from that is the sparsity error);
-- `constrain`: what is done to them after every optimiser step;
-- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength.
+"""Arithmetic units: layers built to compute exactly, lanes last. `arithjax.models.stack` says what a unit is.
 
 To add one, write the class and enter it:
 
@@ -21,10 +13,8 @@ from __future__ import annotations
 
 import functools
 import math
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import ClassVar
 
 import flax.linen as nn
 import jax
@@ -32,65 +22,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from arithjax.models.activations import Activation
-from arithjax.models.branches import activate
-from arithjax.models.mlp import Dense, contract
-from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params
-from arithjax.registry import MODELS
-from arithjax.setup import Setup
+from arithjax.models.mlp import contract
+from arithjax.models.stack import DenseUnit, Unit, UnitModel, total
 
 EPSILON = 1e-7
 LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
 MACHINE_EPSILON = float(np.finfo(np.float32).eps)
-
-
-class Unit(nn.Module):
-    """A layer of `features` outputs.
-
-    trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, inputs, lanes]` in training, else None.
-    penalised_below: the penalty counts while a net's loss is below this.
-    """
-
-    features: int
-    trains_apart: ClassVar[bool] = False
-    penalised_below: ClassVar[float] = math.inf
-
-    def shape(self, x: Float[Array, "batch inputs lanes"]) -> tuple[int, int, int]:
-        """The shape of a weight: `[inputs, features, lanes]`."""
-        return x.shape[1], self.features, x.shape[2]
-
-    @classmethod
-    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
-        """Effective weights, discrete in a solution."""
-        return []
-
-    @classmethod
-    def constrain(cls, params: dict) -> dict:
-        """Parameters after a step."""
-        return params
-
-    @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        """What one net's layer computes of expressions `x`, an expression a feature; None if it is no polynomial."""
-        return None
-
-    @classmethod
-    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
-        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1 ([M]).
-
-        A scalar 0 where there are no weights.
-        """
-        return total(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
-
-
-def total(parts: Iterable[Float[Array, "*lanes"]]) -> Float[Array, "*lanes"]:
-    """The sum of arrays `[lanes]`; 0 of none."""
-    return sum(parts, start=jnp.zeros(()))
-
-
-def from_discrete(w: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """min(|w|, |1 - |w||)."""
-    return jnp.minimum(jnp.abs(w), jnp.abs(1 - jnp.abs(w)))
 
 
 def uniform(low: float, high: float) -> Callable:
@@ -166,12 +103,19 @@ class NACAdd(Unit):
     scale: ClassVar[float] = 1.0  # of Ŵ and M̂
     suffixes: ClassVar[tuple[str, ...]] = ("",)  # one for each W
 
+    def start(self, name: str, inputs: int) -> Callable:
+        """How Ŵ, M̂ or G is drawn."""
+        if name == "G":
+            return glorot(inputs, self.features)
+        r = nac_bound(inputs, self.features)
+        return uniform(-r, r)
+
     def weight(
         self, x: Float[Array, "batch inputs lanes"], suffix: str = ""
     ) -> Float[Array, "inputs {self.features} lanes"]:
         """W from its two parameters."""
-        r = nac_bound(x.shape[1], self.features)
-        w, m = (self.param(name + suffix, uniform(-r, r), self.shape(x)) for name in ("W_hat", "M_hat"))
+        names = ("W_hat", "M_hat")
+        w, m = (self.param(name + suffix, self.start(name, x.shape[1]), self.shape(x)) for name in names)
         return nac(w, m, self.scale)
 
     @nn.compact
@@ -208,13 +152,29 @@ class NACMulSigmoid(Unit):
         return [jax.nn.sigmoid(params["W_hat"])]
 
 
+class NACMulNMU(Unit):
+    """NAC•,NMU: NAC• with the weights of an NMU, clamped to [0, 1] ([M])."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
+        return power(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
+
+    @classmethod
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
+        return [params["W"]]
+
+    @classmethod
+    def constrain(cls, params: dict) -> dict:
+        return params | {"W": jnp.clip(params["W"], 0, 1)}
+
+
 class NALU(NACAdd):
     """NALU: `g ⊙ W x + (1 - g) ⊙ exp(W log(|x| + ε))`, `g = σ(G x)`, one W for both paths ([T])."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         adding = self.weight(x)
-        gate = self.param("G", glorot(x.shape[1], self.features), self.shape(x))
+        gate = self.param("G", self.start("G", x.shape[1]), self.shape(x))
         g = jax.nn.sigmoid(self.scale * contract(x, gate))
         multiplying = self.weight(x, self.suffixes[-1]) if len(self.suffixes) > 1 else adding
         return g * contract(x, adding) + (1 - g) * power(multiplying, x)
@@ -232,11 +192,34 @@ class GNALU(NALU):
     scale: ClassVar[float] = LOG_GOLDEN
 
 
+def away_from_zero(params: dict) -> Float[Array, "*lanes"]:
+    """The regulariser of [S], `Σ mean(max(min(-v, v) + 20, 0))`: every parameter away from 0."""
+    return total(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
+
+
+WIDE = {"G": 0.0, "M_hat": -1.0, "W_hat": 1.0}
+"""The means around which the experiments of [S] draw parameters, with a standard deviation of 0.1."""
+
+
+class NALUWide(NALU):
+    """NALU as the experiments of [S] start and regularise it: M̂ around -1, Ŵ around 1, standard deviation 0.1."""
+
+    penalised_below: ClassVar[float] = 1.0
+
+    def start(self, name: str, inputs: int) -> Callable:
+        return normal(WIDE[name], 0.1)
+
+    @classmethod
+    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
+        return away_from_zero(params)
+
+
 class INALU(Unit):
     """iNALU: own weights for each path, the product capped, its sign kept, gates that do not see x ([S])."""
 
     means: ClassVar[dict[str, float]] = {"G": 0.0, "M_hat": 0.5, "W_hat": 0.88}
     std: ClassVar[float] = 0.2
+    suffixes: ClassVar[tuple[str, ...]] = ("_add", "_mul")
     penalised_below: ClassVar[float] = 1.0
 
     def weight(
@@ -249,7 +232,8 @@ class INALU(Unit):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
-        adding, multiplying = self.weight(x, "_add"), self.weight(x, "_mul")
+        weights = [self.weight(x, suffix) for suffix in self.suffixes]
+        adding, multiplying = weights[0], weights[-1]
         gate = self.param("G", normal(self.means["G"], self.std), (1, self.features, x.shape[2]))
         log = jnp.log(jnp.maximum(jnp.abs(x), EPSILON))
         magnitude = jnp.exp(jnp.minimum(contract(log, multiplying), 20.0))
@@ -259,19 +243,24 @@ class INALU(Unit):
 
     @classmethod
     def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
-        return [nac(params["W_hat" + s], params["M_hat" + s]) for s in ("_add", "_mul")]
+        return [nac(params["W_hat" + s], params["M_hat" + s]) for s in cls.suffixes]
 
     @classmethod
     def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
-        """`Σ mean(max(min(-v, v) + 20, 0))`: away from 0 ([S])."""
-        return total(jnp.maximum(20 - jnp.abs(v), 0).mean((0, 1)) for v in params.values())
+        return away_from_zero(params)
 
 
 class INALUWide(INALU):
     """iNALU as its experiments start it: M̂ around -1, Ŵ around 1, standard deviation 0.1 ([S])."""
 
-    means: ClassVar[dict[str, float]] = {"G": 0.0, "M_hat": -1.0, "W_hat": 1.0}
+    means: ClassVar[dict[str, float]] = WIDE
     std: ClassVar[float] = 0.1
+
+
+class INALUShared(INALUWide):
+    """iNALU with one W for both paths, started as in the experiments of [S]."""
+
+    suffixes: ClassVar[tuple[str, ...]] = ("",)
 
 
 def nau_start(x: Float[Array, "batch inputs lanes"], features: int) -> Callable:
@@ -339,7 +328,7 @@ class SNMU(NMU):
 class RealNPU(Unit):
     """RealNPU: `exp(W log r) cos(W k)`, with `r = g (|x| + ε) + 1 - g` and `k = g π [x < 0]` ([H]).
 
-    Each input has a gate g in [0, 1]; beyond the clip it has no gradient.
+    Each input has a gate g in [0, 1]; beyond the clip it has no gradient, as in the code of the paper and in [N].
     """
 
     straight_through: ClassVar[bool] = False
@@ -371,7 +360,7 @@ class RealNPU(Unit):
 
 
 class RealNPUThrough(RealNPU):
-    """RealNPU whose gate has the gradient of the unclipped gate (straight through)."""
+    """RealNPU whose gate has the gradient of the unclipped gate (straight through), as in NeuralArithmetic.jl ([H])."""
 
     straight_through: ClassVar[bool] = True
 
@@ -392,7 +381,7 @@ class NPU(RealNPU):
 
 
 class NPUThrough(NPU):
-    """NPU whose gate has the gradient of the unclipped gate (straight through)."""
+    """NPU whose gate has the gradient of the unclipped gate (straight through), as in NeuralArithmetic.jl ([H])."""
 
     straight_through: ClassVar[bool] = True
 
@@ -434,7 +423,7 @@ class MCFC(Unit):
 
     def passed(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         """The layer's output for `x`."""
-        r = self.param("R", orthogonal, self.shape(x))
+        r = self.param("R", junction, self.shape(x))
         row = (1, self.features, x.shape[2])
         w, b = self.param("w", orthogonal, row), self.param("b", nn.initializers.zeros, row)
         return jax.nn.sigmoid(w + b) * contract(x, jax.nn.softmax(r, 1))
@@ -458,14 +447,21 @@ def orthogonal(key: Key[Array, ""], shape: tuple[int, int, int]) -> Float[Array,
     return jnp.broadcast_to(jax.nn.initializers.orthogonal()(key, shape[:2])[:, :, None], shape)
 
 
+def junction(key: Key[Array, ""], shape: tuple[int, int, int]) -> Float[Array, "inputs features lanes"]:
+    """How R starts: at the identity where it is square, else orthogonal ([L])."""
+    if shape[0] == shape[1]:
+        return jnp.broadcast_to(jnp.eye(shape[0])[:, :, None], shape)
+    return orthogonal(key, shape)
+
+
 class MulMCFC(MCFC):
     """MulMCFC: `exp(MC-FC(log |x|) + c)` with the sign of iNALU ([L]; sign [N])."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         log = self.passed(jnp.log(jnp.abs(x))) + self.param("c", nn.initializers.zeros, (1, self.features, x.shape[2]))
-        junction = jax.nn.softmax(self.get_variable("params", "R"), 1)
-        return jnp.exp(log) * gated(junction, jnp.sign(x))
+        shares = jax.nn.softmax(self.get_variable("params", "R"), 1)
+        return jnp.exp(log) * gated(shares, jnp.sign(x))
 
 
 class Bilinear(Unit):
@@ -525,126 +521,19 @@ class LogExp(Unit):
         return [params["W"]]
 
 
-class DenseUnit(Unit):
-    """A dense layer of the MLP family, to mix with units."""
-
-
-class Stack(nn.Module, Network):
-    """Layers one upon another, the last with one feature.
-
-    kinds: the unit of each layer. features: units of each layer.
-    activations: for each layer, what it can choose from; only dense layers have any.
-    """
-
-    kinds: tuple[type[Unit], ...]
-    features: tuple[int, ...]
-    activations: tuple[tuple[Activation, ...], ...]
-    use_bias: bool = True
-    flops: ClassVar[int] = 50  # powers and logarithms count as many (measured)
-
-    @property
-    def penalised_below(self) -> float:
-        """The loss below which the penalty counts."""
-        return min(kind.penalised_below for kind in self.kinds)
-
-    @nn.compact
-    def __call__(
-        self, x: Float[Array, "batch inputs lanes"], architecture: Architecture, noise: Callable | None = None
-    ) -> Float[Array, "batch lanes"]:
-        """`x [batch, inputs, lanes]` -> predictions `[batch, lanes]`."""
-        for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
-            name = f"{kind.__name__}_{i}"
-            if kind is DenseUnit:
-                widths = architecture.widths[i : i + 2]
-                dense: Any = Dense(features, self.use_bias, name=name)
-                z = dense(x, *widths, architecture.scaling)
-                x = activate(self.activations[i], architecture.activation[i], z)
-            elif kind.trains_apart and noise is not None:
-                x = kind(features, name=name)(x, noise(i, x.shape[:2]))
-            else:
-                x = kind(features, name=name)(x)
-        return x[:, 0]
-
-    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
-        return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
-
-    def predict(
-        self,
-        params: Params,
-        x: Float[Array, "batch inputs lanes"],
-        architecture: Architecture,
-        noise: Callable | None = None,
-    ) -> Float[Array, "batch lanes"]:
-        y: Any = self.apply({"params": params}, x, architecture, noise)
-        return y
-
-    def layers(self, params: dict) -> Iterable[tuple[type[Unit], str, dict]]:
-        """Each layer's kind, name and parameters."""
-        names = (f"{kind.__name__}_{i}" for i, kind in enumerate(self.kinds))
-        return [(kind, name, params[name]) for kind, name in zip(self.kinds, names, strict=True)]
-
-    def formula(self, params: Params, x: list, widths: tuple[int, ...]) -> Any:
-        units: list | None = x
-        for kind, _, layer in self.layers(params):
-            units = units and kind.formula(layer, units)
-        return units and units[0]
-
-    def constrain(self, params: Params) -> Params:
-        return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
-
-    def penalty(self, params: Params) -> Float[Array, "*lanes"]:
-        return total(kind.penalty(layer) for kind, _, layer in self.layers(params))
-
-    def sparsity_error(self, params: Params) -> Float[Array, " lanes"] | None:
-        found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
-        return functools.reduce(jnp.maximum, found) if found else None
-
-
-@dataclass(frozen=True)
-class UnitModel(Model):
-    """A unit by name, with the operations it can represent."""
-
-    name: str
-    source: str
-    kind: type[Unit]
-    represents: tuple[str, ...] = ()
-    stackable: ClassVar[bool] = True
-    regularizable: ClassVar[bool] = True
-    default_widths: ClassVar[tuple[int, ...]] = ()
-
-    @property
-    def about(self) -> str:
-        """A line for lists."""
-        text = re.sub(r" \(\[[^)]*\)", "", " ".join((self.kind.__doc__ or "").split())).split(": ", 1)[-1]
-        return f"{text.rstrip('.')}. {self.source}. Represents {', '.join(self.represents) or 'what is stacked on it'}."
-
-    def layout(self, setup: Setup) -> Layout:
-        """Units are lanes, whatever their width."""
-        return LANES
-
-    def network(
-        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
-    ) -> Stack:
-        """The stack of a setup's layers, each of one unit."""
-        return Stack(kinds_of(setup), (*setup.widths, 1), activations, setup.bias)
-
-
-def kinds_of(setup: Setup) -> tuple[type[Unit], ...]:
-    """The unit of each layer: the one that a setup names, or one for each."""
-    names = (setup.model,) * (len(setup.widths) + 1) if isinstance(setup.model, str) else setup.model
-    return tuple(MODELS[name].kind for name in names)
-
-
 UNITS = [
     UnitModel("dense", "Its activation is the setup's", DenseUnit, ("add", "sub")),
     UnitModel("nac_add", "Trask et al. 2018", NACAdd, ("add", "sub")),
     UnitModel("nac_mul", "Trask et al. 2018", NACMul, ("mul", "div")),
     UnitModel("nac_mul_sigmoid", "Madsen & Johansen 2020", NACMulSigmoid, ("mul",)),
+    UnitModel("nac_mul_nmu", "Madsen & Johansen 2020", NACMulNMU, ("mul",)),
     UnitModel("nalu", "Trask et al. 2018", NALU, ("add", "sub", "mul", "div")),
     UnitModel("nalu_separate", "Madsen & Johansen 2020", NALUSeparate, ("add", "sub", "mul", "div")),
+    UnitModel("nalu_wide", "Schlör et al. 2020", NALUWide, ("add", "sub", "mul", "div")),
     UnitModel("gnalu", "Rana et al. 2019", GNALU, ("add", "sub", "mul", "div")),
     UnitModel("inalu", "Schlör et al. 2020", INALU, ("add", "sub", "mul", "div")),
     UnitModel("inalu_wide", "Schlör et al. 2020", INALUWide, ("add", "sub", "mul", "div")),
+    UnitModel("inalu_shared", "Schlör et al. 2020", INALUShared, ("add", "sub", "mul", "div")),
     UnitModel("nau", "Madsen & Johansen 2020", NAU, ("add", "sub")),
     UnitModel("nmu", "Madsen & Johansen 2020", NMU, ("mul",)),
     UnitModel("snmu", "Mistry et al. 2022", SNMU, ("mul",)),

@@ -38,10 +38,12 @@ def draw(
     shape = (count, op.arity)
     if integers:
         low, high = (jnp.asarray(v, jnp.int32) for v in interval)
-        return jax.random.randint(key, shape, low, high + 1).astype(float)
-    if distribution.name == "uniform":
-        return jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
-    return distribution.place(jax.random.uniform(key, shape), *interval, jnp)
+        x = jax.random.randint(key, shape, low, high + 1).astype(float)
+    elif distribution.name == "uniform":
+        x = jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
+    else:
+        x = distribution.place(jax.random.uniform(key, shape), *interval, jnp)
+    return op.usable(x)
 
 
 def draw_batch(

@@ -51,6 +51,8 @@ class Operation:
     defined: of the ends `(low, high)` of a closed interval, whether `fn` is defined when every argument may take any
         value of it.
     where: the same in words, such as `b ≠ 0`.
+    leaves_out: whether arguments without a finite result are left out of examples and test points, instead of making
+        an interval that holds such a wrong one.
     """
 
     name: str
@@ -59,10 +61,20 @@ class Operation:
     arity: int = 2
     defined: Callable[[float, float], bool] = everywhere
     where: str = "everywhere"
+    leaves_out: bool = False
 
     def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
         """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`."""
         return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
+
+    def usable(self, x: Num[Array, "examples arity *rest"]) -> Num[Array, "examples arity *rest"]:
+        """The arguments, with another example in the place of each that is left out: the last usable one before it."""
+        if not self.leaves_out:
+            return x
+        finite = jnp.isfinite(self(x))
+        number = jnp.arange(len(x)).reshape(-1, *[1] * (finite.ndim - 1))
+        latest = jax.lax.cummax(jnp.where(finite, number, -1))
+        return jnp.take_along_axis(x, jnp.where(latest < 0, jnp.argmax(finite, 0), latest)[:, None], 0)
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
         """Raise `ArithjaxError` unless the operation is defined on `[low, high]`; the message calls that `what`."""
@@ -125,9 +137,15 @@ CONSTANTS: dict[str, Callable[[float], Operation]] = {
 """Operations with a constant, `times:7` or `plus:-2.5`: name -> (constant -> operation)."""
 
 
+QUOTIENT = Operation("quotient", "a / b", lambda a, b: a / b, where="b ≠ 0; b = 0 is left out", leaves_out=True)
+"""Division on ranges that hold 0, as some published experiments have it."""
+
+
 def _derived(name: str) -> Operation | None:
     """The operation with a constant, or of sums, that a name such as `times:7` or `mul:4:0-4:0-2` means, or None."""
     family, _, rest = name.partition(":")
+    if name == QUOTIENT.name:
+        return QUOTIENT
     if family in CONSTANTS:
         return _with_constant(family, rest)
     return _of_sums(OPERATIONS[family], rest) if family in OPERATIONS and rest else None
@@ -159,7 +177,7 @@ def _of_sums(op: Operation, rest: str) -> OfSums:
             f"'{op.name}:4{':0-2' * op.arity}'."
         )
     symbol = " ".join([op.symbol, "of the sums", *(f"x[{start}:{stop}]" for start, stop in ends)])
-    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, ends)
+    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, op.leaves_out, ends)
 
 
 OPERATIONS.fill(
@@ -178,5 +196,9 @@ OPERATIONS.fill(
         Operation("hypot", "√(a² + b²)", jnp.hypot),
     ],
     derive=_derived,
-    families={"times:c": "c·a, for any constant c, such as times:7", "plus:c": "a + c, for any constant c"},
+    families={
+        "times:c": "c·a, for any constant c, such as times:7",
+        "plus:c": "a + c, for any constant c",
+        QUOTIENT.name: "a / b on ranges that hold 0, with b = 0 left out",
+    },
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Num
 from scipy.stats import qmc
@@ -120,6 +122,9 @@ def points(
     low, inside, length = ends[which, 0], position - offsets[which], lengths[which]
     x = low + inside if distribution.name == "uniform" else distribution.place(inside / length, low, low + length, np)
     x = (np.floor(x) if integers else x).astype(precision)
+    if op.leaves_out:
+        with jax.enable_x64(precision == "float64"):
+            x = np.asarray(op.usable(jnp.asarray(x)))
     t = evaluate(op, x, precision)
     wide = t.astype(float)
     design = np.column_stack([x.astype(float), np.ones(len(x))])

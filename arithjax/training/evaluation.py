@@ -105,7 +105,7 @@ class History:
     """What the evaluations of a tile found, and for each net the one that counts.
 
     With a threshold that is the one with the smallest interpolation MSE (NaN is the largest), as in Madsen & Johansen
-    (2020); otherwise the last.
+    (2020), unless the setup selects the last; without one it is the last.
 
     solved_at, selected_at, stopped_at: steps, `[nets]`; NaN where a net was never solved.
     """
@@ -117,6 +117,7 @@ class History:
         self.stopped_at = np.full(tile.places, self.setup.last_step)
         self.best = np.full(tile.places, np.inf)
         self.mses: list[Float[np.ndarray, " nets"]] = []  # interpolation MSE, an evaluation each
+        self.batches: list[Float[np.ndarray, "2 nets"]] = []  # mean and mean square of batch losses before each
         self.since = np.zeros(tile.places, int)  # the first evaluation after a net's latest start
         self.checkpoint: Checkpoint | None = None
 
@@ -145,7 +146,7 @@ class History:
         points = self.judge.task.extrapolation_points
         beyond = self.judge.errors(params, points)
         kept = self.checkpoint or Checkpoint(params, errors, beyond)
-        better = np.nan_to_num(mse, nan=np.inf) < self.best
+        better = (np.nan_to_num(mse, nan=np.inf) < self.best) | (self.setup.selection == "last")
         self.best = np.where(better, mse, self.best)
         self.selected_at = np.where(better, step, self.selected_at)
 
@@ -169,20 +170,39 @@ class History:
         self.stopped_at = np.where(ended & (self.stopped_at == self.setup.last_step), step, self.stopped_at)
         return self.stopped_at < self.setup.last_step
 
-    def restarts(self, above: float) -> Bool[np.ndarray, " nets"]:
+    def restarts(self, above: float, batches: Float[np.ndarray, "2 nets"] | None = None) -> Bool[np.ndarray, " nets"]:
         """Which nets start again (Schlör et al. 2020).
 
-        After at least five evaluations, the interpolation MSE of the later half is `above` that on average, and not
-        below that of the earlier half by more than its standard deviation.
+        The loss of the later half of the training since the last start is `above` that on average, and not below that
+        of the earlier half by more than its standard deviation. The loss is the interpolation MSE, after more than
+        five evaluations; or that of the batches, at every tenth evaluation.
+
+        batches: mean and mean square of the losses of all batches since the last evaluation, if these count.
         """
+        if batches is not None:
+            self.batches.append(batches)
+        stuck = _stuck_by_evaluations if batches is None else _stuck_by_batches
+        seen = self.mses if batches is None else self.batches
+        every = 1 if batches is None else 10
         again = np.zeros(len(self.best), bool)
-        for net in range(len(again)):
-            seen = np.array([mse[net] for mse in self.mses[self.since[net] :]])
-            first, last = seen[: len(seen) // 2], seen[len(seen) // 2 :]
-            stuck = len(seen) > 5 and first.mean() <= last.mean() + last.std()
-            again[net] = stuck and last.mean() > above
-        self.since = np.where(again, len(self.mses), self.since)
+        if len(seen) % every == 0:
+            again[:] = [stuck(np.array([one[..., n] for one in seen[i:]]), above) for n, i in enumerate(self.since)]
+        self.since = np.where(again, len(seen), self.since)
         return again
+
+
+def _stuck_by_evaluations(seen: Float[np.ndarray, " evaluations"], above: float) -> bool:
+    """Whether a net's MSEs since its start have not fallen and are large."""
+    first, last = np.split(seen, [len(seen) // 2])
+    return bool(len(seen) > 5 and first.mean() <= last.mean() + last.std() and last.mean() > above)
+
+
+def _stuck_by_batches(seen: Float[np.ndarray, "evaluations two"], above: float) -> bool:
+    """Whether a net's batch losses since its start, means and mean squares, have not fallen and are large."""
+    if len(seen) < 10:
+        return False
+    (first, _), (last, square) = (half.mean(0) for half in np.split(seen, [len(seen) // 2]))
+    return bool(first <= last + np.sqrt(max(square - last**2, 0.0)) and last > above)
 
 
 def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:

@@ -21,10 +21,14 @@ from arithjax.training.tile import PerNet, Shared, architecture_of
 
 
 class State(NamedTuple):
-    """Parameters, and the optimiser's trees of the same shape."""
+    """Parameters, and the optimiser's trees of the same shape.
+
+    losses: where batches are watched, the sums of their losses and of the squares since they were last read.
+    """
 
     params: Any
     moments: tuple[Any, ...]
+    losses: tuple[Any, ...] = ()
 
 
 def keys_of(
@@ -90,10 +94,35 @@ def _deepened(architecture: Architecture, depth: int) -> Architecture:
 
 
 def resting(spec: TrainSpec, params: Any, shared: Shared) -> State:
-    """Parameters with zero-initialised optimiser state, large enough for any of the spec's optimisers."""
+    """Parameters with the state of an optimiser that has made no step, large enough for any of the spec's."""
+    start = spec.optimizers[int(shared.optimizer)].start
     count = max(slots(optimizer, shared.numbers, params) for optimizer in spec.optimizers)
-    # numpy's zeros, since jax would compile a program for each shape
-    return State(params, (jax.tree.map(lambda p: jnp.asarray(np.zeros(p.shape, p.dtype)), params),) * count)
+    # numpy's, since jax would compile a program for each shape
+    moments = (jax.tree.map(lambda p: jnp.asarray(np.full(p.shape, start, p.dtype)), params),) * count
+    return State(params, moments, no_losses(spec))
+
+
+def no_losses(spec: TrainSpec) -> tuple[Array, ...]:
+    """The sums of the losses of no batches, in the spec's layout; nothing where batches are not watched."""
+    zeros = np.zeros(spec.nets, spec.precision)
+    return (jnp.asarray(spec.layout.from_lanes(zeros)),) * 2 if spec.watched else ()
+
+
+@compiled()
+def uniform_params(
+    spec: EvalSpec, root: UInt32[Array, ""], identity: UInt32[Array, "3 nets"], like: Any, purpose: UInt32[Array, ""]
+) -> Any:
+    """Parameters of every net, shaped `like` those, uniform on [-2, 2): new starts of Schlör et al. (2020)."""
+    axis = -1 if spec.layout.lanes else 0
+    leaves, structure = jax.tree.flatten(like)
+    keys = keys_of(identity, root, purpose)
+
+    def of_net(key: Key[Array, ""]) -> list[Array]:
+        shapes = [leaf.shape[:-1] if axis else leaf.shape[1:] for leaf in leaves]
+        draws = [jax.random.uniform(jax.random.fold_in(key, i), shape) for i, shape in enumerate(shapes)]
+        return [4 * draw - 2 for draw in draws]
+
+    return jax.tree.unflatten(structure, jax.vmap(of_net, out_axes=axis)(keys))
 
 
 def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tuple[int, ...]]:

@@ -35,6 +35,7 @@ class Optimizer:
     rule: makes the transformation from `Numbers`.
     weight_decay: the default.
     decoupled: weight decay is added to the direction (AdamW, Lion), not to the gradient (L2).
+    start: what its state holds before the first step.
     defaults: of hyperparameters whose default is not the usual one, such as `beta2=0.9`.
     """
 
@@ -46,6 +47,7 @@ class Optimizer:
         *,
         weight_decay: float = 0.0,
         decoupled: bool = False,
+        start: float = 0.0,
         **defaults: float,
     ):
         if unknown := [field for field in defaults if field not in NUMBERS]:
@@ -54,7 +56,7 @@ class Optimizer:
                 f"There are {', '.join(NUMBERS)}."
             )
         self.name, self.source, self.rule = name, source, rule
-        self.weight_decay, self.decoupled, self.defaults = weight_decay, decoupled, defaults
+        self.weight_decay, self.decoupled, self.start, self.defaults = weight_decay, decoupled, start, defaults
 
     @property
     def about(self) -> str:
@@ -66,6 +68,15 @@ class Optimizer:
         chosen = self.defaults | {name: value for name, value in given.items() if value is not None}
         return Numbers(*(chosen.get(field, FIELDS[field].usual) for field in NUMBERS))
 
+
+FROM_ONE = Optimizer(
+    "rmsprop:1",
+    "rmsprop whose mean square starts at 1, as TensorFlow 1 has it",
+    lambda n: optax.scale_by_rms(n.beta2, n.epsilon, initial_scale=1.0),
+    start=1.0,
+    beta2=0.9,
+    epsilon=1e-10,
+)
 
 OPTIMIZERS.fill(
     Optimizer,
@@ -94,6 +105,8 @@ OPTIMIZERS.fill(
             decoupled=True,
         ),
     ],
+    derive={FROM_ONE.name: FROM_ONE}.get,
+    families={FROM_ONE.name: FROM_ONE.about},
 )
 
 

@@ -55,7 +55,7 @@ def _train(tile: Tile, root: int, progress: Callable[[int], None], stop: threadi
         trainer.advance_to(step)
         history.evaluate(step, trainer.state.params)
         progress((step - before) * len(tile.nets))
-        if step < setup.last_step and _between(trainer, history):
+        if step < setup.last_step and _between(trainer, history, step - before):
             progress((setup.last_step - step) * len(tile.nets))
             break
     if setup.finish and setup.until is None:
@@ -66,10 +66,10 @@ def _train(tile: Tile, root: int, progress: Callable[[int], None], stop: threadi
     return Trained(tile, rows, history.checkpoint.params, trainer.fits)
 
 
-def _between(trainer: Trainer, history: History) -> bool:
-    """What follows an evaluation: new starts, and nets that stop; whether all of them have stopped."""
+def _between(trainer: Trainer, history: History, steps: int) -> bool:
+    """What follows an evaluation after so many steps: new starts, and nets that stop; whether all of them have."""
     setup = trainer.tile.setup
-    if setup.restart is not None and (again := history.restarts(setup.restart)).any():
+    if setup.restart is not None and (again := history.restarts(setup.restart, trainer.read_losses(steps))).any():
         trainer.start_again(again)
     if not setup.stop_early:
         return False

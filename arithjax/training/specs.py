@@ -94,6 +94,7 @@ class TrainSpec(EvalSpec):
     examples, batch: of each net, and of each step.
     block: examples whose gradients are summed at a time, so that their activations stay in the cache.
     optimizers, losses: to choose from. weight_decay, clip, clip_value, penalty, alternate: whether a step has them.
+    apart: whether the penalty has a step of its own. watched: whether the losses of batches are kept.
     stops: whether nets may stop before the last step. fresh: how batches are drawn, if they are not rows of examples.
     """
 
@@ -106,7 +107,9 @@ class TrainSpec(EvalSpec):
     clip: bool
     clip_value: bool
     penalty: bool
+    apart: bool
     alternate: bool
+    watched: bool
     stops: bool
     fresh: FreshSpec | None
 
@@ -188,7 +191,9 @@ def specs_of(
         clip=setup.clip is not None,
         clip_value=setup.clip_value is not None,
         penalty=setup.regularizer > 0,
+        apart=setup.regularizer > 0 and setup.regularizer_apart,
         alternate=setup.alternate,
+        watched=setup.restart is not None and setup.restart_by == "batches",
         stops=setup.stop_early,
         fresh=FreshSpec(ops, setup.integers, distribution, transforms) if setup.fresh else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import jax
@@ -74,9 +75,13 @@ def advance(
                 x, t = _fresh_batch(spec.fresh, keys, step, (spec.batch, spec.inputs), examples, shared)
             else:
                 x, t = examples.x[rows], examples.t[rows]
-            slopes = _gradient(spec, state.params, x, t, (step, noise_keys), shared, per_net)
+            given = (step, noise_keys), shared, per_net
+            slopes = _gradient(spec, state.params, x, t, *given)
             # without the barrier XLA computes forward layers again in the fusion of every gradient
-            return _update(spec, state, jax.lax.optimization_barrier(slopes), step, rate, shared, per_net)
+            moved = _update(spec, state, jax.lax.optimization_barrier(slopes), step, rate, shared, per_net)
+            if not (spec.apart or spec.watched):
+                return moved
+            return _afterwards(spec, moved, batch_losses(spec, state.params, x, t, *given), step, rate, shared, per_net)
 
         noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
         return jax.lax.fori_loop(0, segment.steps, one_step, state)
@@ -115,6 +120,8 @@ def _fresh_batch(
 ) -> tuple[Float[Array, "batch arity lanes"], Float[Array, "batch lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
     x = draw_batch(keys, step, shape, spec.integers, shared.interval, spec.distribution)
+    if any(op.leaves_out for op in spec.ops):
+        x = choose(shared.op, [op.usable for op in spec.ops], x)
     t = choose(shared.op, spec.ops, x)
     forward = functools.partial(_switch, spec.transforms)
     return (
@@ -146,13 +153,26 @@ def loss_of_batch(
 
     random: the step, and keys `[lanes]` for what units draw in training.
     """
-    y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
-    assert y.shape == t.shape, (y.shape, t.shape)
-    losses = jax.lax.switch(shared.loss, [loss.fn for loss in spec.losses], y, t).mean(0)
-    if spec.penalty:
+    losses = batch_losses(spec, params, x, t, random, shared, per_net)
+    if spec.penalty and not spec.apart:
         penalty = per_net.regularizer * ramp(random[0], shared) * spec.network.penalty(params)
         losses = losses + jnp.where(losses < spec.network.penalised_below, penalty, 0.0)
     return losses.sum()
+
+
+def batch_losses(
+    spec: TrainSpec,
+    params: Any,
+    x: Float[Array, "batch inputs lanes"],
+    t: Float[Array, "batch lanes"],
+    random: tuple[Int32[Array, ""], Key[Array, " lanes"]],
+    shared: Shared,
+    per_net: PerNet,
+) -> Float[Array, " lanes"]:
+    """Each lane's mean loss without its penalty, `[lanes]`; see `loss_of_batch`."""
+    y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
+    assert y.shape == t.shape, (y.shape, t.shape)
+    return jax.lax.switch(shared.loss, [loss.fn for loss in spec.losses], y, t).mean(0)
 
 
 def _gradient(
@@ -225,8 +245,35 @@ def _update(
         return jnp.where(rate > 0, p - rate * d, p) if spec.stops else p - rate * d
 
     params = spec.network.constrain(jax.tree.map(move, state.params, moved))
-    new = State(params, moments)
+    new = state._replace(params=params, moments=moments)
     return _alternated(state, new, step) if spec.alternate else new
+
+
+def _afterwards(
+    spec: TrainSpec,
+    state: State,
+    losses: Float[Array, " lanes"],
+    step: Int32[Array, ""],
+    factor: Float[Array, ""],
+    shared: Shared,
+    per_net: PerNet,
+) -> State:
+    """What follows a step in the training of Schlör et al. (2020).
+
+    Where the batch's loss before it, `losses [lanes]`, is small enough, the penalty takes a step of its own, of weights
+    and gates alike; and the losses are added up where they are watched.
+    """
+    if spec.apart:
+        strength = per_net.regularizer * ramp(step, shared)
+        slopes = jax.grad(lambda params: (strength * spec.network.penalty(params)).sum())(state.params)
+        moved = _update(replace(spec, alternate=False), state, slopes, step, factor, shared, per_net)
+        due = (losses < spec.network.penalised_below) & (strength > 0)
+        counts = spec.layout.per_net(due.astype(losses.dtype)) > 0
+        params, moments = jax.tree.map(lambda new, old: jnp.where(counts, new, old), moved[:2], state[:2])
+        state = state._replace(params=params, moments=moments)
+    if spec.watched:
+        state = state._replace(losses=(state.losses[0] + losses, state.losses[1] + losses**2))
+    return state
 
 
 def _alternated(state: State, moved: State, step: Int32[Array, ""]) -> State:
@@ -234,6 +281,6 @@ def _alternated(state: State, moved: State, step: Int32[Array, ""]) -> State:
 
     def chosen(path: tuple, old: Float[Array, "*shape"], new: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         gate = getattr(path[-1], "key", None) == "G"
-        return jnp.where((step % 10 >= 8) == gate, new, old)
+        return jnp.where((step % 10 >= 8) == gate, new, old)  # the sums of losses are the same in both
 
     return jax.tree_util.tree_map_with_path(chosen, state, moved)

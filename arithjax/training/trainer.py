@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from arithjax.task.transforms import Fitted
 from arithjax.training.engines.tiles import answer, engine_of
-from arithjax.training.initial import initial_params, prepare
+from arithjax.training.initial import initial_params, no_losses, prepare, uniform_params
 from arithjax.training.step import segment_of
 from arithjax.training.tile import Tile, per_net_arrays, shared_arrays
 
@@ -65,9 +65,25 @@ class Trainer:
         """Draw new weights for the chosen `nets`, booleans `[nets]`; the optimiser's state is kept."""
         spec = self.tile.specs.train
         with self.tile.arithmetic:
-            fresh = initial_params(spec.evaluation, self.root, self.shared, self.per_net, 1 + self.step)
+            if spec.watched:
+                purpose = jnp.uint32(1 + self.step)
+                fresh = uniform_params(spec.evaluation, self.root, self.per_net.identity, self.state.params, purpose)
+            else:
+                fresh = initial_params(spec.evaluation, self.root, self.shared, self.per_net, 1 + self.step)
             params = spec.layout.select(jnp.asarray(nets), fresh, self.state.params)
             self.state = self.state._replace(params=params)
+
+    def read_losses(self, steps: int) -> Float[np.ndarray, "2 nets"] | None:
+        """Mean loss and mean square of the loss of the latest `steps` batches, `[2, nets]`, which are then forgotten.
+
+        None where batches are not watched.
+        """
+        if not self.state.losses:
+            return None
+        sums = np.stack([np.ravel(np.asarray(one, float)) for one in self.state.losses])
+        with self.tile.arithmetic:
+            self.state = self.state._replace(losses=no_losses(self.tile.specs.train))
+        return sums / steps
 
     def wait(self) -> None:
         """Return when all that was asked for is done."""

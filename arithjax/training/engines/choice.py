@@ -59,6 +59,8 @@ def suits(setup: Setup) -> bool:
         return False
     names = layer_activations(setup)
     shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
+    if setup.restart is not None and setup.restart_by == "batches":
+        return False
     ours = OPTIMIZERS.ours(setup.optimizer) and LOSSES.ours(setup.loss) and all(map(ACTIVATIONS.ours, names))
     return ours and fused.covers(shape, fused.Rule(setup.optimizer, setup.loss))
 

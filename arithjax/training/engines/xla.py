@@ -19,7 +19,7 @@ class XLA(Engine):
     """Programs that XLA compiles for each spec (`arithjax.training.step`, `arithjax.training.inference`)."""
 
     def initial(self, spec: TrainSpec, root: jax.Array, shared: Shared, per_net: PerNet) -> State:
-        """Initial parameters, and zero-initialised optimiser state, large enough for any of the spec's optimisers."""
+        """Initial parameters, and an optimiser that has made no step."""
         return resting(spec, initial_params(spec.evaluation, root, shared, per_net), shared)
 
     def prepared(self, spec: TrainSpec, examples: Examples) -> Examples:

@@ -1,29 +1,17 @@
-"""Published experiments, as functions that return ready setups.
-
-    aj.train([protocols.single_module("nmu", "mul", (1, 2))], seeds=25)     # a cell of a paper's table
-
-But for `question`, success is an extrapolation error below that of an ε-perfect solution, whose right weights are 1 - ε
-and all others ε, at the evaluation with the smallest interpolation error (Madsen & Johansen 2020). Every function takes
-any field of a setup as a keyword, which then replaces the protocol's; what a setup refuses raises ArithjaxError.
-"""
+"""The protocols: each a function that returns a ready setup."""
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from arithjax.errors import ArithjaxError, nearest
+from arithjax.protocols.thresholds import ARITHMETIC_THRESHOLDS, EXACT, Interval, simulated_threshold, threshold
 from arithjax.registry import ACTIVATIONS, MODELS, OPERATIONS
 from arithjax.setup import Setup
-from arithjax.tables import statistics
-
-Interval = Sequence[float]
-"""The ends `(low, high)` of an interval, or those of several one after another, `(low, high, low, high)`."""
 
 RANGES: dict[tuple[float, ...], tuple[float, ...]] = {
     (-20, -10): (-40, -20),
@@ -38,37 +26,18 @@ RANGES: dict[tuple[float, ...], tuple[float, ...]] = {
 }
 """Interpolation range -> extrapolation range of the single-module task (Mistry et al. 2022)."""
 
-ARITHMETIC_THRESHOLDS = {
-    ("mul", 100): 0.16001,
-    ("add", 100): 1.4786e-5,
-    ("sub", 100): 1.3844e-8,
-    ("div", 100): 4.938e-12,
-    ("square", 100): 0.15947,
-    ("sqrt", 100): 8.955e-9,
-    ("mul", 4): 7.10447e-8,
-    ("mul", 10): 1.50963e-5,
-}
-"""Published thresholds of the arithmetic dataset, by operation and number of inputs (Madsen & Johansen 2020).
-
-They were simulated on slices one element too long, and are used as published; others are simulated in the same way."""
-
 PLAIN: dict[str, Any] = {"integers": False, "input_transform": "raw", "target_transform": "raw", "tests": 10_000}
 FRESH: dict[str, Any] = {**PLAIN, "fresh": True, "examples": 128, "batch": 128}
 
-EXACT: dict[str, Callable[..., np.ndarray]] = {
-    **{"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide},
-    **{"square": np.square, "sqrt": np.sqrt},
-}
-"""The operations of the arithmetic dataset in float64."""
-
-BINARY = ("add", "sub", "mul", "div")
-"""The operations of the single-module task."""
-
 PAIRS = {
-    **{unit: ("nau", unit) for unit in ("nmu", "snmu", "realnpu", "npu", "nru", "nmru")},
+    **{unit: ("nau", unit) for unit in ("nmu", "snmu", "nac_mul_nmu", "realnpu", "npu", "nru", "nmru")},
     **{unit: ("nac_add", unit) for unit in ("nac_mul", "nac_mul_sigmoid")},
 }
 """The two layers of the arithmetic dataset that one name stands for; any other unit is used twice."""
+
+
+SCHLOER = {"nalu": "nalu_wide", "inalu": "inalu_wide"}
+"""Units as the experiments of Schlör et al. (2020) start them."""
 
 
 def question(op: str = "mul", **changes: Any) -> Setup:
@@ -99,7 +68,10 @@ def single_module(
 ) -> Setup:
     """The single-module task: one unit, two inputs, 50,000 Adam steps of fresh batches of 128 (Mistry et al. 2022).
 
-    unit: a unit, or an activation for the control: an MLP with two hidden units.
+    Division has eight ranges: U[-2, 2) holds 0.
+
+    unit: a unit, or an activation for the control: an MLP with two hidden units. `realnpu` and `npu` are as in the
+    benchmark; `realnpu_through` and `npu_through` have the straight-through gate of Heim et al.'s own library.
     op: the operation; without `threshold` among the changes one of add, sub, mul and div.
     interpolation: the training range. extrapolation: one interval or several; by default the benchmark's (`RANGES`).
     epsilon: of the ε-perfect solution that gives the threshold.
@@ -140,7 +112,8 @@ def arithmetic_dataset(
     activation for the control. op: an operation of `EXACT`. n: inputs.
     subset: share of the inputs in each slice; overlap: share of a slice that is also in the other; both rounded down.
     interpolation, extrapolation: the training range, and one interval or several beyond it.
-    simple: four inputs, `(x₁ + x₂ + x₃ + x₄) op (x₁ + x₂)`, and 200,000 steps instead of five million.
+    simple: four inputs, `(x₁ + x₂ + x₃ + x₄) op (x₁ + x₂)`, and 200,000 steps instead of five million, which is before
+    the regulariser of the multiplying units starts, as in the published runs.
     epsilon: of the ε-perfect solution that gives the threshold.
     changes: fields of the setup that replace the protocol's.
     """
@@ -163,7 +136,7 @@ def arithmetic_dataset(
         **FRESH,
         **_interval(interpolation),
         **{"model": layers, "widths": (2,), "activation": "linear", **control},
-        **_dataset_regulariser(layers, steps),
+        **_dataset_regulariser(layers),
         "op": _name(op, inputs, slices),
         "extrapolation": tuple(extrapolation),
         "steps": steps,
@@ -173,11 +146,17 @@ def arithmetic_dataset(
 
 
 def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, **changes: Any) -> Setup:
-    """The minimal arithmetic task: one unit with two inputs (Schlör et al. 2020); success: MSE below 1e-5.
+    """The minimal arithmetic task: one unit with two inputs (Schlör et al. 2020).
 
-    64,000 fixed examples, 100 epochs of batches of 64, RMSProp; the error is that on the extrapolation range.
+    64,000 fixed examples, 100 epochs of batches of 64, RMSProp. A success has an extrapolation MSE below 1e-5 after the
+    last step. All units are trained as in the authors' script: gradients are clipped, of every ten steps eight train
+    the weights and two the gates, nets that are stuck start again, and from epoch 11 on the regulariser takes a step of
+    its own after each of the loss's. Two things differ: examples come in another order in each epoch, and a new start
+    is possible at every tenth evaluation only.
 
-    unit: a unit, or an activation for the control. op: the operation.
+    unit: `nalu`, `inalu` or `inalu_shared`, which start as in the experiments of the paper (`nalu_wide`, `inalu_wide`);
+    another unit, which keeps its start and goes without the regulariser; or an activation for the control.
+    op: the operation. Where the range holds 0, examples that would divide by 0 are left out.
     train, extrapolation: a distribution and its ends, such as `("uniform", -5, 5)`, `("normal", -3, 3)` (three standard
     deviations each way, cut off), or `("exponential", 0.2)` with its mean; both of one kind.
     changes: fields of the setup that replace the protocol's.
@@ -188,121 +167,17 @@ def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, *
         raise ArithjaxError(f"train={train} and extrapolation={extrapolation} have to be of one distribution.")
     low, high = (0.0, ends[0]) if len(ends) == 1 else ends
     fields = {
-        **{**PLAIN, **_network(unit), **_iterative(unit), "op": op, "distribution": kind, "low": low, "high": high},
+        **{**PLAIN, **_network(SCHLOER.get(unit, unit)), "distribution": kind, "low": low, "high": high},
+        "op": "quotient" if op == "div" and low <= 0 <= high else op,
         "extrapolation": (0.0, beyond[0]) if len(beyond) == 1 else tuple(beyond),
-        **{"examples": 64_000, "batch": 64, "steps": 100_000, "evaluate_every": 1000},
-        **{"optimizer": "rmsprop", "learning_rate": 0.01, "threshold": 1e-5},
+        **{"examples": 64_000, "batch": 64, "steps": 100_000, "evaluate_every": min(1000, changes.get("steps", 1000))},
+        **{"optimizer": "rmsprop:1", "learning_rate": 0.01, "threshold": 1e-5, "selection": "last"},
+        **{"clip_value": 0.1, "restart": 1.0, "restart_by": "batches", "alternate": unit not in ACTIVATIONS},
     }
+    if unit.startswith(("nalu", "inalu")):
+        start = {"regularizer_start": 11_000, "regularizer_end": 11_000}
+        fields |= {"regularizer": 0.05, "regularizer_apart": True, **start}
     return Setup(**{**fields, **changes})
-
-
-PUBLISHED: dict[tuple[str, str, tuple[float, ...]], tuple[float, float | None]] = {
-    ("nmu", "mul", (1, 2)): (1.0, 2780),
-    ("nmu", "mul", (-2, 2)): (1.0, 2300),
-    ("nmu", "mul", (1.1, 1.2)): (1.0, 2985),
-    ("nmu", "mul", (10, 20)): (1.0, 2550),
-    ("nmu", "mul", (0.1, 0.2)): (1.0, 5460),
-    ("nmu", "mul", (-2, -1)): (0.8, 2000),
-    ("nmu", "mul", (-0.2, -0.1)): (1.0, 21_000),
-    **{("nau", "add", interval): (1.0, 5030) for interval in RANGES},
-    ("nau", "add", (-2, 2)): (1.0, 4190),
-    **{(control, "mul", interval): (0.0, None) for control in ("linear", "relu", "relu6") for interval in RANGES},
-}
-"""Published success rate and mean step of the single-module task, 25 seeds (Mistry et al. 2022)."""
-
-PUBLISHED_SUMS: dict[tuple[str, str, int], tuple[float, float | None]] = {
-    ("nau", "add", 100): (1.0, 18_000),
-    ("nac_add", "add", 100): (1.0, 250_000),
-    ("nalu", "add", 100): (0.14, None),
-    ("nmu", "mul", 100): (0.98, 1_430_000),
-    ("nac_mul_sigmoid", "mul", 100): (1.0, 2_550_000),
-    ("nac_mul", "mul", 100): (0.31, None),
-    **{(unit, "mul", 100): (0.0, None) for unit in ("nalu", "nac_add", "linear", "relu", "relu6")},
-}
-"""Published success rate and step of the arithmetic dataset by number of inputs, 100 seeds (Madsen & Johansen 2020)."""
-
-CELL = ("model", "activation", "op", "low", "high")
-"""The columns whose values distinguish published cells."""
-
-
-def compare(nets: pd.DataFrame) -> pd.DataFrame:
-    """Our cells of the single-module task and of the arithmetic dataset beside the published ones.
-
-    nets: a results table; cells of which it has no nets are left out.
-    Returns a row a cell, `unit op range` and its number of `nets`: `rate` with its Wilson 95 % interval `low high`, the
-    `published` rate, and whether that lies `inside` the interval; the mean step `solved_at` of the solved nets, the
-    `published_at` step and their `ratio`.
-    """
-    cells = {
-        (unit, op, f"U[{ends[0]:g}, {ends[1]:g})"): (single_module(unit, op, ends), known)
-        for (unit, op, ends), known in PUBLISHED.items()
-    }
-    cells |= {
-        (u, op, f"n={n}"): (arithmetic_dataset(u, op, n=n), known) for (u, op, n), known in PUBLISHED_SUMS.items()
-    }
-    rows = []
-    for (unit, op, task), (setup, (rate, step)) in cells.items():
-        fields = setup.row()
-        cell = nets[(nets[list(CELL)] == [fields[name] for name in CELL]).all(axis=1)]
-        if cell.empty:
-            continue
-        low, high = statistics.wilson(cell.success.sum(), len(cell))
-        row = {
-            **{"unit": unit, "op": op, "range": task, "nets": len(cell)},
-            **{"rate": cell.success.mean(), "low": low, "high": high, "published": rate},
-            **{"inside": bool(low <= rate <= high + 1e-9), "solved_at": cell.solved_at.mean()},
-            **{"published_at": step, "ratio": cell.solved_at.mean() / step if step else math.nan},
-        }
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def threshold(op: str, extrapolation: Interval, epsilon: float = 1e-5) -> float:
-    """The extrapolation MSE of an ε-perfect solution of a single module, in closed form (Mistry et al. 2022).
-
-    mul `(1 - (1 - ε)²)² E[x²]²`; add and sub `ε² E[(|x₁| + |x₂|)²]`; div `(1 - (1 - ε) / (1 + ε))² E[x²] E[1/x²]`.
-
-    op: add, sub, mul or div; any other raises ArithjaxError. extrapolation: where both arguments are uniform.
-    epsilon: the error ε of every weight.
-    """
-    if op not in BINARY:
-        raise ArithjaxError(f"op={op} has no threshold in closed form; give threshold=, or use add, sub, mul or div.")
-    first, second, inverse = (_moment(extrapolation, power) for power in (1, 2, -2))
-    if op == "mul":
-        return (1 - (1 - epsilon) ** 2) ** 2 * second**2
-    if op == "div":
-        return (1 - (1 - epsilon) / (1 + epsilon)) ** 2 * second * inverse
-    return epsilon**2 * (2 * second + 2 * first**2)
-
-
-def _moment(intervals: Interval, power: int) -> float:
-    """E[|x|^power] of x uniform on the union of intervals."""
-    total = length = 0.0
-    for low, high in zip(intervals[::2], intervals[1::2], strict=True):
-        a, b = sorted((abs(low), abs(high)))
-        total += (b ** (power + 1) - a ** (power + 1)) / (power + 1)
-        length += b - a
-    return total / length
-
-
-@functools.lru_cache(maxsize=64)
-def simulated_threshold(op: str, extrapolation: tuple[float, ...], epsilon: float = 1e-5) -> float:
-    """The extrapolation MSE of an exact operation on ε-perfect sums, for a million inputs (Madsen & Johansen 2020).
-
-    op: operation, inputs and slices, such as `mul:4:0-4:0-2`. extrapolation: where the inputs are uniform.
-    epsilon: weights inside a slice are 1 - ε, those outside ε.
-    """
-    name, inputs, *parts = op.split(":")
-    slices = [tuple(int(end) for end in part.split("-")) for part in parts]
-    generator, ends = np.random.default_rng(0), np.array(extrapolation, float).reshape(-1, 2)
-    chunks = []
-    for _ in range(20):
-        which = generator.integers(0, len(ends), (50_000, int(inputs)))
-        x = generator.uniform(ends[which, 0], ends[which, 1])
-        right = [x[:, start:stop].sum(1) for start, stop in slices]
-        off = [(1 - 2 * epsilon) * inside + epsilon * x.sum(1) for inside in right]
-        chunks.append(((EXACT[name](*off) - EXACT[name](*right)) ** 2).mean())
-    return float(np.mean(chunks))
 
 
 def _setup(fields: dict[str, Any], changes: dict[str, Any], default_threshold: Callable[[], float]) -> Setup:
@@ -350,11 +225,12 @@ def _optimisation(unit: str, op: str) -> dict[str, Any]:
         ramp = {"regularizer_end": 20_000, "regularizer_ramp": "decades"}
         return adam | {"learning_rate": 5e-3, "regularizer": strength} | ramp
     if unit.startswith("inalu"):
-        return adam | _iterative(unit, alternate=False)
+        start = {"regularizer_start": 10_000, "regularizer_end": 10_000}
+        return adam | {"clip_value": 0.1, "regularizer": 0.05, "restart": 1.0} | start
     ramp = {"regularizer_start": 20_000, "regularizer_end": 35_000}
     if unit == "nau":
         return adam | {"regularizer": 0.01} | ramp
-    if unit in ("nmu", "snmu"):
+    if unit in ("nmu", "snmu", "mcfc", "mulmcfc"):
         return adam | {"regularizer": 10.0} | ramp
     if unit == "nru":  # Mistry et al. 2021
         return adam | {"learning_rate": 1.0, "regularizer": 10.0} | ramp
@@ -363,18 +239,10 @@ def _optimisation(unit: str, op: str) -> dict[str, Any]:
     return adam
 
 
-def _iterative(unit: str, alternate: bool = True) -> dict[str, Any]:
-    """The fields of iNALU's training: clipped gradients, a regulariser, restarts (Schlör et al. 2020)."""
-    if not unit.startswith("inalu"):
-        return {}
-    numbers = {"clip_value": 0.1, "regularizer": 0.05, "restart": 1.0, "alternate": alternate}
-    return numbers | {"regularizer_start": 10_000, "regularizer_end": 10_000}
-
-
-def _dataset_regulariser(layers: tuple[str, ...], steps: int) -> dict[str, Any]:
-    """The regulariser's fields as in stable-nalu for the full number of steps, in proportion for fewer."""
-    if set(layers) & {"nmu", "snmu", "nru", "nmru"}:
-        return {"regularizer": 10.0, "regularizer_start": steps // 5, "regularizer_end": 2 * steps // 5}
+def _dataset_regulariser(layers: tuple[str, ...]) -> dict[str, Any]:
+    """The regulariser's fields, the same for any number of steps (Madsen & Johansen 2020)."""
+    if set(layers) & {"nmu", "snmu", "nac_mul_nmu", "nru", "nmru"}:
+        return {"regularizer": 10.0, "regularizer_start": 1_000_000, "regularizer_end": 2_000_000}
     if "nau" in layers:
         return {"regularizer": 0.01, "regularizer_start": 5_000, "regularizer_end": 50_000}
     return {}

@@ -1,0 +1,191 @@
+"""Stacks of arithmetic units: what a unit is, the network of several, and the model that enters one by name.
+
+A unit is a Flax module that maps `x [batch, inputs, lanes]` to `[batch, features, lanes]`; its parameters, `[inputs,
+features, lanes]` unless a shape is given, are drawn for one lane at a time. Beside `__call__` it may say, of its
+parameters,
+
+- `weights`: the arrays that a solution has at -1, 0 or 1 (their distance from that is the sparsity error);
+- `constrain`: what is done to them after every optimiser step;
+- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength.
+
+The units that come with arithjax are in `arithjax.models.units`.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from arithjax.models.activations import Activation
+from arithjax.models.branches import activate
+from arithjax.models.mlp import Dense
+from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params
+from arithjax.registry import MODELS
+from arithjax.setup import Setup
+
+
+class Unit(nn.Module):
+    """A layer of `features` outputs.
+
+    trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, inputs, lanes]` in training, else None.
+    penalised_below: the penalty counts while a net's loss is below this.
+    """
+
+    features: int
+    trains_apart: ClassVar[bool] = False
+    penalised_below: ClassVar[float] = math.inf
+
+    def shape(self, x: Float[Array, "batch inputs lanes"]) -> tuple[int, int, int]:
+        """The shape of a weight: `[inputs, features, lanes]`."""
+        return x.shape[1], self.features, x.shape[2]
+
+    @classmethod
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
+        """Effective weights, discrete in a solution."""
+        return []
+
+    @classmethod
+    def constrain(cls, params: dict) -> dict:
+        """Parameters after a step."""
+        return params
+
+    @classmethod
+    def formula(cls, params: dict, x: list) -> list | None:
+        """What one net's layer computes of expressions `x`, an expression a feature; None if it is no polynomial."""
+        return None
+
+    @classmethod
+    def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
+        """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1.
+
+        That is the one of Madsen & Johansen (2020); a scalar 0 where there are no weights.
+        """
+        return total(from_discrete(w).mean((0, 1)) for w in cls.weights(params))
+
+
+def total(parts: Iterable[Float[Array, "*lanes"]]) -> Float[Array, "*lanes"]:
+    """The sum of arrays `[lanes]`; 0 of none."""
+    return sum(parts, start=jnp.zeros(()))
+
+
+def from_discrete(w: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """min(|w|, |1 - |w||)."""
+    return jnp.minimum(jnp.abs(w), jnp.abs(1 - jnp.abs(w)))
+
+
+class DenseUnit(Unit):
+    """A dense layer of the MLP family, to mix with units."""
+
+
+class Stack(nn.Module, Network):
+    """Layers one upon another, the last with one feature.
+
+    kinds: the unit of each layer. features: units of each layer.
+    activations: for each layer, what it can choose from; only dense layers have any.
+    """
+
+    kinds: tuple[type[Unit], ...]
+    features: tuple[int, ...]
+    activations: tuple[tuple[Activation, ...], ...]
+    use_bias: bool = True
+    flops: ClassVar[int] = 50  # powers and logarithms count as many (measured)
+
+    @property
+    def penalised_below(self) -> float:
+        """The loss below which the penalty counts."""
+        return min(kind.penalised_below for kind in self.kinds)
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "batch inputs lanes"], architecture: Architecture, noise: Callable | None = None
+    ) -> Float[Array, "batch lanes"]:
+        """`x [batch, inputs, lanes]` -> predictions `[batch, lanes]`."""
+        for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
+            name = f"{kind.__name__}_{i}"
+            if kind is DenseUnit:
+                widths = architecture.widths[i : i + 2]
+                dense: Any = Dense(features, self.use_bias, name=name)
+                z = dense(x, *widths, architecture.scaling)
+                x = activate(self.activations[i], architecture.activation[i], z)
+            elif kind.trains_apart and noise is not None:
+                x = kind(features, name=name)(x, noise(i, x.shape[:2]))
+            else:
+                x = kind(features, name=name)(x)
+        return x[:, 0]
+
+    def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
+        return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
+
+    def predict(
+        self,
+        params: Params,
+        x: Float[Array, "batch inputs lanes"],
+        architecture: Architecture,
+        noise: Callable | None = None,
+    ) -> Float[Array, "batch lanes"]:
+        y: Any = self.apply({"params": params}, x, architecture, noise)
+        return y
+
+    def layers(self, params: dict) -> Iterable[tuple[type[Unit], str, dict]]:
+        """Each layer's kind, name and parameters."""
+        names = (f"{kind.__name__}_{i}" for i, kind in enumerate(self.kinds))
+        return [(kind, name, params[name]) for kind, name in zip(self.kinds, names, strict=True)]
+
+    def formula(self, params: Params, x: list, widths: tuple[int, ...]) -> Any:
+        units: list | None = x
+        for kind, _, layer in self.layers(params):
+            units = units and kind.formula(layer, units)
+        return units and units[0]
+
+    def constrain(self, params: Params) -> Params:
+        return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
+
+    def penalty(self, params: Params) -> Float[Array, "*lanes"]:
+        return total(kind.penalty(layer) for kind, _, layer in self.layers(params))
+
+    def sparsity_error(self, params: Params) -> Float[Array, " lanes"] | None:
+        found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
+        return functools.reduce(jnp.maximum, found) if found else None
+
+
+@dataclass(frozen=True)
+class UnitModel(Model):
+    """A unit by name, with the operations it can represent."""
+
+    name: str
+    source: str
+    kind: type[Unit]
+    represents: tuple[str, ...] = ()
+    stackable: ClassVar[bool] = True
+    regularizable: ClassVar[bool] = True
+    default_widths: ClassVar[tuple[int, ...]] = ()
+
+    @property
+    def about(self) -> str:
+        """A line for lists."""
+        text = re.sub(r" \(\[[^)]*\)", "", " ".join((self.kind.__doc__ or "").split())).split(": ", 1)[-1]
+        return f"{text.rstrip('.')}. {self.source}. Represents {', '.join(self.represents) or 'what is stacked on it'}."
+
+    def layout(self, setup: Setup) -> Layout:
+        """Units are lanes, whatever their width."""
+        return LANES
+
+    def network(
+        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
+    ) -> Stack:
+        """The stack of a setup's layers, each of one unit."""
+        return Stack(kinds_of(setup), (*setup.widths, 1), activations, setup.bias)
+
+
+def kinds_of(setup: Setup) -> tuple[type[Unit], ...]:
+    """The unit of each layer: the one that a setup names, or one for each."""
+    names = (setup.model,) * (len(setup.widths) + 1) if isinstance(setup.model, str) else setup.model
+    return tuple(MODELS[name].kind for name in names)
