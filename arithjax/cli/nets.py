@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from arithjax import environment, nets
+from arithjax.cli.output import say
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, make
@@ -80,8 +81,8 @@ def retrain(folder: str, number: int, source: str | None) -> None:
     if source:
         find_study(source)
     comparison = nets.retrain(folder, number)
-    click.echo(comparison.to_string())
-    click.echo(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
+    say(comparison.to_string())
+    say(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
 
 
 def _verdict(folder: str, same: bool) -> str:

@@ -6,10 +6,10 @@ import json
 import warnings
 from pathlib import Path
 
-import click
 import pandas as pd
 from rich.console import Console
 
+from arithjax.cli.output import say
 from arithjax.cli.text import rate_table, text
 from arithjax.environment import devices_and_workers
 from arithjax.report import default_words, write
@@ -48,7 +48,7 @@ def run(
         progress.end()
     folder = Path(out) / resolved.name
     if not progress.trained:
-        click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
+        say(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
     _finish(resolved, folder, nets, portraits)
 
 
@@ -56,10 +56,10 @@ def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int |
     """What a run from the beginning would compile and train on this machine."""
     workers, batches = devices_and_workers()[1], list(runner.asked_nets(study, trials, seeds, steps))
     tiles = [tile for nets in batches for tile in planning.plan(nets, workers)]
-    click.echo(forecast.plan_text(tiles, workers))
+    say(forecast.plan_text(tiles, workers))
     first, total = 1 + max(nets[-1].trial for nets in batches), trials or study.trials
     if study.sampler != "grid" and total and first < total:
-        click.echo(f"These are the first {first} of {total} trials: what is asked next depends on results.")
+        say(f"These are the first {first} of {total} trials: what is asked next depends on results.")
 
 
 def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:
@@ -72,21 +72,21 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     by = list(study.by) or statistics.default_by(nets)
     _show_summary(study, nets, by, described["importance"])
     page = write(folder, nets, described, portraits)
-    click.echo(f"\n{described['answer'] or default_words(nets, by)}\n\nReport: {page}")
+    say(f"\n{described['answer'] or default_words(nets, by)}\n\nReport: {page}")
 
 
 def _show_summary(study: Study, nets: pd.DataFrame, by: list[str], importances: dict[str, float]) -> None:
-    click.echo(f"\n{study.about or study.name}\n")
-    click.echo(rate_table(nets, by))
+    say(f"\n{study.about or study.name}\n")
+    say(rate_table(nets, by))
     if nets["trial"].nunique() > 12:
         best = statistics.setups_table(nets).head(5).drop(columns=["diverged_rate", "dead_rate", "exact_rate"])
-        click.echo("\nBest setups:\n" + text(best.dropna(axis=1, how="all")))
+        say("\nBest setups:\n" + text(best.dropna(axis=1, how="all")))
     if importances:
         shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
-        click.echo(f"\nImportance of each choice (PED-ANOVA): {shares}.")
+        say(f"\nImportance of each choice (PED-ANOVA): {shares}.")
     if len(study.objectives) > 1:
         best = objectives.front(nets, study.objectives)
-        click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
+        say(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
 
 
 def _answer(study: Study, nets: pd.DataFrame) -> str:
