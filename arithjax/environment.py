@@ -31,7 +31,7 @@ def device() -> str:
 def _processor() -> str:
     """The processor's name and its widest vectors, where the system tells."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor()
     name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), "cpu")
@@ -53,7 +53,7 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
 def processor() -> str:
     """What the processor can do, as the system says; empty where it does not."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
