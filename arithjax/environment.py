@@ -1,4 +1,4 @@
-"""Where a program runs: versions, device, processor and cores."""
+"""Where a program runs: versions, device, processor, cores, and the settings of jax that numbers depend on."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import functools
 import os
 import platform
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ def device() -> str:
 def _processor() -> str:
     """The processor's name and its widest vectors, where the system tells."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor()
     name = next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), "cpu")
@@ -51,7 +53,7 @@ def differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
 def processor() -> str:
     """What the processor can do, as the system says; empty where it does not."""
     try:
-        text = Path("/proc/cpuinfo").read_text()
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     return next((line for line in text.splitlines() if line.lower().startswith(("flags", "features"))), "")
@@ -88,3 +90,24 @@ def devices_and_workers() -> tuple[list[jax.Device], int]:
     """The devices, and how many tiles train at a time: one for each core, or for each accelerator."""
     devices = jax.local_devices()
     return devices, cores() if devices[0].platform == "cpu" else len(devices)
+
+
+SETTINGS: dict[str, Any] = {
+    **{"default_prng_impl": "threefry2x32", "threefry_partitionable": True, "numpy_dtype_promotion": "standard"},
+    **{"default_matmul_precision": None, "disable_jit": False, "debug_nans": False, "debug_infs": False},
+    "transfer_guard": "allow",
+}
+"""The settings of jax that change numbers, or that refuse programs which are right, as they are by default."""
+
+
+@contextmanager
+def arithmetic(precision: str) -> Iterator[None]:
+    """The context in which arrays are made and programs called, whatever the user's settings of jax; of this thread.
+
+    precision: `float32` or `float64`.
+    """
+    with ExitStack() as held:
+        for name, value in SETTINGS.items():
+            held.enter_context(getattr(jax, name)(value))
+        held.enter_context(jax.enable_x64(precision == "float64"))
+        yield

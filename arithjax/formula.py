@@ -10,6 +10,7 @@ sympy is imported where it is needed: that takes a third of a second, which a pr
 from __future__ import annotations
 
 import math
+import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 
 MOST_DECIMALS = 4
 """The most decimals that `Formula.exact` tries."""
+
+
+def argument_names(count: int) -> list[str]:
+    """Names of so many arguments: `a`, `b` and so on, or `x1`, `x2` and so on where there are more than letters."""
+    return list(string.ascii_lowercase[:count]) if count <= 24 else [f"x{i}" for i in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def formula_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: 
     if inputs.warp is not identity or target.unwarp is not identity:
         return None
     task = Task.of(setup)
-    arguments = sympy.symbols("a b c d")[: task.op.arity]
+    arguments = tuple(map(sympy.Symbol, argument_names(task.op.arity)))
     x_fit, t_fit = fits
     affine = zip(arguments, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)
     x = [(argument - shift) / scale for argument, shift, scale in affine]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import numbers
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +15,9 @@ import jax
 import numpy as np
 import pandas as pd
 
-from arithjax import errors
+from arithjax import disk, errors
 from arithjax.errors import ArithjaxError
-from arithjax.formula import Formula, formula_of
+from arithjax.formula import Formula, argument_names, formula_of
 from arithjax.registry import OPERATIONS
 from arithjax.setup import Setup, make
 from arithjax.tables import loading
@@ -105,7 +106,7 @@ class Net:
         content = io.BytesIO()
         np.savez(content, header=text, **arrays)
         try:
-            Path(path).write_bytes(content.getvalue())
+            disk.save(path, content.getvalue())
         except OSError as error:
             raise ArithjaxError(f"cannot write {path} ({error.strerror}); choose another file.") from None
 
@@ -154,7 +155,10 @@ def load_net(path: str | Path) -> Net:
     Raises ArithjaxError where the file is missing, damaged, or no saved net.
     """
     try:
-        with np.load(io.BytesIO(Path(path).read_bytes()), allow_pickle=False) as file:
+        content = io.BytesIO(disk.read(path))
+        if any(part.compress_type != zipfile.ZIP_STORED for part in zipfile.ZipFile(content).infolist()):
+            raise ValueError("compressed parts, which `save` does not write, may be of any size")
+        with np.load(content, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             arrays = [file[f"array{i}"] for i in range(len(header["names"]))]
         return _net_in(path, header, arrays)
@@ -251,7 +255,7 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
         else generator.uniform(low, high, shape)
     )
     value, result = evaluate(op, x, net.setup.precision).astype(float), net.predict(x).astype(float)
-    table = pd.DataFrame(x, columns=list("ab")[: op.arity])
+    table = pd.DataFrame(x, columns=argument_names(op.arity))
     return table.assign(value=value, result=result, error=result - value)
 
 

@@ -116,6 +116,45 @@ def test_fit_save_predict(arithjax, tmp_path):
     assert "Outside the training range" in err
 
 
+@pytest.mark.parametrize("op", ["add:3:0-2:2-3", "mul:30:0-20:10-30"])
+def test_a_net_of_many_inputs_is_saved_and_shown(arithjax, op, tmp_path):
+    """With an output that is a polynomial, so that there is a formula where it is short."""
+    words = ["fit", op, *TINY_OPTIONS, "--activation", "linear", "--no-curve", "--save", tmp_path / "a.net"]
+    status, out, err = arithjax(*words)
+    assert (status, err) == (0, "")
+    assert "value" in out and "Saved to" in out
+    assert ("As a formula: y = " in out) == op.startswith("add:3")
+    assert max(map(len, out.splitlines()[:13])) < 160
+    assert aj.load_net(tmp_path / "a.net").setup.op == op
+
+
+def test_a_net_that_could_not_be_saved_is_not_trained(arithjax, tmp_path):
+    status, out, err = arithjax("fit", "add", *TINY_OPTIONS, "--save", tmp_path / "no/a.net")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "--save" in err and "choose another file" in err
+
+
+def test_a_study_whose_question_fails_later_has_its_table_and_report(arithjax, tmp_path):
+    """What follows the training is shown part by part: importances ask the question once more, and the answer, too."""
+    text = (
+        "import arithjax as aj\n"
+        "asked = []\n"
+        "def question(trial):\n"
+        "    asked.append(trial.number)\n"
+        "    if len(asked) > 8: raise RuntimeError('later')\n"
+        "    rate = trial.suggest_categorical('learning rate', [0.01, 0.02])\n"
+        "    width = trial.suggest_categorical('rate', [2, 3])\n"
+        "    return aj.Setup(op='add', widths=(width,), learning_rate=rate, steps=20, examples=64, tests=64)\n"
+        "study = aj.Study('later', question, trials=8, seeds=1, by=('learning rate', 'rate'), answer=lambda nets: 3)\n"
+    )
+    status, out, err = arithjax("run", study_file(tmp_path, text), "--out", tmp_path, "--portraits", 0)
+    assert status == 1
+    assert "the importance of each choice could not be made" in err and "later" in err
+    assert "the study's answer could not be given (TypeError: a int and not text)" in err
+    assert "Success rate" in out and "learned it" in out
+    assert (tmp_path / "later/report.html").exists() and len(aj.load(tmp_path / "later")) == 8
+
+
 def test_table_report_retrain(arithjax, results):
     assert "add" in arithjax("table", results, "--by", "op")[1]
     assert arithjax("table", results, "--by", "op", "--csv")[1].startswith("op,nets,rate,rate_low,rate_high")

@@ -9,6 +9,7 @@ import pytest
 
 import arithjax as aj
 from arithjax import report
+from arithjax.errors import ArithjaxError
 from arithjax.tables import loading
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install -e '.[test]'")
@@ -193,6 +194,41 @@ def test_the_same_table_gives_the_same_page(folder, tmp_path):
     assert len(pages[0]) < 1_500_000
     figures = {path.name for path in (tmp_path / "figures").iterdir()}
     assert {"rates.svg", "grades.svg", "parameters.svg"} <= figures
+
+
+@pytest.mark.parametrize("name", ["learning rate", "rate", "nets", "interval", "share", "good", "a.b", "group", "rank"])
+def test_a_choice_with_the_name_of_something_else(folder, tmp_path, name):
+    """Users' names and those that the page computes never meet."""
+    nets = loading.load(folder)
+    nets["choices"] = [json.dumps({name: "none" if trial < 2 else "more"}) for trial in nets["trial"]]
+    described = {"name": "why", "by": [name, "op"], "show": {"all": f"`{name}` == 'more'"}}
+    page = report.write(tmp_path, nets, described, portraits=0)
+    assert "cannot be shown" not in page.read_text(encoding="utf-8")
+    assert report.default_words(loading.with_choices(nets), [name])
+
+
+def test_only_figures_of_ours_are_deleted_and_links_lead_nowhere(folder, tmp_path):
+    nets, there, elsewhere = loading.load(folder), tmp_path / "study", tmp_path / "elsewhere"
+    report.write(there, nets, {"name": "mine", "by": ["op", "optimizer"]}, portraits=0)
+    mine = there / "figures/mine.svg"
+    mine.write_text("<svg></svg>")
+    elsewhere.write_text("not to be touched")
+    for name in ("report.html", "figures/grades.svg"):
+        (there / name).unlink()
+        (there / name).symlink_to(elsewhere)
+    report.write(there, nets, {"name": "mine", "by": ["op"]}, portraits=0)
+    assert elsewhere.read_text() == "not to be touched"
+    assert mine.exists() and not (there / "figures/beyond.svg").exists()
+    assert not (there / "report.html").is_symlink()
+    for figure in (there / "figures").iterdir():
+        figure.unlink()
+    (there / "figures").rmdir()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/drawing.svg").write_text("<svg></svg>")
+    (there / "figures").symlink_to(tmp_path / "other")
+    with pytest.raises(ArithjaxError, match="cannot write"):
+        report.write(there, nets, {"name": "mine"}, portraits=0)
+    assert [path.name for path in (tmp_path / "other").iterdir()] == ["drawing.svg"]
 
 
 def test_a_choice_that_is_no_field_of_the_setup(folder, tmp_path):

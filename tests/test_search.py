@@ -158,3 +158,37 @@ def test_what_goes_wrong_in_a_question_is_one_line(question, words):
     with pytest.raises(ArithjaxError, match=words) as caught:
         search.ask(studied("random", 1, question), None)
     assert "\n" not in str(caught.value)
+
+
+CHOICES = [(4,), [8, 8], (3, (5, 3)), None, True, 1, "1", 1.5, float("nan"), {"a": (1,)}, "None"]
+
+
+def test_what_optuna_chose_comes_back_from_a_table_as_it_went_in():
+    """Whatever JSON makes of it: lists of tuples, numbers of what equals them."""
+    seen = []
+
+    def question(trial):
+        seen.append(trial.suggest_categorical("what", CHOICES))
+        return aj.Setup(op="add", **TINY)
+
+    asked = search.Search(aj.Study("any", question, trials=40, seeds=1, seed=1), 40).ask(range(40))
+    first, seen[:] = list(seen), []
+    for number, one in asked.items():
+        search.fixed(aj.Study("any", question, trials=40), json.loads(one.choices), number)
+    assert [repr(choice) for choice in seen] == [repr(choice) for choice in first]
+    assert {repr(choice) for choice in seen} == {repr(choice) for choice in CHOICES}
+
+
+@pytest.mark.parametrize(
+    ("choices", "phrase"),
+    [([(1,), [1]], r"both \[1\]"), ([print, "x"], "builtin_function_or_method"), ([np.int64(3), 4], "int64")],
+)
+@pytest.mark.parametrize("sampler", ["random", "grid", "tpe"])
+def test_choices_that_no_table_holds_are_refused_in_the_first_trial(tmp_path, choices, phrase, sampler):
+    def question(trial):
+        trial.suggest_categorical("what", choices)
+        return aj.Setup(op="add", **TINY)
+
+    with pytest.raises(ArithjaxError, match=phrase):
+        aj.run(aj.Study("any", question, trials=3, seeds=1, sampler=sampler), tmp_path)
+    assert not list(tmp_path.rglob("*.parquet"))

@@ -107,12 +107,12 @@ def write(file: str | Path, measured: dict) -> None:
     """
     file, about = Path(file), {"device": device_name(), "cores": cores(), "versions": versions()}
     try:
-        before = json.loads(file.read_text())
+        before = json.loads(file.read_text(encoding="utf-8", errors="replace"))
         same = all(before.get(name) == value for name, value in about.items())
     except (OSError, ValueError, AttributeError):
         same = False
     try:
-        file.write_text(json.dumps((before if same else {}) | about | measured, indent=1) + "\n")
+        file.write_text(json.dumps((before if same else {}) | about | measured, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise ArithjaxError(f"cannot write {file} ({error.strerror}); choose another file.") from None
 
@@ -190,7 +190,8 @@ def device_name() -> str:
     devices, info = jax.local_devices(), Path("/proc/cpuinfo")
     if devices[0].platform != "cpu":
         return f"{len(devices)} x {devices[0].device_kind}"
-    model = re.search(r"model name\s*: (.*)", info.read_text()) if info.exists() else None
+    text = info.read_text(encoding="utf-8", errors="replace") if info.exists() else ""
+    model = re.search(r"model name\s*: (.*)", text)
     return str(model[1]) if model else platform.processor() or platform.machine()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import warnings
 
 import click
 
 from arithjax.cli.commands import arithjax
+from arithjax.cli.output import in_any_terminal, say
 from arithjax.errors import ArithjaxError
 from arithjax.studies import signals
 
@@ -15,28 +17,36 @@ __all__ = ["arithjax", "main"]
 
 
 def main() -> None:
-    """Run the command line; exit status 0 done, 2 a mistake of the user's, 130 interrupted."""
-    warnings.showwarning = lambda message, *_: click.echo(f"arithjax: warning: {message}", err=True)
+    """Run the command line; exit status 0 done, 1 a part of the answer is missing, 2 a mistake, 130 interrupted."""
+    warnings.showwarning = lambda message, *_: say(f"arithjax: warning: {message}", err=True)
+    in_any_terminal()
+    with signals.in_order():
+        try:
+            status, words = _carried_out()
+            if words:
+                say(f"arithjax: {words}", err=True)
+        except KeyboardInterrupt:
+            again = shlex.join(["arithjax", *sys.argv[1:]])
+            kept = f" What was finished is kept. To go on: {again}" if sys.argv[1:2] == ["run"] else ""
+            say(f"arithjax: interrupted.{kept}", err=True)
+            signals.end(signals.INTERRUPTED)
+    if status:
+        sys.exit(status)
+
+
+def _carried_out() -> tuple[int, str]:
+    """Carry out the command; its exit status, and a line about what went wrong."""
     try:
-        with signals.in_order():
-            arithjax.main(prog_name="arithjax", standalone_mode=False)
+        arithjax.main(prog_name="arithjax", standalone_mode=False)
     except click.ClickException as error:
-        _fail(2, f"{error.format_message()} ('arithjax --help' shows the commands.)")
+        return 2, f"{error.format_message()} ('arithjax --help' shows the commands.)"
     except ArithjaxError as error:
-        _fail(2, str(error))
-    except (KeyboardInterrupt, click.Abort):
-        again = " ".join(["arithjax", *sys.argv[1:]])
-        kept = f" What was finished is kept. To go on: {again}" if sys.argv[1:2] == ["run"] else ""
-        _fail(130, f"interrupted.{kept}")
+        return 2, str(error)
+    except click.Abort:  # as click calls a KeyboardInterrupt
+        raise KeyboardInterrupt from None
     except BrokenPipeError:
         sys.stderr.close()
-        sys.exit(0)
     except OSError as error:  # a full disk, a folder that went away
         where = f" {error.filename}" if error.filename else ""
-        _fail(2, f"the system refuses{where} ({error.strerror or error}); what was finished is kept.")
-
-
-def _fail(status: int, words: str) -> None:
-    """Write one line to standard error, and exit with this status."""
-    click.echo(f"arithjax: {words}", err=True)
-    sys.exit(status)
+        return 2, f"the system refuses{where} ({error.strerror or error}); what was finished is kept."
+    return 0, ""

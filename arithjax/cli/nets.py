@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import click
 
 from arithjax import environment, nets
+from arithjax.cli.output import Parts, say
+from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, make
@@ -14,6 +17,9 @@ from arithjax.studies.files import find_study
 from arithjax.tables import loading
 from arithjax.terminal import curve_chart
 from arithjax.training.engines import choice
+
+MOST_COLUMNS = 14
+"""Columns of the table of answers."""
 
 
 def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: str, **options: Any) -> None:
@@ -26,26 +32,53 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: s
         for name, value in options.items()
         if value is not None
     }
+    if save and (reason := obstacle(save)):
+        raise ArithjaxError(f"--save {save}: {reason}; choose another file.")
     choice.use(engine)
     best = nets.fit(make(op=op, **given), seeds, seed)
-    click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
-    click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
+    parts = Parts()
+    saved = bool(save) and parts.attempt("the file of the net", lambda: _saved(best, str(save)), False)
+    parts.say("the table", lambda: _answers(best, seeds))
     if curve:
-        click.echo(f"\n{curve_chart(best.curve(seed))}")
-    _show_net(best)
-    if save:
-        best.save(save)
-        click.echo(f"Saved to {save}; 'arithjax predict {save} ...' uses it.")
+        parts.say("the learning curve", lambda: f"\n{curve_chart(best.curve(seed))}")
+    parts.say("the grades", lambda: _grades(best))
+    parts.say("the sentence on the best net", lambda: f"Best net: {_sentence(best.row)}")
+    parts.say("the formula", lambda: _formula(best))
+    if saved:
+        click.echo(f"Saved to {save}; 'arithjax predict {shlex.quote(str(save))} ...' uses it.")
+    parts.end()
 
 
-def _show_net(best: nets.Net) -> None:
-    """The grades of all nets, and the best net in a sentence and as a formula, if it has one."""
-    if best.others is not None:
-        counts = best.others["grade"].value_counts().items()
-        click.echo(f"\nGrades: {', '.join(f'{count} {grade}' for grade, count in counts)}.")
-    click.echo(f"Best net: {_sentence(best.row)}")
-    if (formula := best.formula()) is not None:
-        click.echo(f"As a formula: {formula.summary()}")
+def _saved(best: nets.Net, path: str) -> bool:
+    """Save the net; True."""
+    best.save(path)
+    return True
+
+
+def _answers(best: nets.Net, seeds: int) -> str:
+    """What the net answers to fresh arguments; of very many arguments the first and the last are shown."""
+    table = nets.fresh_pairs(best)
+    if len(table.columns) > MOST_COLUMNS:
+        kept = [*table.columns[: MOST_COLUMNS - 5], *table.columns[-4:]]
+        table = table[kept]
+        table.insert(MOST_COLUMNS - 5, "...", "...")
+    shown = table.to_string(index=False, float_format=lambda v: f"{v:.7g}")
+    symbol = OPERATIONS[best.setup.op].symbol
+    return f"Ten fresh arguments of {symbol}, answered by the best of {seeds} nets:\n\n{shown}"
+
+
+def _grades(best: nets.Net) -> str | None:
+    """How many nets have each grade."""
+    if best.others is None:
+        return None
+    counts = best.others["grade"].value_counts().items()
+    return f"\nGrades: {', '.join(f'{count} {grade}' for grade, count in counts)}."
+
+
+def _formula(best: nets.Net) -> str | None:
+    """The net as a formula, if it has one."""
+    formula = best.formula()
+    return None if formula is None else f"As a formula: {formula.summary()}"
 
 
 def _sentence(row: dict[str, Any]) -> str:
@@ -80,8 +113,8 @@ def retrain(folder: str, number: int, source: str | None) -> None:
     if source:
         find_study(source)
     comparison = nets.retrain(folder, number)
-    click.echo(comparison.to_string())
-    click.echo(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
+    say(comparison.to_string())
+    say(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
 
 
 def _verdict(folder: str, same: bool) -> str:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
-
+from arithjax.cli.output import say
 from arithjax.report import write
 from arithjax.report.words import missing
 from arithjax.studies.files import find_study
@@ -21,11 +20,11 @@ def report(folder: str, source: str | None, portraits: int) -> None:
     if source:
         find_study(source)
     if described and missing(nets, described):
-        click.echo(missing(nets, described))
-    click.echo(f"Report: {write(Path(folder), nets, described, portraits)}")
+        say(missing(nets, described))
+    say(f"Report: {write(Path(folder), nets, described, portraits)}")
 
 
 def export_optuna(folder: str, storage: str, name: str | None, source: str | None) -> None:
     """Write the study in a folder to a storage of Optuna's."""
     trials = export(folder, storage, name, find_study(source) if source else None)
-    click.echo(f"{trials:,} trials are in {storage}. To look at them: optuna-dashboard {storage}")
+    say(f"{trials:,} trials are in {storage}. To look at them: optuna-dashboard {storage}")

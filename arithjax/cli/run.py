@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import warnings
 from pathlib import Path
+from typing import Any
 
-import click
 import pandas as pd
 from rich.console import Console
 
+from arithjax.cli.output import Parts, say
 from arithjax.cli.text import rate_table, text
 from arithjax.environment import devices_and_workers
 from arithjax.report import default_words, write
@@ -48,7 +49,7 @@ def run(
         progress.end()
     folder = Path(out) / resolved.name
     if not progress.trained:
-        click.echo(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
+        say(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
     _finish(resolved, folder, nets, portraits)
 
 
@@ -56,43 +57,73 @@ def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int |
     """What a run from the beginning would compile and train on this machine."""
     workers, batches = devices_and_workers()[1], list(runner.asked_nets(study, trials, seeds, steps))
     tiles = [tile for nets in batches for tile in planning.plan(nets, workers)]
-    click.echo(forecast.plan_text(tiles, workers))
+    say(forecast.plan_text(tiles, workers))
     first, total = 1 + max(nets[-1].trial for nets in batches), trials or study.trials
     if study.sampler != "grid" and total and first < total:
-        click.echo(f"These are the first {first} of {total} trials: what is asked next depends on results.")
+        say(f"These are the first {first} of {total} trials: what is asked next depends on results.")
 
 
 def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:
-    """Summary, report and answer of a finished study."""
-    described = loading.description(folder)
-    described["importance"] = importance(nets, study)
+    """Summary, report and answer of a finished study, whose nets are stored by now: no part costs another."""
+    parts, store = Parts(), Store(folder)
     nets = loading.with_choices(nets)
-    described["answer"] = _answer(study, nets)
-    Store(folder).write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
-    by = list(study.by) or statistics.default_by(nets)
-    _show_summary(study, nets, by, described["importance"])
-    page = write(folder, nets, described, portraits)
-    click.echo(f"\n{described['answer'] or default_words(nets, by)}\n\nReport: {page}")
+    importances = parts.attempt("the importance of each choice", lambda: importance(nets, study), {})
+    answer = parts.attempt("the study's answer", lambda: _answer(study, nets), "")
+    described = parts.attempt("the study.json", lambda: _described(store, importances, answer)) or {
+        **loading.description(folder),
+        "importance": importances,
+        "answer": answer,
+    }
+    by = parts.attempt("the groups", lambda: list(study.by) or statistics.default_by(nets), [])
+    say(f"\n{study.about or study.name}\n")
+    parts.say("the table of rates", lambda: rate_table(nets, by))
+    parts.say("the table of the best setups", lambda: _best(nets))
+    parts.say("the importance of each choice", lambda: _shares(importances))
+    parts.say("the front", lambda: _front(study, nets))
+    page = parts.attempt("the report", lambda: write(folder, nets, described, portraits))
+    parts.say("the answer", lambda: f"\n{answer or default_words(nets, by)}")
+    if page:
+        say(f"\nReport: {page}")
+    parts.end()
 
 
-def _show_summary(study: Study, nets: pd.DataFrame, by: list[str], importances: dict[str, float]) -> None:
-    click.echo(f"\n{study.about or study.name}\n")
-    click.echo(rate_table(nets, by))
-    if nets["trial"].nunique() > 12:
-        best = statistics.setups_table(nets).head(5).drop(columns=["diverged_rate", "dead_rate", "exact_rate"])
-        click.echo("\nBest setups:\n" + text(best.dropna(axis=1, how="all")))
-    if importances:
-        shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
-        click.echo(f"\nImportance of each choice (PED-ANOVA): {shares}.")
-    if len(study.objectives) > 1:
-        best = objectives.front(nets, study.objectives)
-        click.echo(f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}")
+def _described(store: Store, importances: dict[str, float], answer: str) -> dict[str, Any]:
+    """The content of `study.json` with what was found out, written while no other run can write it."""
+    with store.lock():
+        described = {**loading.description(store.folder), "importance": importances, "answer": answer}
+        store.write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
+    return described
+
+
+def _best(nets: pd.DataFrame) -> str | None:
+    """The best setups, where there are many."""
+    if nets["trial"].nunique() <= 12:
+        return None
+    best = statistics.setups_table(nets).head(5).drop(columns=["diverged_rate", "dead_rate", "exact_rate"])
+    return "\nBest setups:\n" + text(best.dropna(axis=1, how="all"))
+
+
+def _shares(importances: dict[str, float]) -> str | None:
+    """How much each choice matters, where that is known."""
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
+    return f"\nImportance of each choice (PED-ANOVA): {shares}." if shares else None
+
+
+def _front(study: Study, nets: pd.DataFrame) -> str | None:
+    """The best trials by several objectives, where there are several."""
+    if len(study.objectives) < 2:
+        return None
+    best = objectives.front(nets, study.objectives)
+    return f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}"
 
 
 def _answer(study: Study, nets: pd.DataFrame) -> str:
     """The study's own words about its table; none if they fail, as the table may lack what they are about."""
     try:
-        return study.answer(nets.copy()) if study.answer else ""
+        answer = study.answer(nets.copy()) if study.answer else ""
+        if not isinstance(answer, str):
+            raise TypeError(f"a {type(answer).__name__} and not text")
+        return answer
     except Exception as error:
         warnings.warn(
             f"the study's answer could not be given ({type(error).__name__}: {error}); its table is complete.",

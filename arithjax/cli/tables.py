@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import click
 import pandas as pd
 
+from arithjax.cli.output import say
 from arithjax.cli.text import text
 from arithjax.errors import ArithjaxError
 from arithjax.tables import loading, statistics
@@ -21,7 +21,7 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     summary = statistics.summarise(nets, _columns(by) or _default_by(folder, nets))
-    click.echo(summary.to_csv().rstrip() if csv else text(summary))
+    say(summary.to_csv().rstrip() if csv else text(summary))
 
 
 def compare(first: str, second: str, by: str | None, csv: bool) -> None:
@@ -30,12 +30,10 @@ def compare(first: str, second: str, by: str | None, csv: bool) -> None:
     columns = _columns(by)
     overall, groups = statistics.compare(a, b), statistics.compare(a, b, columns or _default_by(first, a))
     if csv:
-        click.echo((groups if columns else overall).to_csv().rstrip())
+        say((groups if columns else overall).to_csv().rstrip())
         return
-    click.echo(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
-    click.echo(
-        f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe); p: Fisher's exact test."
-    )
+    say(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
+    say(f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe); p: Fisher's exact test.")
 
 
 def _columns(by: str | None) -> list[str]:
@@ -57,12 +55,12 @@ def status(folder: str) -> None:
     rows = store.rows(["trial", "seed"])
     done = int(((rows["trial"] < described["trials"]) & (rows["seed"] < described["seeds"])).sum())
     running, left = store.running(), asked - done
-    click.echo(f"{described['name']}: {described['trials']:,} setups x {described['seeds']:,} seeds = {asked:,} nets")
-    click.echo(f"done     {done:,} ({done / asked:.0%})")
-    click.echo(f"left     {left:,}")
-    click.echo(f"running  {'yes' if running else 'no; the same `arithjax run` goes on' if left else 'no'}")
+    say(f"{described['name']}: {described['trials']:,} setups x {described['seeds']:,} seeds = {asked:,} nets")
+    say(f"done     {done:,} ({done / asked:.0%})")
+    say(f"left     {left:,}")
+    say(f"running  {'yes' if running else 'no; the same `arithjax run` goes on' if left else 'no'}")
     if left:
-        click.echo(f"time     {_time_left(store.times(), left)}")
+        say(f"time     {_time_left(store.times(), left)}")
 
 
 def _time_left(sessions: list[dict], left: int) -> str:

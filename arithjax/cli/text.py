@@ -22,6 +22,6 @@ def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
         for rate, low, high in summary[["rate", "rate_low", "rate_high"]].to_numpy()
     ]
     grid = summary["cell"].unstack(fill_value="")
-    good = nets.assign(good=statistics.success(nets))
-    down, across = (good.groupby(name)["good"].mean().sort_values(ascending=False).index for name in by)
+    good = statistics.success(nets)
+    down, across = (good.groupby(nets[name]).mean().sort_values(ascending=False).index for name in by)
     return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.loc[down, across].to_string()}"

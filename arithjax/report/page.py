@@ -18,9 +18,11 @@ import numpy as np
 import pandas as pd
 import vl_convert
 
+from arithjax import disk
 from arithjax.report import charts, sections, words
-from arithjax.report.sections import Section
-from arithjax.tables import loading, statistics
+from arithjax.report.sections import Section, Selected
+from arithjax.tables import loading, schema, statistics
+from arithjax.tables.store import Store
 
 MOST_ROWS = 2000
 """Setups in the table of the page."""
@@ -36,24 +38,55 @@ def write(folder: str | Path, nets: pd.DataFrame, described: dict[str, Any], por
     folder: the study's folder. nets: its table, finished or not. described: the content of its `study.json`.
     portraits: how many nets to train again for pictures of their predictions; 0 for none.
     """
-    folder = Path(folder)
-    nets = loading.with_choices(nets).rename(columns=lambda name: re.sub(r"\W", "_", name))  # Vega reads dots as paths
-    by = [name for name in described.get("by") or statistics.default_by(nets) if name in nets]
+    store = Store(folder)
+    store.folder.mkdir(parents=True, exist_ok=True)
+    nets = loading.with_choices(nets)
+    names = _names(list(nets))
+    by = [names[name] for name in described.get("by") or statistics.default_by(nets) if name in names]
+    show, failures = sections.selected(nets, described.get("show", {}))  # under the names that the study knows
+    nets = nets.rename(columns=names)
+    shown = {heading: nets.loc[some.index] for heading, some in show.items()}, failures
     with alt.data_transformers.disable_max_rows():
-        found = _sections(folder, nets, by, described, portraits) if len(nets) else []
+        found = _sections(store.folder, nets, by, described, portraits, shown) if len(nets) else []
         figures = [figure for section in found for figure in section.figures]
         specs = [figure.chart.to_dict() for figure in figures]
-    _write_vectors(folder / "figures", {f.name: spec for f, spec in zip(figures, specs, strict=True) if f.file})
-    page = folder / "report.html"
-    page.write_text(_render(nets, by, described, found, specs))
-    return page
+    _write_vectors(store, {f.name: spec for f, spec in zip(figures, specs, strict=True) if f.file})
+    store.write("report.html", _render(nets, by, described, found, specs).encode())
+    return store.folder / "report.html"
+
+
+TAKEN = {
+    *("nets", "rate", "rate_low", "rate_high", "exact_rate", "dead_rate", "diverged_rate", "interval", "success"),
+    *("share", "rank", "group", "good", "kind", "all_nets", "share_low", "share_high", "best", "error", "count"),
+}
+"""Names of what charts compute, which a parameter of a study may have, too."""
+
+
+def _names(columns: list[str]) -> dict[str, str]:
+    """For each column its name in charts: Vega reads dots as paths, and no two names may be one, nor one of `TAKEN`."""
+    names = {name: name for name in columns if name in schema.COLUMNS}
+    for name in columns:
+        if name not in names:
+            plain = re.sub(r"\W", "_", name)
+            while plain in TAKEN or plain in names.values():
+                plain += "_"
+            names[name] = plain
+    return names
 
 
 def _sections(
-    folder: Path, nets: pd.DataFrame, by: list[str], described: dict[str, Any], portraits: int
+    folder: Path,
+    nets: pd.DataFrame,
+    by: list[str],
+    described: dict[str, Any],
+    portraits: int,
+    shown: tuple[Selected, list[str]],
 ) -> list[Section]:
-    """All sections: those of the table, the portraits, and what could not be shown."""
-    show, failures = sections.selected(nets, described.get("show", {}))
+    """All sections: those of the table, the portraits, and what could not be shown.
+
+    shown: the nets that the study asks to show, and messages about those that it asks for in vain.
+    """
+    show, failures = shown
     found = list(sections.of_table(folder, nets, by, described, show))
     if portraits:
         # imported here, since it brings jax, which a page without portraits does not need
@@ -64,13 +97,27 @@ def _sections(
     return [*found, Section("Nets that cannot be shown", " ".join(failures), [])] if failures else found
 
 
-def _write_vectors(folder: Path, specs: dict[str, dict]) -> None:
+def _write_vectors(store: Store, specs: dict[str, dict]) -> None:
     """Write charts as SVG files by name into a folder of their own, and delete the figures of an earlier report."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("*.svg"):
-        old.unlink()
+    for old in (store.folder / FIGURES).glob("*.svg"):
+        if old.stem not in specs and _is_ours(old):
+            store.remove(Path(FIGURES) / old.name)
     for name, spec in specs.items():
-        (folder / f"{name}.svg").write_text(_vector(spec))
+        store.write(Path(FIGURES) / f"{name}.svg", f"{_vector(spec)}{MARK}".encode())
+
+
+FIGURES = "figures"
+"""The folder of figures, in the study's."""
+MARK = "<!-- drawn by arithjax -->\n"
+"""The end of every figure, by which it is known as one that a later report may delete."""
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file is a figure of an earlier report."""
+    try:
+        return disk.read(path).endswith(MARK.encode())
+    except OSError:
+        return False
 
 
 def _render(nets: pd.DataFrame, by: list[str], described: dict, found: list[Section], specs: list[dict]) -> str:
@@ -106,7 +153,7 @@ def _template() -> jinja2.Template:
 
 
 def _resource(name: str) -> str:
-    return resources.files("arithjax.report").joinpath(name).read_text()
+    return resources.files("arithjax.report").joinpath(name).read_text(encoding="utf-8")
 
 
 @functools.cache
@@ -116,8 +163,8 @@ def _code() -> dict[str, str]:
     vega = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]  # a default its stub lacks
     return {
         "vega": _packed(vega),
-        "datatables": _packed(tables.joinpath("dt_bundle.js").read_text()),
-        "datatables-style": _packed(tables.joinpath("dt_bundle.css").read_text()),
+        "datatables": _packed(tables.joinpath("dt_bundle.js").read_text(encoding="utf-8")),
+        "datatables-style": _packed(tables.joinpath("dt_bundle.css").read_text(encoding="utf-8")),
     }
 
 

@@ -160,8 +160,11 @@ def take(chosen: list[tuple[str, pd.Series]], root: int) -> tuple[list[Portrait]
         except ArithjaxError as error:
             return str(error)
 
-    with ThreadPoolExecutor(cores()) as pool:  # most of the time is spent compiling
+    pool = ThreadPoolExecutor(cores())  # most of the time is spent compiling
+    try:
         taken = list(pool.map(portrait_or_message, chosen))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
     failures = dict.fromkeys(portrait for portrait in taken if isinstance(portrait, str))
     return [portrait for portrait in taken if isinstance(portrait, Portrait)], list(failures)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pandas as pd
@@ -84,7 +85,7 @@ def command(described: dict[str, Any]) -> str:
     for name in ("trials", "seeds", "steps"):
         if described.get(name):
             words += [f"--{name}", str(described[name])]
-    return " ".join(words)
+    return shlex.join(words)
 
 
 def blocks(text: str) -> list[tuple[str, str]]:

@@ -43,6 +43,9 @@ JOB_SECONDS = (0.5, 30.0)
 At least, so that sending it (milliseconds) is negligible; at most, so that a lost worker costs little, and long enough
 for one scheduler to keep a thousand workers busy."""
 
+POLL = 0.02
+"""Seconds after which it is looked again whether a job is done, or the run was asked to stop."""
+
 WAIT_SECONDS = 120
 """How long to wait for the scheduler, and for its first worker."""
 
@@ -69,7 +72,7 @@ class Cluster:
         try:
             self.client = distributed.Client(**self._where(distributed), timeout=WAIT_SECONDS)
             self.client.wait_for_workers(1, timeout=WAIT_SECONDS)
-        except (OSError, ValueError, TimeoutError, ImportError) as error:
+        except Exception as error:  # of Dask's and of any of its parts, such as a worker that is killed as it starts
             failure = _reason(error)
         except BaseException:
             self.close()
@@ -79,10 +82,10 @@ class Cluster:
             # Dask's half-made client lies in a reference cycle. Collected later, in the thread of another client that
             # starts, it would wait for a lock which that client holds.
             gc.collect()
-            raise ArithjaxError(
-                f"--cluster {self.address}: no cluster answers there ({failure}); "
-                f"start one with `dask scheduler` and `dask worker`, or take local:N."
-            )
+            todo = "start one with `dask scheduler` and `dask worker`, or take local:N"
+            if self.local:
+                todo = "the same command tries again, and without --cluster this process trains"
+            raise ArithjaxError(f"--cluster {self.address}: no cluster answers there ({failure}); {todo}.")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -153,13 +156,16 @@ class Cluster:
 
         submit(3 * self.workers())  # enough that no worker waits, few enough that the scheduler never holds all jobs
         try:
-            for future in running:
-                rows = self._result(future)
+            while not running.is_empty():
+                if not running.has_ready():
+                    stop.wait(POLL)
+                    if stop.is_set():
+                        raise KeyboardInterrupt
+                    continue
+                rows = self._result(next(running))
                 submit(max(1, 3 * self.workers() - running.count()))
                 progress(int(rows["steps"].sum()))
                 yield rows
-                if stop.is_set():
-                    raise KeyboardInterrupt
         finally:
             self.client.cancel(list(running.futures))
 

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial
 
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
-from arithjax.studies.search import fixed
+from arithjax.studies.search import as_chosen, fixed
 from arithjax.studies.study import Study
 from arithjax.tables import loading, statistics
 from arithjax.tables.objectives import check_objectives
@@ -106,7 +106,7 @@ def _trials(
     space = _space(described)
     trials = []
     for number, row in zip(values.index, values.to_numpy().tolist(), strict=True):
-        params = json.loads(firsts["choices"][number] or "{}")
+        params = loading.parsed_choices(firsts["choices"][number])
         if study is not None:
             one = fixed(study, params, int(number))
             params, distributions = one.params, one.distributions
@@ -139,8 +139,7 @@ def _placed(
     distributions, found = {}, {}
     for name, value in params.items():
         distribution = space.get(name)
-        choices = getattr(distribution, "choices", ())
-        value = next((choice for choice in choices if choice == value or plain(choice) == value), value)
+        value = value if distribution is None else as_chosen(distribution, value)
         if distribution is None or not _contains(distribution, value):
             raise ArithjaxError(
                 f"study.json does not say what '{name}'={value!r} of trial {number} was chosen from; give the study "

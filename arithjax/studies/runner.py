@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -125,8 +126,20 @@ class _Run:
                 self._tell(asked, [stored, *trained])
         nets = self.store.finish()
         if self.study.curves:
-            record_study(self.store, nets, self.study.curves, self.study.seed)
+            self._record(nets)
         return nets
+
+    def _record(self, nets: pd.DataFrame) -> None:
+        """Record curves over training; what goes wrong there is a warning, since the table is complete."""
+        try:
+            record_study(self.store, nets, self.study.curves, self.study.seed)
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            warnings.warn(
+                f"curves could not be recorded ({type(error).__name__}: {reason}); the table is complete, and the same "
+                f"run records them again.",
+                stacklevel=2,
+            )
 
     def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, AskedTrial]:
         """A batch's trials; from the table, where that has all of them and the search allows it."""

@@ -11,6 +11,7 @@ import math
 import traceback
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from arithjax.setup import Setup
 from arithjax.studies import samplers
 from arithjax.studies.study import Study
 from arithjax.tables import objectives
+from arithjax.tables.loading import parsed_choices
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -53,11 +55,20 @@ class AskedTrial:
     @property
     def choices(self) -> str:
         """The parameters as the cell of a table's column `choices`."""
-        return json.dumps(self.params, sort_keys=True, default=str)
+        return json.dumps(self.params, sort_keys=True)
 
     def finished(self, values: Iterable[float]) -> FrozenTrial:
         """The trial as Optuna keeps a finished one, with its objectives' values."""
-        return optuna.trial.create_trial(params=self.params, distributions=self.distributions, values=list(values))
+        with _any_choices():
+            return optuna.trial.create_trial(params=self.params, distributions=self.distributions, values=list(values))
+
+
+@contextmanager
+def _any_choices() -> Iterator[None]:
+    """Choices may be lists or tuples, of which Optuna warns for its storages; `check_choices` checks them."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Choices for a categorical distribution", UserWarning)
+        yield
 
 
 class Search:
@@ -110,6 +121,7 @@ class Search:
     def _ask_one(self, number: int) -> AskedTrial:
         trial = self.live.ask()
         setup = ask(self.study, trial if trial.number == number else _Numbered(trial, number))
+        check_choices(self.study, trial.distributions)
         return AskedTrial(setup, trial.params, trial.distributions, trial)
 
     def replay(self, batch: range, choices: Sequence[str]) -> dict[int, AskedTrial] | None:
@@ -120,8 +132,8 @@ class Search:
         if self.study.sampler != "tpe":
             return None
         try:
-            return {n: fixed(self.study, json.loads(c), n) for n, c in zip(batch, choices, strict=True)}
-        except (ArithjaxError, ValueError, TypeError):  # parameters that JSON does not hold, or another question's
+            return {n: fixed(self.study, parsed_choices(c), n) for n, c in zip(batch, choices, strict=True)}
+        except (ArithjaxError, ValueError, TypeError):  # another question's, which is refused when it is asked
             return None
 
     def tell(self, asked: dict[int, AskedTrial], values: pd.DataFrame) -> None:
@@ -178,7 +190,8 @@ def ask(study: Study, trial: Any) -> Setup:
     trial: an `optuna.Trial`, or an object with its methods.
     """
     try:
-        setup = study.question(trial)
+        with _any_choices():
+            setup = study.question(trial)
     except ArithjaxError as error:
         raise ArithjaxError(f"study '{study.name}': {error}") from None
     except (Exception, SystemExit) as error:
@@ -195,11 +208,54 @@ def ask(study: Study, trial: Any) -> Setup:
 def fixed(study: Study, params: dict[str, Any], number: int) -> AskedTrial:
     """Replays a trial with fixed parameters.
 
-    params: a value for every parameter that the question asks for. number: the trial's number.
+    params: a value for every parameter that the question asks for, as it was chosen or as a table holds it.
+    number: the trial's number.
     """
-    trial = FixedTrial(params, number=number)
+    trial = _Again(params, number=number)
     setup = ask(study, trial)
+    check_choices(study, trial.distributions)
     return AskedTrial(setup, trial.params, trial.distributions)
+
+
+class _Again(FixedTrial):
+    """A trial whose values may be what a table made of them."""
+
+    def _suggest(self, name: str, distribution: BaseDistribution) -> Any:
+        if name in self._params:
+            self._params = {**self._params, name: as_chosen(distribution, self._params[name])}
+        return super()._suggest(name, distribution)
+
+
+def as_chosen(distribution: BaseDistribution, value: Any) -> Any:
+    """The choice that a value in a table stands for, since JSON makes lists of tuples; other values as they are."""
+    choices = distribution.choices if isinstance(distribution, CategoricalDistribution) else ()
+    found = [choice for choice in choices if choice is value or _text(choice) == _text(value)]
+    found += [choice for choice in choices if str(choice) == value]  # as earlier releases wrote what JSON does not hold
+    return found[0] if found else value
+
+
+def _text(choice: Any) -> str | None:
+    """A choice as a table holds it, equal for equal ones; None for one that it cannot hold."""
+    try:
+        return json.dumps(choice, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):
+        return None
+
+
+def check_choices(study: Study, distributions: dict[str, BaseDistribution]) -> None:
+    """Raise `ArithjaxError` for choices that do not come back from a table as they went in."""
+    for name, distribution in distributions.items():
+        known: dict[str, Any] = {}
+        for choice in distribution.choices if isinstance(distribution, CategoricalDistribution) else ():
+            if (text := _text(choice)) is None:
+                raise ArithjaxError(
+                    f"study '{study.name}': a choice of '{name}' is a {type(choice).__name__}, which no table holds; "
+                    f"choose between names, numbers or lists of them, and look up by name what they stand for."
+                )
+            if type(known.setdefault(text, choice)) is not type(choice):
+                raise ArithjaxError(
+                    f"study '{study.name}': two choices of '{name}' are both {text} in a table; leave one of them out."
+                )
 
 
 def optuna_trials(rows: pd.DataFrame, study: Study) -> list[FrozenTrial]:
@@ -210,7 +266,7 @@ def optuna_trials(rows: pd.DataFrame, study: Study) -> list[FrozenTrial]:
     values = objectives.objectives(rows, study.objectives)
     choices = rows.drop_duplicates("trial").set_index("trial")["choices"]
     return [
-        fixed(study, json.loads(choices[number]), int(number)).finished(row)
+        fixed(study, parsed_choices(choices[number]), int(number)).finished(row)
         for number, row in zip(values.index, values.to_numpy().tolist(), strict=True)
     ]
 

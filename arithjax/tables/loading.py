@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
+from arithjax import disk
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup, cell
+from arithjax.tables.conditions import where
+from arithjax.tables.described import LARGEST, wrong_entry
+from arithjax.tables.parquet import MOST_COLUMNS, UNREADABLE, read_bounded
 from arithjax.tables.store import Store
+
+__all__ = ["CURVES", "description", "load", "load_curves", "parsed_choices", "setup_of", "where", "with_choices"]
 
 CURVES = "curves.parquet"
 """The file of curves over training (`arithjax.training.curves`), in the study's folder."""
@@ -48,16 +51,18 @@ def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
     if "choices" not in nets or nets.empty:
         return nets
     codes, texts = pd.factorize(nets["choices"].fillna("{}"))  # equal for all nets of a trial, so each is parsed once
-    trials = [_parsed(text) for text in texts]
+    trials = [parsed_choices(text) for text in texts]
     names = dict.fromkeys(name for trial in trials for name in trial if name not in nets)
+    if len(names) > MOST_COLUMNS:
+        raise ArithjaxError(f"choices names {len(names):,} parameters, more than the {MOST_COLUMNS} of a table.")
     columns = {name: pd.Series([_scalar(trial.get(name)) for trial in trials]) for name in names}
     return nets.assign(**{name: column.take(codes).set_axis(nets.index) for name, column in columns.items()})
 
 
-def _parsed(text: str) -> dict[str, Any]:
-    """The parameters in a cell of column `choices`."""
+def parsed_choices(text: Any) -> dict[str, Any]:
+    """The parameters in a cell of column `choices`, none where it is empty; else `ArithjaxError` is raised."""
     try:
-        parsed = json.loads(text)
+        parsed = json.loads(text) if isinstance(text, str) else {}
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
@@ -84,55 +89,12 @@ def load_curves(folder: str | Path) -> pd.DataFrame | None:
     if not path.exists():
         return None
     try:
-        return pd.read_parquet(path)
-    except (pa.ArrowException, OSError, ValueError) as error:
+        return read_bounded(disk.read(path)).to_pandas()
+    except UNREADABLE as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise ArithjaxError(
             f"{path} cannot be read ({reason}); delete it, and run its study to record it again."
         ) from None
-
-
-_CONDITION = (
-    *(ast.Expression, ast.BoolOp, ast.boolop, ast.UnaryOp, ast.unaryop, ast.BinOp, ast.operator, ast.Compare),
-    *(ast.cmpop, ast.Name, ast.expr_context, ast.Constant, ast.List, ast.Tuple),
-)
-"""The syntax that a condition may consist of. Calls and attributes are not allowed, since a condition may come with
-somebody else's table."""
-
-
-def where(nets: pd.DataFrame, condition: str, what: str) -> pd.DataFrame:
-    """The nets for which a condition on their columns holds.
-
-    condition: an expression that `DataFrame.eval` takes and that only compares columns and values, such as
-        `op == 'mul' and not dead`.
-    what: the condition's name in messages, such as `--where`.
-
-    Raises `ArithjaxError` when the condition cannot be evaluated, or calls something.
-    """
-    try:
-        tree = ast.parse(re.sub(r"`[\w .:-]+`", "_", condition), mode="eval")
-        if strange := [type(node).__name__ for node in ast.walk(tree) if not isinstance(node, _CONDITION)]:
-            raise ValueError(f"it may only compare columns and values, and has a {strange[0]}")
-        holds = nets.eval(condition, local_dict={}, global_dict={})
-    except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ArithjaxError(
-            f"{what} {condition!r} cannot be evaluated ({reason}); columns: {', '.join(nets)}."
-        ) from None
-    if not isinstance(holds, pd.Series) or pd.api.types.infer_dtype(holds, skipna=False) != "boolean":
-        raise ArithjaxError(f'{what} {condition!r} is not a condition; give one such as "depth > 1".')
-    return nets[holds.astype(bool)]
-
-
-_REQUIRED: dict[str, type] = {"name": str, "seed": int, "trials": int, "seeds": int}
-"""The entries that every `study.json` has, with their types."""
-
-_OPTIONAL: dict[str, type] = {
-    **{"told": int, "source": str, "objectives": list, "setup": dict, "space": dict, "versions": dict, "device": str},
-    **{"continued": list, "by": list, "about": str, "importance": dict, "answer": str, "show": dict, "hash": str},
-    **{"sampler": str, "schema": int},
-}
-"""The entries that a `study.json` may have, with their types."""
 
 
 def description(folder: str | Path) -> dict[str, Any]:
@@ -142,27 +104,18 @@ def description(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / "study.json"
     try:
-        described = json.loads(path.read_bytes())
+        described = json.loads(disk.read(path, LARGEST))
     except FileNotFoundError:
         raise ArithjaxError(f"there is no {path}; give a folder that `arithjax run` wrote.") from None
     except (OSError, ValueError, RecursionError) as error:
-        reason = (str(error).splitlines() or [""])[0]
+        reason = error.strerror if isinstance(error, OSError) else (str(error).splitlines() or [""])[0]
         raise ArithjaxError(f"{path} cannot be read ({reason}); restore it, or delete the folder.") from None
     if not isinstance(described, dict):
         raise ArithjaxError(f"{path} is damaged; restore it, or delete the folder.")
-    present = {name: kind for name, kind in _OPTIONAL.items() if name in described}
-    for name, kind in {**_REQUIRED, **present}.items():
-        value = described.get(name)
-        if not _is(value, kind):
-            raise ArithjaxError(f"{path} is damaged ({name}={str(value)[:60]!r}); restore it, or delete the folder.")
+    if (name := wrong_entry(described)) is not None:
+        shown = str(described.get(name))[:60]
+        raise ArithjaxError(f"{path} is damaged ({name}={shown!r}); restore it, or delete the folder.")
     return described
-
-
-def _is(value: Any, kind: type) -> bool:
-    """Whether a value of JSON is of a type; a whole number also has to be one that a table can hold, from 0."""
-    if isinstance(value, bool) or not isinstance(value, kind):
-        return False
-    return not isinstance(value, int) or 0 <= value < 2**63
 
 
 def setup_of(row: pd.Series) -> Setup:

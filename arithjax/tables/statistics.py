@@ -76,8 +76,7 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
             "solved_at": nets["solved_at"],
         }
     )
-    # keys are given as columns of `nets`, since a study's parameter may be named as a column of the summary is
-    keys = [nets[name] for name in by]
+    keys = [nets[name].rename(_key(name, frame.columns)) for name in by]
     groups = frame.groupby(keys, dropna=False, sort=True) if by else frame.groupby(lambda _: "all nets")
     with np.errstate(invalid="ignore"):
         medians = groups[["relative_rmse", "extrapolation_relative_rmse", "solved_at"]].median()
@@ -87,6 +86,11 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     table.insert(2, "rate_low", low)
     table.insert(3, "rate_high", high)
     return pd.concat([table, medians], axis=1)
+
+
+def _key(name: str, columns: Sequence[str]) -> str:
+    """The name of a summary's groups: a study's parameter may have the name of a column that is computed."""
+    return f"{name} (chosen)" if name in (*columns, "nets", "rate_low", "rate_high") else name
 
 
 def yardsticks(nets: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -8,23 +8,35 @@ writes it.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import math
 import os
-import shutil
+import re
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from arithjax import disk
 from arithjax.errors import ArithjaxError
 from arithjax.tables.parquet import read_table, table_bytes
 from arithjax.tables.schema import SCHEMA, in_order
+
+MOST_TIMES = 1 << 20
+"""Bytes of the largest `times.json` and the largest checksum that are read."""
+
+ABANDONED = 3600
+"""Seconds after which a file that is still half written belongs to a process that was killed."""
+
+_PART = re.compile(rf"\..+\.[0-9a-f]{{16}}{re.escape(disk.PART)}")
+_CHUNK = re.compile(rf"[0-9a-f]{{32}}\.parquet|{_PART.pattern}")
 
 
 class Store:
@@ -49,8 +61,9 @@ class Store:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".lock", timeout=1)  # `running` in another process holds it for a moment
+            lock = FileLock(self._lock_file(), timeout=1)  # `running` in another process holds it for a moment
             lock.acquire()
+            self._remove_parts()
         except Timeout:
             raise ArithjaxError(
                 f"another run is writing to {self.folder}; wait for it, or choose another --out."
@@ -64,10 +77,10 @@ class Store:
 
     def running(self) -> bool:
         """Whether another process holds the folder's lock, that is, whether a run is writing to it."""
-        lock = FileLock(self.folder / ".lock", timeout=0)
         try:
-            if not (self.folder / ".lock").exists():
+            if not self._lock_file().exists():
                 return False
+            lock = FileLock(self._lock_file(), timeout=0)
             lock.acquire()
         except Timeout:
             return True
@@ -75,6 +88,20 @@ class Store:
             return False
         lock.release()
         return False
+
+    def _lock_file(self) -> Path:
+        """The path of the folder's lock; raises `OSError` if something else is there, such as a link."""
+        path = self.folder / ".lock"
+        if path.is_symlink() or (path.exists() and not path.is_file()):
+            raise OSError(errno.EINVAL, "its .lock is not a regular file", str(path))
+        return path
+
+    def _remove_parts(self) -> None:
+        """Delete what a killed process left half written, once nobody can be writing it any more."""
+        for path in self.folder.glob(f".*{disk.PART}"):
+            with suppress(OSError):
+                if _PART.fullmatch(path.name) and time.time() - path.lstat().st_mtime > ABANDONED:
+                    path.unlink()
 
     def rows(self, columns: list[str] | None = None) -> pd.DataFrame:
         """All finished nets, sorted by trial and seed, without duplicates.
@@ -103,7 +130,7 @@ class Store:
         if not self.table.exists():
             return pd.DataFrame()
         for _ in range(2):  # twice, since a run may replace both between two reads
-            expected = _read(self.checksum).decode(errors="replace") if self.checksum.exists() else ""
+            expected = _read(self.checksum, MOST_TIMES).decode(errors="replace") if self.checksum.exists() else ""
             content = _read(self.table)
             if not expected or hashlib.sha256(content).hexdigest() in expected.split():
                 return read_table(self.table, content, columns)
@@ -138,8 +165,16 @@ class Store:
             self.write(self.checksum.name, line + before)  # so that the table passes before and after it is replaced
             self.write(self.table.name, content)
             self.write(self.checksum.name, line)
-            shutil.rmtree(self.chunks, ignore_errors=True)
+            self._remove_chunks()
         return rows
+
+    def _remove_chunks(self) -> None:
+        """Delete all chunks, which the table holds now; other files in their folder stay."""
+        for path in self.chunks.iterdir() if not self.chunks.is_symlink() else []:
+            if _CHUNK.fullmatch(path.name):
+                self.remove(Path(self.chunks.name) / path.name)
+        with suppress(OSError):
+            self.chunks.rmdir()
 
     def tick(self, nets: int) -> None:
         """Record in `times.json` that this process has finished so many more nets by now."""
@@ -156,62 +191,45 @@ class Store:
         Each has `began` and `until`, seconds since 1970, the number of `nets` it finished, and `process`, its id.
         """
         try:
-            sessions = json.loads((self.folder / "times.json").read_bytes())
+            sessions = json.loads(disk.read(self.folder / "times.json", MOST_TIMES))
         except (OSError, ValueError, RecursionError):  # it only serves estimates of the time left
             return []
-        return [s for s in sessions if isinstance(s, dict)] if isinstance(sessions, list) else []
+        return [s for s in sessions if _is_session(s)] if isinstance(sessions, list) else []
 
     def write(self, name: Path | str, content: bytes) -> None:
         """Replace a file of the folder atomically: at any moment either the old or the new content is there.
 
         name: the file's path within the folder. Raises `ArithjaxError` when it cannot be written.
         """
-        path = self.folder / name
-        temporary = path.with_name(f".{path.name}.part")
         try:
-            if path.parent == self.chunks:  # never the folder itself: if it was moved away meanwhile, it stays away
-                self.chunks.mkdir(exist_ok=True)
-            try:
-                _write_durably(temporary, content)
-                os.replace(temporary, path)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-            _sync(path.parent)
+            disk.write(self.folder, name, content)
         except OSError as error:
             raise ArithjaxError(
-                f"cannot write {path} ({error.strerror or error}); what was finished before is kept. Make room or make "
-                f"it writable, then run the same command again."
+                f"cannot write {self.folder / name} ({error.strerror or error}); what was finished before is kept. "
+                f"Make room or make it writable, then run the same command again."
             ) from None
 
-
-def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file, force it to the disk, and read it back."""
-    with open(path, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    if path.read_bytes() != content:
-        raise OSError("what was written reads back differently")
+    def remove(self, name: Path | str) -> None:
+        """Delete a file of the folder, if it is there; whatever a link leads to stays."""
+        *inside, last = Path(name).parts
+        with suppress(OSError), disk.opened(self.folder, inside) as handle:
+            os.unlink(last, dir_fd=handle)
 
 
-def _sync(folder: Path) -> None:
-    """Force a folder's list of file names to the disk."""
-    handle = os.open(folder, os.O_RDONLY)
+def _read(path: Path, most: float = math.inf) -> bytes:
+    """A file's content; raises `ArithjaxError` when it is there and cannot be read, or has more than `most` bytes."""
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read(path: Path) -> bytes:
-    """A file's content; raises `ArithjaxError` when it is there and cannot be read."""
-    try:
-        return path.read_bytes()
+        return disk.read(path, most)
     except FileNotFoundError:
         raise
     except OSError as error:
         raise ArithjaxError(f"cannot read {path} ({error.strerror}); make it readable and try again.") from None
+
+
+def _is_session(entry: Any) -> bool:
+    """Whether an entry of `times.json` says when a process trained, and how many nets."""
+    numbers = [entry.get(name) for name in ("began", "until", "nets")] if isinstance(entry, dict) else [None]
+    return all(isinstance(number, int | float) and 0 <= number < 1e18 for number in numbers)
 
 
 def _chunk_name(content: bytes) -> str:

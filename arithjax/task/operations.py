@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Num
 
+from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
 
@@ -86,7 +87,7 @@ class Operation:
 
     def results(self, x: Num[np.ndarray, "points arity"], precision: str = "float32") -> Float[np.ndarray, " points"]:
         """Exact results `[points]` of arguments `x [points, arity]`, rounded to a precision, `float32` or `float64`."""
-        with jax.enable_x64(precision == "float64"):
+        with arithmetic(precision):
             return np.asarray(self(jnp.asarray(x, float)), precision)
 
     def smallest(self, low: float, high: float, integers: bool) -> float:

@@ -113,15 +113,17 @@ def _program(function: Callable, spec: Hashable, options: dict[str, str], arrays
     """The program for a spec and these shapes; who comes first compiles, and the others wait for it."""
     leaves, structure = jax.tree.flatten(arrays)
     key = (function, spec, tuple(options), structure, *map(_kind, leaves))
-    with _lock:
-        known = _programs.get(key)
-        future = known or _programs.setdefault(key, Future())
-    if known is None:
-        try:
-            future.set_result(_compile(functools.partial(function, spec), options, arrays))
-        except BaseException as error:
+    mine = Future[Callable]()
+    try:
+        future = _programs.setdefault(key, mine)
+        if future is mine:
+            mine.set_result(_compile(functools.partial(function, spec), options, arrays))
+    except BaseException as error:  # a signal's, too: whoever waits for the program is told
+        if _programs.get(key) is mine:
             del _programs[key]
-            future.set_exception(error)
+        if not mine.done():
+            mine.set_exception(error)
+        raise
     return future.result()
 
 

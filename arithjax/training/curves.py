@@ -12,6 +12,7 @@ and the losses `zero mean plane` of the trivial answers.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -23,6 +24,7 @@ import pandas as pd
 from jaxtyping import Array, Float, Shaped
 
 from arithjax.environment import devices_and_workers
+from arithjax.errors import Interrupted
 from arithjax.setup import Setup
 from arithjax.task.points import Points, Task
 from arithjax.training import grading, inference
@@ -56,12 +58,13 @@ def record(
 ) -> pd.DataFrame:
     """Curves of all nets, by trial, seed and step. `keep` is given those of each tile as soon as it is done."""
     workers = devices_and_workers()[1]
-    pool, frames = ThreadPoolExecutor(workers), []
+    pool, frames, stop = ThreadPoolExecutor(workers), [], threading.Event()
     try:
-        for done in as_completed([pool.submit(record_tile, tile, root) for tile in plan(nets, workers)]):
+        for done in as_completed([pool.submit(record_tile, tile, root, stop) for tile in plan(nets, workers)]):
             frames.append(done.result())
             keep(frames[-1])
     finally:
+        stop.set()
         pool.shutdown(cancel_futures=True)
     return by_net(frames)
 
@@ -71,11 +74,13 @@ def by_net(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames).sort_values(["trial", "seed", "step"], ignore_index=True)
 
 
-def record_tile(tile: Tile, root: int) -> pd.DataFrame:
-    """Curves of a tile's nets."""
+def record_tile(tile: Tile, root: int, stop: threading.Event | None = None) -> pd.DataFrame:
+    """Curves of a tile's nets; `Interrupted` is raised once `stop` is set."""
     steps = recorded_steps(tile.setup.last_step)
     trainer, frames = Trainer(tile, root, longest=int(max(np.diff(steps)))), []
     for step in steps:
+        if stop is not None and stop.is_set():
+            raise Interrupted
         trainer.advance_to(step)
         frames.append(look(trainer))
     return pd.concat(frames, ignore_index=True)

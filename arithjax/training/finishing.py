@@ -20,6 +20,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Int32
 
+from arithjax.environment import arithmetic
 from arithjax.errors import Interrupted
 from arithjax.models.network import PRODUCT, Architecture
 from arithjax.setup import check_finishable
@@ -64,7 +65,7 @@ def finish(trainer: Trainer, stop: threading.Event | None = None) -> Int[np.ndar
             raise Interrupted
         x, t = (np.asarray(a[..., place : place + 1], float) for a in (trainer.examples.x, trainer.examples.t))
         held = spec.layout.take(params, place)
-        with jax.enable_x64(True):
+        with arithmetic("float64"):
             alone, architecture = _alone(net)
             own = spec.network.resize(held, spec.inputs, alone.network.features)
             start = jax.tree.map(lambda leaf: leaf.astype(float), own)

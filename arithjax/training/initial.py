@@ -40,9 +40,10 @@ def keys_of(
     """
 
     def of_net(words: UInt32[Array, " 3"]) -> Key[Array, ""]:
-        key = functools.reduce(jax.random.fold_in, words, jax.random.key(root))
-        return jax.random.fold_in(key, purpose)
+        return jax.random.fold_in(functools.reduce(jax.random.fold_in, words, key), purpose)
 
+    # as `jax.random.key(root)` makes it, but for the offset that the user's settings may add to every seed
+    key = jax.random.wrap_key_data(jnp.stack([jnp.uint32(0), jnp.uint32(root)]), impl="threefry2x32")
     return jax.vmap(of_net, in_axes=1)(identity)
 
 

@@ -11,11 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
+from arithjax.environment import arithmetic
 from arithjax.models.initializers import Scaling
 from arithjax.models.mlp import layer_activations
 from arithjax.models.network import FUSED, LAYOUTS, Architecture
@@ -68,7 +68,7 @@ class Tile:
     @property
     def arithmetic(self) -> AbstractContextManager:
         """The context in which its arrays are made and its programs called: that of its precision, in this thread."""
-        return jax.enable_x64(self.specs.train.precision == "float64")
+        return arithmetic(self.specs.train.precision)
 
     @property
     def name(self) -> str:

@@ -10,13 +10,16 @@ import jax
 import pandas as pd
 
 from arithjax.environment import devices_and_workers
-from arithjax.errors import ArithjaxError, check_count, check_seed
+from arithjax.errors import ArithjaxError, Interrupted, check_count, check_seed
 from arithjax.setup import Setup
 from arithjax.tables.schema import in_order
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.planning import plan
 from arithjax.training.specs import Specs
 from arithjax.training.tile import NetId, Tile
+
+POLL = 0.2
+"""Seconds after which who waits for workers looks whether it was asked to stop."""
 
 
 def train(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFrame:
@@ -71,33 +74,50 @@ def train_tiles(
     progress: Callable[[int], None],
     stop: threading.Event,
 ) -> Iterator[Trained]:
-    """Train tiles, a thread a worker: while one compiles, the others train. Arguments as for `train_nets`."""
+    """Train tiles, a thread a worker: while one compiles, the others train. Arguments as for `train_nets`.
+
+    Every worker answers whatever happens to it, and who waits for it does so in short spells: an exception, or a signal
+    whose exception was dropped (`arithjax.studies.signals`), never makes a run wait for ever.
+    """
     waiting, finished = _Waiting(tiles), queue.SimpleQueue[Trained | BaseException]()
     left = len(waiting.tiles)
 
     def work(device: jax.Device) -> None:
-        while not stop.is_set() and (tile := waiting.take()) is not None:
-            try:
+        try:
+            while (tile := waiting.take()) is not None:
+                if stop.is_set():
+                    raise Interrupted
                 with jax.default_device(device):
                     finished.put(train_tile(tile, root, progress, stop))
-            except BaseException as error:
-                finished.put(error)
-                return
-            waiting.compiled(tile)
+                waiting.compiled(tile)
+        except BaseException as error:
+            finished.put(error)
 
     threads = [threading.Thread(target=work, args=(devices[i % len(devices)],), daemon=True) for i in range(workers)]
     for thread in threads:
         thread.start()
     try:
         for _ in range(left):
-            result = finished.get()
+            result = _next(finished, threads)
             if isinstance(result, BaseException):
                 raise result
             yield result
     finally:
         stop.set()
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(POLL)
+
+
+def _next(finished: queue.SimpleQueue, threads: Sequence[threading.Thread]) -> Trained | BaseException:
+    """The next answer of a worker; `Interrupted` if all of them have ended without one."""
+    while True:
+        at_work = any(thread.is_alive() for thread in threads)  # asked first: who ends has answered before
+        try:
+            return finished.get(timeout=POLL)
+        except queue.Empty:
+            if not at_work:
+                return Interrupted()
 
 
 class _Waiting:

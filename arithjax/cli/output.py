@@ -1,0 +1,58 @@
+"""What commands print: text from files that others made does nothing to a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+
+def say(text: object = "", err: bool = False) -> None:
+    """Print a line to standard output, or to standard error, made `visible`."""
+    click.echo(visible(str(text)), err=err)
+
+
+def visible(text: str) -> str:
+    """Text in which letters that steer a terminal, or cannot be seen, are written out, as in a Python string."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def in_any_terminal() -> None:
+    """Let letters that a terminal's encoding lacks, such as `²` in ASCII, be printed as escapes, not as an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+class Parts:
+    """An answer of several parts, shown when the work is done and kept: one that fails costs no other.
+
+    A part that fails is named in a line on standard error, and the command ends with status 1.
+    """
+
+    def __init__(self) -> None:
+        self.missing = False
+
+    def attempt(self, what: str, part: Callable[[], Any], otherwise: Any = None) -> Any:
+        """What a function gives, or `otherwise` where it fails; `what` names it in the message."""
+        try:
+            return part()
+        except BrokenPipeError:  # nobody reads on
+            raise
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            say(f"arithjax: {what} could not be made ({type(error).__name__}: {reason}); the rest is there.", err=True)
+            self.missing = True
+            return otherwise
+
+    def say(self, what: str, part: Callable[[], str | None]) -> None:
+        """Print what a function gives, if anything."""
+        if text := self.attempt(what, part):
+            say(text)
+
+    def end(self) -> None:
+        """End the command: with status 1 if a part is missing."""
+        if self.missing:
+            raise SystemExit(1)

@@ -1,0 +1,57 @@
+"""What commands print."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from arithjax.cli.output import Parts, visible
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a² ± 1 %\n\tµ", "a² ± 1 %\n\tµ"),
+        ("\x1b[2J\x1b]0;title\x07", "\\x1b[2J\\x1b]0;title\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\rb", "a\\rb"),
+        ("\u202eabc\u200b", "\\u202eabc\\u200b"),
+        ("\udc80", "\\udc80"),
+    ],
+)
+def test_what_steers_a_terminal_is_written_out(text, shown):
+    assert visible(text) == shown
+
+
+def test_a_part_that_fails_is_a_line_and_costs_no_other(capsys):
+    parts = Parts()
+    parts.say("the first part", lambda: "one")
+    parts.say("the second part", lambda: str(1 / 0))
+    parts.say("the third part", lambda: "three")
+    said = capsys.readouterr()
+    assert said.out == "one\nthree\n"
+    assert (
+        said.err
+        == "arithjax: the second part could not be made (ZeroDivisionError: division by zero); the rest is there.\n"
+    )
+    with pytest.raises(SystemExit) as end:
+        parts.end()
+    assert end.value.code == 1
+
+
+def test_a_part_that_nobody_reads_ends_the_command():
+    def closed():
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        Parts().say("the first part", closed)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_of_another_encoding_is_no_error(encoding):
+    given = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
+    words = [sys.executable, "-c", "from arithjax.cli import main; main()", "list", "operations"]
+    done = subprocess.run(words, env=given, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert "√a".encode(encoding, errors="backslashreplace") in done.stdout or "√a".encode() in done.stdout
