@@ -21,13 +21,8 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: s
 
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
-    given = {
-        name: FIELDS[name].parse(name, value) if isinstance(value, str) else value
-        for name, value in options.items()
-        if value is not None
-    }
     choice.use(engine)
-    best = nets.fit(make(op=op, **given), seeds, seed)
+    best = nets.fit(make(op=op, **given_fields(options)), seeds, seed)
     click.echo(f"Ten fresh arguments of {OPERATIONS[op].symbol}, answered by the best of {seeds} nets:\n")
     click.echo(nets.fresh_pairs(best).to_string(index=False, float_format=lambda v: f"{v:.7g}"))
     if curve:
@@ -36,6 +31,15 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: s
     if save:
         best.save(save)
         click.echo(f"Saved to {save}; 'arithjax predict {save} ...' uses it.")
+
+
+def given_fields(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields that options of the command line give: text is parsed, and None was not given."""
+    return {
+        name: FIELDS[name].parse(name, value) if isinstance(value, str) else value
+        for name, value in options.items()
+        if value is not None
+    }
 
 
 def _show_net(best: nets.Net) -> None:
