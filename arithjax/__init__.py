@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editors
     from arithjax import protocols as protocols
     from arithjax import report as report
+    from arithjax.diagnosis.answer import Answer as Answer
+    from arithjax.diagnosis.causes import Cause as Cause
+    from arithjax.diagnosis.why import why as why
     from arithjax.errors import ArithjaxError as ArithjaxError
     from arithjax.models import FlaxModel as FlaxModel
     from arithjax.models import UnitModel as UnitModel
@@ -21,6 +24,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.nets import net_again as net_again
     from arithjax.nets import retrain as retrain
     from arithjax.registry import ACTIVATIONS as ACTIVATIONS
+    from arithjax.registry import CAUSES as CAUSES
     from arithjax.registry import DISTRIBUTIONS as DISTRIBUTIONS
     from arithjax.registry import INITIALIZERS as INITIALIZERS
     from arithjax.registry import LOSSES as LOSSES
@@ -59,6 +63,9 @@ PUBLIC = {
     "Study": "arithjax.studies.study:Study",
     "ArithjaxError": "arithjax.errors:ArithjaxError",
     "protocols": "arithjax.protocols",
+    # why a net does not learn
+    "why": "arithjax.diagnosis.why:why",
+    "Answer": "arithjax.diagnosis.answer:Answer",
     # training: studies, setups, single nets
     "run": "arithjax.studies.runner:run",
     "train": "arithjax.training.workers:train",
@@ -102,6 +109,8 @@ PUBLIC = {
     "Loss": "arithjax.training.optimizers:Loss",
     "RAMPS": "arithjax.registry:RAMPS",
     "Ramp": "arithjax.training.schedules:Ramp",
+    "CAUSES": "arithjax.registry:CAUSES",
+    "Cause": "arithjax.diagnosis.causes:Cause",
 }
 """The public face: a name, and `module:attribute` or the module that it stands for, imported when it is first used."""
 

@@ -117,12 +117,13 @@ OPTIMIZERS = Registry("optimizer", "arithjax.training.optimizers")
 SCHEDULES = Registry("schedule", "arithjax.training.schedules")
 LOSSES = Registry("loss", "arithjax.training.optimizers", plural="losses")
 RAMPS = Registry("ramp", "arithjax.training.schedules")
+CAUSES = Registry("cause", "arithjax.diagnosis.causes")
 
 REGISTRIES = {
     registry.plural: registry
     for registry in (
         *(OPERATIONS, MODELS, TRANSFORMS, ACTIVATIONS, INITIALIZERS),
-        *(OPTIMIZERS, SCHEDULES, LOSSES, RAMPS, DISTRIBUTIONS),
+        *(OPTIMIZERS, SCHEDULES, LOSSES, RAMPS, DISTRIBUTIONS, CAUSES),
     )
 }
 """All registries by their plural, as `arithjax list` names them."""

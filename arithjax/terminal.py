@@ -104,3 +104,25 @@ def curve_chart(curve: pd.DataFrame, width: int = 72, height: int = 12) -> str:
     plotext.xticks(list(decades), [f"{10**decade:,}" for decade in decades])
     plotext.title("relative RMSE over optimiser steps")
     return "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())
+
+
+def lines_chart(table: pd.DataFrame, width: int = 72, height: int = 16) -> str:
+    """Lines as text, each in a mark of its own that is named above.
+
+    table: a row a point, with `a`, `result` and the name of its line, `who`. width, height: the size in characters.
+    """
+    import plotext  # as in `curve_chart`
+
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plot_size(width, height)
+    names = list(dict.fromkeys(table["who"]))
+    for name, mark in zip(names, MARKS, strict=False):
+        line = table[table["who"] == name]
+        plotext.plot(list(line["a"]), list(line["result"]), marker=mark)
+    legend = "\n".join(f"  {mark}  {name}" for name, mark in zip(names, MARKS, strict=False))
+    return legend + "\n" + "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())
+
+
+MARKS = (".", "x", "o", "+", "#")
+"""Marks of lines in text, one each."""

@@ -119,6 +119,21 @@ def fit() -> None:
     """Train one setup on OP, and show what its best net answers."""
 
 
+@arithjax.command(cls=SetupCommand, body="why:why")
+@click.argument("op")
+@click.option(
+    "--net", type=click.Choice(["question"]), help="Ask of the net of the question, 2-3-5-3-5-1 on raw numbers."
+)
+@click.option("--seconds", type=float, default=60, show_default=True, help="What may be spent, on two cores.")
+@click.option("--seeds", type=int, default=96, show_default=True, help="Nets that judge each change that is chosen.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
+@click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write the answer as data to this file.")
+@click.option("--out", type=click.Path(file_okay=False), help="Also write the answer as a page to this folder.")
+@ENGINE
+def why() -> None:
+    """Why a net does not learn OP, and what makes it learn. The options of `fit` describe the net."""
+
+
 @arithjax.command(body="nets:predict", context_settings={"ignore_unknown_options": True})
 @click.argument("file", type=click.Path())
 @click.argument("numbers", nargs=-1, required=True)

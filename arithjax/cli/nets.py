@@ -27,15 +27,10 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: s
 
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
-    given = {
-        name: FIELDS[name].parse(name, value) if isinstance(value, str) else value
-        for name, value in options.items()
-        if value is not None
-    }
     if save and (reason := obstacle(save)):
         raise ArithjaxError(f"--save {save}: {reason}; choose another file.")
     choice.use(engine)
-    best = nets.fit(make(op=op, **given), seeds, seed)
+    best = nets.fit(make(op=op, **given_fields(options)), seeds, seed)
     parts = Parts()
     saved = bool(save) and parts.attempt("the file of the net", lambda: _saved(best, str(save)), False)
     parts.say("the table", lambda: _answers(best, seeds))
@@ -47,6 +42,15 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: s
     if saved:
         click.echo(f"Saved to {save}; 'arithjax predict {shlex.quote(str(save))} ...' uses it.")
     parts.end()
+
+
+def given_fields(options: dict[str, Any]) -> dict[str, Any]:
+    """The fields that options of the command line give: text is parsed, and None was not given."""
+    return {
+        name: FIELDS[name].parse(name, value) if isinstance(value, str) else value
+        for name, value in options.items()
+        if value is not None
+    }
 
 
 def _saved(best: nets.Net, path: str) -> bool:

@@ -74,6 +74,25 @@ def _names(columns: list[str]) -> dict[str, str]:
     return names
 
 
+def offline(folder: str | Path, template: str, drawn: dict[str, charts.Drawing], **fields: Any) -> Path:
+    """Write `report.html` and its figures from a template of its own; the path of the page.
+
+    folder: where to write. template: jinja, which includes `style`, `script` and each of `packed` as `page.html` does.
+    drawn: charts by name, in the order of the template's `figure.chart`. fields: what else the template names.
+    """
+    folder = Path(folder)
+    specs = {name: chart.to_dict() for name, chart in drawn.items()}
+    _write_vectors(folder / "figures", specs)
+    themes = {name: _theme(name) for name in ("light", "dark")}
+    data = {"specs": list(specs.values()), "themes": themes, "table": {"columns": [], "rows": []}}
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    packed = {"vega": _code()["vega"], "data": _packed(text)}
+    given = {"style": _resource("page.css"), "script": _resource("page.js"), "packed": packed, **fields}
+    page = folder / "report.html"
+    page.write_text(_compiled(template).render(**given), encoding="utf-8")
+    return page
+
+
 def _sections(
     folder: Path,
     nets: pd.DataFrame,
@@ -149,7 +168,11 @@ def _render(nets: pd.DataFrame, by: list[str], described: dict, found: list[Sect
 
 @functools.cache
 def _template() -> jinja2.Template:
-    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(_resource("page.html"))
+    return _compiled(_resource("page.html"))
+
+
+def _compiled(template: str) -> jinja2.Template:
+    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
 
 
 def _resource(name: str) -> str:

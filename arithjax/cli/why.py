@@ -1,0 +1,62 @@
+"""The command `why`: why a net does not learn, and what makes it learn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from arithjax import protocols
+from arithjax.cli.nets import given_fields
+from arithjax.diagnosis import pictures
+from arithjax.diagnosis.why import why as ask
+from arithjax.errors import ArithjaxError
+from arithjax.setup import Setup, make
+from arithjax.terminal import lines_chart
+from arithjax.training.engines import choice
+
+NETS = {"question": protocols.question}
+"""Nets that can be asked about by name: functions of an operation and of fields that replace theirs."""
+
+
+def why(
+    op: str,
+    net: str | None,
+    seconds: float,
+    seeds: int,
+    seed: int,
+    file: str | None,
+    out: str | None,
+    engine: str,
+    **options: Any,
+) -> None:
+    """Say why a setup does not learn an operation, and what makes it learn.
+
+    options: the other fields of the setup, as text where the command line has no type for them; None is the default.
+    """
+    choice.use(engine)
+    answer = ask(
+        _setup(op, net, given_fields(options)), seconds, seeds, seed, say=lambda words: click.echo(words, err=True)
+    )
+    text = answer.lines()
+    head = text.index("", 2) if "" in text[2:] else len(text)
+    click.echo("\n".join(text[:head]))
+    click.echo(f"\nWhere all arguments are equal:\n{lines_chart(pictures.lines(answer))}")
+    click.echo("\n".join(text[head:]))
+    click.echo(f"\n{answer.seconds:.0f} seconds, {len(answer.nets):,} nets.")
+    if file:
+        _write(file, answer.to_json())
+    if out:
+        click.echo(f"Page: {answer.save(out)}")
+
+
+def _setup(op: str, net: str | None, fields: dict[str, Any]) -> Setup:
+    return NETS[net](op, **fields) if net else make(op=op, **fields)
+
+
+def _write(file: str, text: str) -> None:
+    try:
+        Path(file).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ArithjaxError(f"cannot write {file} ({error.strerror}); choose another file.") from None
