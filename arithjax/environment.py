@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import platform
@@ -84,6 +85,24 @@ def obstacle_to_writing(folder: Path) -> str:
 def cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_made_for: list[str] = []
+
+
+def backend() -> str:
+    """What programs are made for: `cpu`, `gpu` or `tpu`; jax's default device, unless `made_for` says otherwise."""
+    return _made_for[-1] if _made_for else jax.default_backend()
+
+
+@contextlib.contextmanager
+def made_for(backend: str) -> Iterator[None]:
+    """Make programs for another platform in this context, `gpu` or `tpu`: to be lowered, since they cannot run here."""
+    _made_for.append(backend)
+    try:
+        yield
+    finally:
+        _made_for.pop()
 
 
 def devices_and_workers() -> tuple[list[jax.Device], int]:

@@ -203,6 +203,32 @@ def _looped(train: Callable, state: Any, setup: Setup, nets: int, steps: int) ->
     return Runner(run, nets, steps)
 
 
+def block_masks(setup: Setup, nets: int) -> Runner:
+    """All nets as one wide MLP, whose weights are masked to a block for each (ParallelMLPs, Farias et al. 2022)."""
+    layers = layers_of(setup)
+    one, _ = _ordinary(setup)
+    kernels = [one[0]["params"][f"layers_{2 * i}"]["kernel"] for i in range(len(layers))]
+    masks = [jnp.kron(jnp.eye(nets), jnp.ones_like(kernel)) for kernel in kernels]
+    # all nets begin with the same weights, which takes as long as different ones
+    params = [
+        (jnp.tile(k, (nets, nets)) * mask, jnp.zeros(mask.shape[1])) for k, mask in zip(kernels, masks, strict=True)
+    ]
+    optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
+
+    def loss(params: list, x: jax.Array, t: jax.Array) -> jax.Array:
+        h = jnp.moveaxis(x, 0, 1).reshape(x.shape[1], -1)
+        for (kernel, bias), mask, (_, _, name) in zip(params, masks, layers, strict=True):
+            h = ACTIVATIONS[name].fn(h @ (kernel * mask) + bias[None])
+        return jnp.mean((h - t.T) ** 2, axis=0).sum()
+
+    def step(state: tuple, x: jax.Array, t: jax.Array, rows: jax.Array) -> tuple:
+        params, moments = state
+        updates, moments = optimizer.update(jax.grad(loss)(params, x[:, rows], t[:, rows]), moments)
+        return optax.apply_updates(params, updates), moments
+
+    return _scanned(step, (params, optimizer.init(params)), setup, nets)
+
+
 def turbanet_swarm(setup: Setup, nets: int) -> Runner:
     """A swarm of TurbaNet, which vmaps a Flax train state, a step at a time."""
     from turbanet import TurbaTrainState, mse
@@ -248,6 +274,38 @@ def torch_vmap(setup: Setup, nets: int) -> Runner:
         batch = torch.from_numpy(rows[0])
         for name, gradient in gradients(params, x[:, batch], t[:, batch]).items():
             params[name].grad = gradient
+        optimizer.step()
+
+    return _threaded(_looped(train, None, setup, nets, 1))
+
+
+def model_batch(setup: Setup, nets: int) -> Runner:
+    """A ModelBatch, which vmaps the forward pass of stacked PyTorch nets."""
+    from modelbatch import ModelBatch
+
+    batch = ModelBatch([_torch_mlp(setup) for _ in range(nets)], shared_input=False)
+    return _stacked(batch, list(batch.stacked_params.values()), setup, nets)
+
+
+def chorus_stack(setup: Setup, nets: int) -> Runner:
+    """A Stack of chorus, which does the same."""
+    from chorus import Stack
+
+    stack = Stack([_torch_mlp(setup) for _ in range(nets)])
+    return _stacked(stack.forward_split, stack.stacked_parameters(), setup, nets)
+
+
+def _stacked(predict: Callable, params: list, setup: Setup, nets: int) -> Runner:
+    """The usual loop over stacked PyTorch nets: `predict(x [nets, batch, 2]) -> [nets, batch, 1]`, foreach Adam."""
+    import torch
+
+    optimizer = torch.optim.Adam(params, setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
+    x, t = (torch.from_numpy(a) for a in _examples(setup, nets))
+
+    def train(_: None, rows: np.ndarray) -> None:
+        batch = torch.from_numpy(rows[0])
+        optimizer.zero_grad()
+        ((predict(x[:, batch])[..., 0] - t[:, batch]) ** 2).mean(1).sum().backward()
         optimizer.step()
 
     return _threaded(_looped(train, None, setup, nets, 1))
@@ -305,8 +363,11 @@ WAYS = (
     Way("jit(vmap)", jit_vmap, (64, 256, 1024), slow=False),
     Way("jit(scan)", jit_scan),
     Way("jit loop", jit_loop),
+    Way("block masks", block_masks, (16, 64)),
     Way("TurbaNet", turbanet_swarm, (64, 1024), needs="turbanet", python=(3, 12)),
     Way("torch.func.vmap", torch_vmap, (64, 1024), needs="torch"),
+    Way("ModelBatch", model_batch, (64, 1024), needs="modelbatch"),
+    Way("chorus", chorus_stack, (64, 1024), needs="chorus", python=(3, 13)),
     Way("PyTorch eager", torch_eager, needs="torch"),
     Way("Keras fit", keras_fit, needs="keras"),
     Way("sklearn MLPRegressor", sklearn_fit, needs="sklearn"),

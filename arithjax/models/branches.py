@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from arithjax.environment import backend
 from arithjax.models.activations import Activation
 
 
@@ -18,13 +19,29 @@ def choose(index: Int[Array, ""], functions: Sequence[Callable], *arguments: Any
 
     Nothing is fused across it, so that its results round alike however many functions there are to choose from.
     """
-    if len(functions) > 1:
-        return jax.lax.switch(index, functions, *arguments)
+    if len(functions) > 1 or backend() != "cpu":
+        return switch(index, functions, *arguments)
 
     def never(*arguments: Any) -> Any:
         return jax.tree.map(jnp.zeros_like, jax.eval_shape(functions[0], *arguments))
 
     return jax.lax.cond(index >= 0, functions[0], never, *arguments)
+
+
+def switch(index: Int[Array, ""], functions: Sequence[Callable], *arguments: Any) -> Any:
+    """`functions[index](*arguments)`, as a branch.
+
+    On an accelerator all of them are computed, and one result is taken: its host would wait for it at every branch.
+    """
+    if len(functions) == 1 or backend() == "cpu":
+        return jax.lax.switch(index, functions, *arguments)
+    results = [function(*arguments) for function in functions]
+    return jax.tree.map(lambda *leaves: jax.lax.select_n(index, *leaves), *results)
+
+
+def mapped(function: Callable, values: Array) -> Any:
+    """`function` of each of the `values`, one after the other, or on an accelerator all at once."""
+    return jax.lax.map(function, values) if backend() == "cpu" else jax.vmap(function)(values)
 
 
 def activate(

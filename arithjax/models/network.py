@@ -213,4 +213,6 @@ LIFTED = Layout("lifted", lanes=False)
 """A user's own module, a net at a time."""
 FUSED = Layout("fused", lanes=True)
 """Dense nets in the CPU's own kernel."""
-LAYOUTS = {layout.name: layout for layout in (LANES, PRODUCT, LIFTED, FUSED)}
+ONCHIP = Layout("onchip", lanes=True)
+"""Narrow dense nets in the accelerators' own kernel."""
+LAYOUTS = {layout.name: layout for layout in (LANES, PRODUCT, LIFTED, FUSED, ONCHIP)}

@@ -21,7 +21,7 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
-from arithjax.environment import cache_home, obstacle_to_writing, processor, vector_bits
+from arithjax.environment import backend, cache_home, obstacle_to_writing, processor, vector_bits
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 """The environment variable that names another folder for compiled programs."""
@@ -46,7 +46,7 @@ def lanes_options() -> dict[str, str]:
     Vectors as wide as the processor's, no library calls for reductions (they would materialise the products), and one
     thread, since another program trains on each other core.
     """
-    if jax.default_backend() != "cpu":
+    if backend() != "cpu":
         return {}
     options = {"xla_cpu_experimental_ynn_fusion_type": "", "xla_cpu_multi_thread_eigen": "False"}
     return options | ({"xla_cpu_prefer_vector_width": str(vector_bits())} if vector_bits() > 128 else {})
@@ -54,7 +54,7 @@ def lanes_options() -> dict[str, str]:
 
 def product_options() -> dict[str, str]:
     """XLA options for programs of matrix products: one thread each."""
-    return {"xla_cpu_multi_thread_eigen": "False"} if jax.default_backend() == "cpu" else {}
+    return {"xla_cpu_multi_thread_eigen": "False"} if backend() == "cpu" else {}
 
 
 def quick_options() -> dict[str, str]:
@@ -64,7 +64,7 @@ def quick_options() -> dict[str, str]:
         "xla_cpu_experimental_ynn_fusion_type": "",
         "xla_cpu_multi_thread_eigen": "False",
     }
-    return quick if jax.default_backend() == "cpu" else {}
+    return quick if backend() == "cpu" else {}
 
 
 def compiled(options: Callable[[Any], dict[str, str]] = lambda spec: quick_options()) -> Callable[[Callable], Callable]:

@@ -7,6 +7,7 @@ import os
 
 import jax
 
+from arithjax.environment import backend
 from arithjax.errors import ArithjaxError
 from arithjax.models.mlp import count_parameters
 from arithjax.models.network import FUSED
@@ -58,5 +59,5 @@ def memory() -> float:
 
 def memory_of_each(workers: int, nets: int) -> float:
     """Bytes that each of the tiles may take that train at the same time; every accelerator has memory of its own."""
-    together = max(1, min(workers, os.cpu_count() or 1, nets)) if jax.default_backend() == "cpu" else 1
+    together = max(1, min(workers, os.cpu_count() or 1, nets)) if backend() == "cpu" else 1
     return memory() / together

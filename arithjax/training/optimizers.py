@@ -175,9 +175,7 @@ def direction(
     return moved, jax.tree.unflatten(jax.tree.structure(moments), [*kept, *stored])
 
 
-def clip_norm(
-    gradient: Any, limit: Float[Array, "1 1 lanes"] | Float[Array, ""], axes: Callable[[Array], tuple[int, ...]]
-) -> Any:
+def clip_norm(gradient: Any, limit: Float[Array, "*net"], axes: Callable[[Array], tuple[int, ...]]) -> Any:
     """Each net's gradient scaled down to a global norm of at most `limit` (Pascanu et al. 2013).
 
     axes: those of a leaf that belong to one net.

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from arithjax.models.branches import mapped, switch
 from arithjax.registry import RAMPS, SCHEDULES
 from arithjax.training.compiled import compiled, lanes_options
 
@@ -95,7 +95,7 @@ def rates(schedules: tuple[Schedule, ...], steps: Int32[Array, " steps"], pace: 
         now = step.astype(float)
         progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
         branches = [schedule.factor for schedule in schedules]
-        factor = jax.lax.switch(pace.schedule, branches, progress, pace.end_factor)
+        factor = switch(pace.schedule, branches, progress, pace.end_factor)
         return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
 
-    return jax.lax.map(at, steps)
+    return mapped(at, steps)

@@ -11,8 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import jax
-
+from arithjax.environment import backend
 from arithjax.models import model_of
 from arithjax.models.mlp import bucket, layer_activations
 from arithjax.models.network import FUSED, Layout, Network
@@ -207,7 +206,7 @@ def block_of(setup: Setup, layout: Layout, width: int | None) -> int:
     accelerators, and where there is no such divisor.
     """
     model = model_of(setup)
-    if model.stackable or layout is FUSED or jax.default_backend() != "cpu":
+    if model.stackable or layout is FUSED or backend() != "cpu":
         return setup.batch
     width = bucket(width or max(setup.widths)) if model.pads else 2
     if layout.lanes:

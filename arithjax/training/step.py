@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, Key, UInt32
 
-from arithjax.models.branches import choose
+from arithjax.environment import backend
+from arithjax.models.branches import choose, mapped, switch
 from arithjax.registry import RAMPS, SCHEDULES
 from arithjax.task.examples import Examples, draw_batch, order, uniform
 from arithjax.task.transforms import Fitted, Transform
@@ -39,7 +40,11 @@ class Segment(NamedTuple):
 
 
 def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace) -> Segment:
-    """The steps `start <= step < stop`, with room for `longest`, so that all segments share a program."""
+    """The steps `start <= step < stop`, on a CPU with room for `longest`, so that all segments share a program.
+
+    An accelerator's host would wait for it in every step of a loop whose length is not part of the program.
+    """
+    longest = longest if backend() == "cpu" else stop - start
     steps = np.arange(start, start + longest, dtype=np.int32)
     factors = rates(tuple(SCHEDULES.values()), jnp.asarray(steps), pace)
     return Segment(jnp.int32(start), jnp.int32(stop - start), jnp.asarray(_rows(spec, steps)), factors)
@@ -84,7 +89,8 @@ def advance(
             return _afterwards(spec, moved, batch_losses(spec, state.params, x, t, *given), step, rate, shared, per_net)
 
         noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
-        return jax.lax.fori_loop(0, segment.steps, one_step, state)
+        steps = segment.steps if backend() == "cpu" else len(segment.rates)
+        return jax.lax.fori_loop(0, steps, one_step, state)
 
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
     return spec.layout.map(of_nets)(state, examples, keys, per_net)
@@ -103,11 +109,24 @@ def fresh_batches(
 
     static: how they are drawn, and the shape `(batch, inputs)` of each.
     """
-    spec, shape = static
-    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
-    batches = jax.lax.map(lambda step: _fresh_batch(spec, keys, step, shape, examples, shared), steps)
-    x, t = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), batches)
+    x, t = jax.tree.map(
+        lambda a: a.reshape(-1, *a.shape[2:]), drawn_batches(*static, steps, root, examples, shared, per_net)
+    )
     return x, t
+
+
+def drawn_batches(
+    spec: FreshSpec,
+    shape: tuple[int, int],
+    steps: jax.Array,
+    root: jax.Array,
+    examples: Examples,
+    shared: Shared,
+    per_net: PerNet,
+) -> tuple[jax.Array, jax.Array]:
+    """New batches of a shape `(batch, inputs)`, transformed: `x [steps, *shape, lanes]`, `t [steps, batch, lanes]`."""
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
+    return mapped(lambda step: _fresh_batch(spec, keys, step, shape, examples, shared), steps)
 
 
 def _fresh_batch(
@@ -137,7 +156,7 @@ def _row(fitted: Fitted) -> Fitted:
 
 def _switch(members: tuple, index: Int32[Array, ""], method: Callable, *arguments: Any) -> Any:
     """`method(members[index], *arguments)`."""
-    return jax.lax.switch(index, [functools.partial(method, member) for member in members], *arguments)
+    return switch(index, [functools.partial(method, member) for member in members], *arguments)
 
 
 def loss_of_batch(
@@ -172,7 +191,7 @@ def batch_losses(
     """Each lane's mean loss without its penalty, `[lanes]`; see `loss_of_batch`."""
     y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
     assert y.shape == t.shape, (y.shape, t.shape)
-    return jax.lax.switch(shared.loss, [loss.fn for loss in spec.losses], y, t).mean(0)
+    return switch(shared.loss, [loss.fn for loss in spec.losses], y, t).mean(0)
 
 
 def _gradient(
@@ -216,13 +235,32 @@ def _update(
     per_net: PerNet,
 ) -> State:
     """One step of the chosen optimiser on every net, with the learning rate scaled by `factor`."""
+    return moved_along(spec, state, clipped(spec, gradient, per_net), step, factor, shared, per_net)
+
+
+def clipped(spec: TrainSpec, gradient: Any, per_net: PerNet) -> Any:
+    """The gradient of every net within its limits, if there are any."""
     per_net_of = spec.layout.per_net
-    decay = per_net_of(per_net.weight_decay)
     if spec.clip:
         gradient = clip_norm(gradient, per_net_of(per_net.clip), spec.layout.net_axes)
     if spec.clip_value:
         limit = per_net_of(per_net.clip_value)
         gradient = jax.tree.map(lambda g: jnp.clip(g, -limit, limit), gradient)
+    return gradient
+
+
+def moved_along(
+    spec: TrainSpec,
+    state: State,
+    gradient: Any,
+    step: Int32[Array, ""],
+    factor: Float[Array, ""],
+    shared: Shared,
+    per_net: PerNet,
+) -> State:
+    """The state after a step of the chosen optimiser along a gradient, on every net."""
+    per_net_of = spec.layout.per_net
+    decay = per_net_of(per_net.weight_decay)
 
     def follow(optimizer: Optimizer, gradient: Any, params: Any, moments: tuple) -> tuple[Any, tuple]:
         if spec.weight_decay and not optimizer.decoupled:
@@ -235,9 +273,7 @@ def _update(
     branches = [functools.partial(follow, optimizer) for optimizer in spec.optimizers]
     # a branch that is kept, so that nets round alike in every program; unclipped lanes do without it, and are faster so
     kept = not spec.network.branchless and (not spec.layout.lanes or spec.clip)
-    moved, moments = (choose if kept else jax.lax.switch)(
-        shared.optimizer, branches, gradient, state.params, state.moments
-    )
+    moved, moments = (choose if kept else switch)(shared.optimizer, branches, gradient, state.params, state.moments)
     rate = per_net_of(per_net.learning_rate) * factor
 
     def move(p: Float[Array, "*shape"], d: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

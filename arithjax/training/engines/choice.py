@@ -7,13 +7,12 @@ import functools
 import warnings
 from collections.abc import Iterator
 
-import jax
-
+from arithjax.environment import backend
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.models import model_of
-from arithjax.models.mlp import layer_activations
-from arithjax.models.network import FUSED, Layout
-from arithjax.registry import ACTIVATIONS, LOSSES, OPTIMIZERS
+from arithjax.models.mlp import count_parameters, layer_activations
+from arithjax.models.network import FUSED, ONCHIP, Layout
+from arithjax.registry import ACTIVATIONS, LOSSES, OPERATIONS, OPTIMIZERS
 from arithjax.setup import Setup
 from arithjax.training.engines import fused
 
@@ -21,6 +20,12 @@ ENGINES = ("fused", "compiled")
 
 WIDEST = 128
 """The kernel's widest layer; the weights of wider ones leave the cache, and matrix products are faster (measured)."""
+
+MOST_ON_CHIP = 110
+"""The most parameters of a net in the accelerators' kernel: its weights and gradients stay in 255 registers."""
+
+LACKING = {"tpu": {"elu", "softplus"}}
+"""Activations that the kernel's compiler for a platform has not."""
 
 _chosen: list[str] = ["fused"]
 
@@ -50,19 +55,37 @@ def using(engine: str) -> Iterator[None]:
 def layout_of(setup: Setup) -> Layout:
     """The layout, and with it the engine, of a setup's nets."""
     model = model_of(setup)
-    return FUSED if model.pads and _chosen[0] == "fused" and suits(setup) else model.layout(setup)
+    if model.pads and _chosen[0] == "fused":
+        if backend() == "cpu" and suits(setup):
+            return FUSED
+        if backend() != "cpu" and suits_chip(setup):
+            return ONCHIP
+    return model.layout(setup)
 
 
 def suits(setup: Setup) -> bool:
     """Whether the kernel has all that a setup of dense layers names, is the faster engine for it, and can run here."""
-    if jax.default_backend() != "cpu" or _obstacle() or max(setup.widths, default=0) > WIDEST:
+    if _obstacle() or max(setup.widths, default=0) > WIDEST:
         return False
     names = layer_activations(setup)
     shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
+    return _ours(setup) and fused.covers(shape, fused.Rule(setup.optimizer, setup.loss))
+
+
+def suits_chip(setup: Setup) -> bool:
+    """Whether the accelerators' kernel has all that a setup of dense layers names, and the net is narrow enough."""
+    sizes = (OPERATIONS[setup.op].arity, *setup.widths, 1)
+    lacking = LACKING.get(backend(), set()) & {*layer_activations(setup)}
+    narrow = count_parameters(sizes, setup.bias) <= MOST_ON_CHIP
+    return narrow and not lacking and setup.precision == "float32" and _ours(setup)
+
+
+def _ours(setup: Setup) -> bool:
+    """Whether the kernels know all that a setup names: members that came with arithjax, and no restarts by batches."""
+    members = all(map(ACTIVATIONS.ours, layer_activations(setup)))
     if setup.restart is not None and setup.restart_by == "batches":
         return False
-    ours = OPTIMIZERS.ours(setup.optimizer) and LOSSES.ours(setup.loss) and all(map(ACTIVATIONS.ours, names))
-    return ours and fused.covers(shape, fused.Rule(setup.optimizer, setup.loss))
+    return members and OPTIMIZERS.ours(setup.optimizer) and LOSSES.ours(setup.loss)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from arithjax.models.network import FUSED, Layout
+from arithjax.models.network import FUSED, ONCHIP, Layout
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference
 from arithjax.training.engines.dense import Dense
@@ -19,6 +19,10 @@ from arithjax.training.tile import PerNet, Shared, Tile, per_net_arrays, shared_
 
 def engine_of(layout: Layout) -> Engine:
     """The engine of tiles with this layout."""
+    if layout is ONCHIP:  # imported where it is used, since it takes a third of a second
+        from arithjax.training.engines.onchip import OnChip
+
+        return OnChip()
     return Dense() if layout is FUSED else XLA()
 
 

@@ -1,0 +1,142 @@
+"""The accelerators' kernel: interpreted it trains as the compiled engine, and every member compiles as far as it goes
+without a device. What is planned for accelerators holds thousands of nets and never waits for its host."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import arithjax as aj
+from arithjax import environment
+from arithjax.models.network import LAYOUTS
+from arithjax.task.examples import Examples
+from arithjax.task.transforms import Fitted
+from arithjax.training import step
+from arithjax.training.engines import choice, onchip
+from arithjax.training.initial import initial_params, resting
+from arithjax.training.planning import plan
+from arithjax.training.specs import Branches, specs_of
+from arithjax.training.tile import FEWEST_LANES, NetId, Tile, named_tile, per_net_arrays, shared_arrays
+from arithjax.training.trainer import Trainer
+
+ROOT = 3
+TINY = {"low": 0, "high": 10, "examples": 48, "tests": 64, "batch": 8, "steps": 12, "evaluate_every": 12}
+ACTIVATIONS, OPTIMIZERS, LOSSES = (tuple(registry) for registry in (aj.ACTIVATIONS, aj.OPTIMIZERS, aj.LOSSES))
+PLATFORMS = {"gpu": "cuda", "tpu": "tpu"}
+
+
+def setup(**changes):
+    return aj.Setup(**{**TINY, "widths": (2,), **changes})
+
+
+CASES = {
+    "adam": setup(widths=(3,), activation="tanh"),
+    "clipped, with momentum and decay": setup(
+        **{"optimizer": "sgd", "learning_rate": 0.3, "weight_decay": 0.1, "clip": 0.5, "clip_value": 0.2, "warmup": 5},
+        **{"activation": "square", "loss": "huber", "bias": False},
+    ),
+    "fresh examples": setup(fresh=True, optimizer="lion", activation="relu", loss="relative"),
+}
+
+
+def params(trainer, place=0):
+    return [np.asarray(leaf)[..., place] for leaf in jax.tree.leaves(trainer.state.params)]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_kernel_trains_as_the_compiled_engine(name):
+    trained = []
+    for layout in ("onchip", "lanes"):
+        trainer = Trainer(named_tile(layout, NetId(0, 0, CASES[name])), ROOT)
+        trainer.advance_to(CASES[name].steps)
+        trained.append(params(trainer))
+    for ours, theirs in zip(*trained, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)  # 12 steps of float32
+
+
+def test_a_net_is_the_same_in_every_block_and_launch(monkeypatch):
+    one = CASES["adam"].replace(widths=(1,))
+    branches = Branches.of([one])
+    specs = specs_of(one, branches, nets=40, layout=LAYOUTS["onchip"])  # a block of 32, and one that is not full
+    nets = tuple(NetId(0, seed, one) for seed in range(40))
+    monkeypatch.setattr(onchip, "PORTION", 6)  # launches of six steps
+    company = Trainer(Tile(specs, branches, nets), ROOT)
+    company.advance_to(one.steps)
+    assert company.step == 12
+    alone = Trainer(Tile(specs, branches, nets[::-1]), ROOT)
+    alone.advance_to(one.steps)
+    for place in (0, 39):
+        for ours, theirs in zip(params(company, place), params(alone, 39 - place), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def shapes_of(one, nets, steps, layout="onchip"):
+    """A spec, and the arguments of the programs that train it."""
+    branches = Branches.of([one])
+    specs = specs_of(one, branches, nets=nets, layout=LAYOUTS[layout])
+    tile = Tile(specs, branches, tuple(NetId(0, seed, one) for seed in range(nets)))
+    spec, shared, per_net = specs.train, shared_arrays(tile), per_net_arrays(tile)
+    state = resting(spec, initial_params(spec.evaluation, jnp.uint32(0), shared, per_net), shared)
+    fits = Fitted(*[jnp.ones((spec.inputs, nets))] * 2), Fitted(*[jnp.ones(nets)] * 2)
+    examples = Examples(jnp.ones((spec.examples, spec.inputs, nets)), jnp.ones((spec.examples, nets)), *fits)
+    segment = step.segment_of(spec, 0, steps, steps, shared.pace)
+    return spec, (state, examples, segment, jnp.uint32(0), shared, per_net)
+
+
+MEMBERS = {
+    name: setup(
+        **{"activation": name, "optimizer": OPTIMIZERS[i % len(OPTIMIZERS)], "loss": LOSSES[i % len(LOSSES)]},
+        **{"fresh": i % 3 == 0, "clip": 1.0 if i % 2 else None, "weight_decay": 0.1 if i % 2 else 0.0},
+    )
+    for i, name in enumerate(ACTIVATIONS)
+}
+
+
+@pytest.mark.parametrize(
+    "name, backend", [(name, "gpu") for name in MEMBERS] + [(name, "tpu") for name in list(MEMBERS)[::4]]
+)
+def test_every_member_compiles_for_accelerators(name, backend):
+    """For a GPU to Triton's intermediate code, for a TPU to Mosaic's."""
+    with environment.made_for(backend):
+        if not choice.suits_chip(MEMBERS[name]):
+            assert name in choice.LACKING[backend]
+            return
+        spec, arrays = shapes_of(MEMBERS[name], 40, 5)
+        program = jax.jit(lambda *arrays: onchip.train.__wrapped__(spec, *arrays))
+        text = program.trace(*arrays).lower(lowering_platforms=(PLATFORMS[backend],)).as_text()
+    assert {"gpu": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}[backend] in text
+
+
+UNITS = {
+    "an MLP": setup(widths=(40, 40)),
+    "an NMU": setup(model="nmu", widths=(), low=1, regularizer=1.0, fresh=True, integers=False),
+    "a NALU, clipped": setup(model="nalu", widths=(), low=1, clip=1.0),
+}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_no_step_waits_for_the_host_of_an_accelerator(name):
+    """Loops have as many steps as the program says, and nothing is chosen while it runs."""
+    one = UNITS[name]
+    with environment.made_for("gpu"):
+        layout = choice.layout_of(one).name
+        assert layout == ("product" if name == "an MLP" else "lanes")
+        spec, arrays = shapes_of(one, 40, 5, layout)
+        program = str(jax.make_jaxpr(lambda *arrays: step.advance.__wrapped__(spec, *arrays))(*arrays))
+    assert "scan[" in program and "while[" not in program and "cond[" not in program
+
+
+def test_programs_of_accelerators_hold_thousands_of_nets():
+    with environment.made_for("gpu"):
+        for one, name, most in (
+            (setup(), "onchip", 1 << 16),
+            (UNITS["an NMU"], "lanes", 1 << 16),
+            (UNITS["an MLP"], f"product*{1 << 12}", 1 << 12),
+        ):
+            nets = [NetId(0, seed, one) for seed in range(most + 1000)]
+            tiles = plan(nets, 1)
+            assert {tile.name for tile in tiles} == {name}
+            assert max(tile.places for tile in tiles) == most
+            assert len(plan(nets[:1000], 4)) == 4  # one for each of four devices
+            few = plan(nets[:3], 1)
+            assert [tile.places for tile in few] == [FEWEST_LANES]
