@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from arithjax.errors import ArithjaxError
 from arithjax.report.page import offline
 from arithjax.tables.parquet import table_bytes
+from arithjax.tables.store import Store
 
 if TYPE_CHECKING:
     from arithjax.diagnosis.answer import Answer
@@ -22,8 +23,9 @@ def write(answer: Answer, folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "answer.json").write_text(answer.to_json(), encoding="utf-8")
-        (folder / "nets.parquet").write_bytes(table_bytes(answer.nets))
+        store = Store(folder)
+        store.write("answer.json", answer.to_json().encode())
+        store.write("nets.parquet", table_bytes(answer.nets))
         rows = [line.split("  ", 1) for line in answer.diff()]
         parts = [(name, *(side.strip() for side in sides.split(" -> "))) for name, sides in rows]
         return offline(

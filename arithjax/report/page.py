@@ -80,17 +80,16 @@ def offline(folder: str | Path, template: str, drawn: dict[str, charts.Drawing],
     folder: where to write. template: jinja, which includes `style`, `script` and each of `packed` as `page.html` does.
     drawn: charts by name, in the order of the template's `figure.chart`. fields: what else the template names.
     """
-    folder = Path(folder)
+    store = Store(folder)
     specs = {name: chart.to_dict() for name, chart in drawn.items()}
-    _write_vectors(folder / "figures", specs)
+    _write_vectors(store, specs)
     themes = {name: _theme(name) for name in ("light", "dark")}
     data = {"specs": list(specs.values()), "themes": themes, "table": {"columns": [], "rows": []}}
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     packed = {"vega": _code()["vega"], "data": _packed(text)}
     given = {"style": _resource("page.css"), "script": _resource("page.js"), "packed": packed, **fields}
-    page = folder / "report.html"
-    page.write_text(_compiled(template).render(**given), encoding="utf-8")
-    return page
+    store.write("report.html", _compiled(template).render(**given).encode())
+    return store.folder / "report.html"
 
 
 def _sections(
