@@ -28,6 +28,18 @@ def check_count(name: str, value: Any) -> None:
         raise ArithjaxError(f"{name}={value} is not allowed; it has to be a whole number of at least 1.")
 
 
+MOST_NETS = 10**7
+"""The most nets of one call or one study: more do not fit the memory of most machines."""
+
+
+def check_nets(setups: int, seeds: int) -> None:
+    """Raise `ArithjaxError` where so many setups with so many seeds each are more nets than `MOST_NETS`."""
+    if setups * seeds > MOST_NETS:
+        raise ArithjaxError(
+            f"seeds={seeds:,} of {setups:,} setups are more than {MOST_NETS:,} nets; take fewer, or ask in parts."
+        )
+
+
 def check_seed(value: Any) -> None:
     """Raise `ArithjaxError` unless `value` can be the root of all randomness: a whole number from 0 to 2**32 - 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 0 <= int(value) < 2**32:

@@ -31,8 +31,8 @@ their activations traced indices. Other models are stricter: their `optimizer` a
 `weight_decay`, `clip`, `clip_value` and `regularizer` are used at all is static for all.
 """
 
-LARGEST = 3e38
-"""Numbers below this are finite in float32."""
+SMALLEST, LARGEST = 1.2e-38, 3e38
+"""Numbers from the one, below the other, are neither 0 nor infinite in float32."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,8 @@ class Limits:
     def allow(self, value: float, setup: Any) -> bool:
         """Whether a number lies within the limits, which may depend on the setup; NaN and infinity never do."""
         low, high = (getattr(setup, end) if isinstance(end, str) else end for end in (self.low, self.high))
+        if 0 < abs(value) < SMALLEST and setup.precision == "float32":
+            return False
         over = value > low if self.above else value >= low
         under = value < high if self.below else value <= high
         return abs(value) < LARGEST and over and under
@@ -58,13 +60,18 @@ class Limits:
     def words(self, setup: Any) -> str:
         """The limits as text, such as `at least 1` or `between 1 and steps=100`."""
         low, high = (
-            f"{end}={getattr(setup, end)}" if isinstance(end, str) else f"{end:g}" for end in (self.low, self.high)
+            f"{end}={getattr(setup, end)}" if isinstance(end, str) else _digits(end) for end in (self.low, self.high)
         )
         if self.high == math.inf:
             return f"greater than {low}" if self.above else f"at least {low}"
         if not (self.above or self.below):
             return f"between {low} and {high}"
         return f"{'above' if self.above else 'at least'} {low} and {'below' if self.below else 'at most'} {high}"
+
+
+def _digits(number: float) -> str:
+    """A number with all its digits, if it is a whole one."""
+    return f"{number:,.0f}" if number == number // 1 and 1e5 < number < 1e15 else f"{number:g}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +166,8 @@ class Field:
         if self.allowed and not all(self.allowed.allow(one, setup) for one in values):
             subject = "every one has" if isinstance(value, tuple) else "it has"
             words = self.allowed.words(setup)
+            if any(isinstance(one, float) and 0 < abs(one) < SMALLEST for one in values):
+                words += f", and no smaller than {SMALLEST:g}, or it is 0 in float32"
             raise ArithjaxError(f"{name}={_shown(value)} is not allowed; {subject} to be {words}.")
 
     def check_members(self, name: str, value: Any) -> None:

@@ -26,6 +26,7 @@ from arithjax.task.points import Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import curves, workers
 from arithjax.training.engines.tiles import answer_of_net
+from arithjax.training.memory import check_memory
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.tile import NetId, Tile, named_tile
 
@@ -126,6 +127,7 @@ def fit(setup: Setup, seeds: int = 8, seed: int = 0) -> Net:
     if not isinstance(setup, Setup):
         raise ArithjaxError(f"setup is a {type(setup).__name__}; it has to be an arithjax Setup.")
     errors.check_count("seeds", seeds)
+    errors.check_nets(1, seeds)
     errors.check_seed(seed)
     rows, best_of_tiles = [], []
     for trained in workers.train_nets([NetId(0, number, setup) for number in range(seeds)], seed):
@@ -236,7 +238,9 @@ def net_again(row: pd.Series, root: int) -> Net:
     row: a row of `nets.parquet`. root: the root seed of its study.
     """
     identity = NetId(int(row["trial"]), int(row["seed"]), loading.setup_of(row))
-    return _net_at(train_tile(named_tile(row["program"], identity), root), 0)
+    tile = named_tile(row["program"], identity)
+    check_memory(tile.specs)
+    return _net_at(train_tile(tile, root), 0)
 
 
 def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:

@@ -10,12 +10,13 @@ import hashlib
 import itertools
 import json
 import math
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.fields import Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
+from arithjax.fields import SMALLEST, Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
 from arithjax.registry import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -37,6 +38,9 @@ SELECTIONS = ("best", "last")
 
 PRECISIONS = ("float32", "float64")
 """The arithmetics that a net may be trained in."""
+
+MOST_EVALUATIONS = 100_000
+"""The most evaluations of a training."""
 
 FINISHABLE = 1024
 """Parameters of the largest nets that can be finished."""
@@ -64,7 +68,7 @@ class Setup:
     )
     examples: int = declare(10_000, "whole", "static", "training examples; own ones for each seed", allowed=Limits(1))
     fresh: bool = declare(False, "bool", "static", "draw fresh examples at each step instead of a fixed set")
-    tests: int = declare(1024, "whole", "tile", "test points in each range", allowed=Limits(1))
+    tests: int = declare(1024, "whole", "tile", "test points in each range", allowed=Limits(1, 2**20))
     input_transform: str = declare(
         "standardize", "name", "tile", "how arguments are shown to the net", registry=TRANSFORMS
     )
@@ -138,7 +142,7 @@ class Setup:
     warmup: int = of_training(0, "whole", "tile", "steps of linear warm-up", allowed=Limits(0, "steps"))
     loss: str = of_training("mse", "name", "tile", "the loss, in transformed units", registry=LOSSES)
     batch: int = declare(64, "whole", "static", "examples a step", allowed=Limits(1))
-    steps: int = declare(10_000, "whole", "tile", "optimiser steps", allowed=Limits(1))
+    steps: int = declare(10_000, "whole", "tile", "optimiser steps", allowed=Limits(1, 10**8))
     until: int | None = of_training(
         None,
         "whole",
@@ -303,6 +307,8 @@ def _check_ranges(s: Setup) -> None:
     beyond = [("extrapolation", *interval) for interval in s.extrapolation_intervals]
     for what, low, high in [("low, high", s.low, s.high), *beyond]:
         _check_interval(what, low, high, s.integers)
+        if s.precision == "float32" and not s.integers and _as_float32(high) - _as_float32(low) < SMALLEST:
+            raise ArithjaxError(f"{what}: {low:g} and {high:g} are one number in float32; set precision='float64'.")
         smallest, largest = closed(low, high, s.integers)
         OPERATIONS[s.op].check(smallest, largest, what=what)
         _check_transform(s, "input_transform", smallest, "arguments as small as")
@@ -318,6 +324,10 @@ def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
         raise ArithjaxError(f"{what}: {low:g}, {high:g} has to lie within ±{largest:g}, what float32 can tell apart.")
     if integers and math.ceil(low) >= math.ceil(high):
         raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
+
+
+def _as_float32(number: float) -> float:
+    return float(struct.unpack("f", struct.pack("f", number))[0])
 
 
 def _check_transform(s: Setup, name: str, smallest: float, what: str) -> None:
@@ -366,6 +376,11 @@ def _check_training(s: Setup) -> None:
             raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={cell(s.model)} has none.")
     if s.end_factor == 0 and SCHEDULES[s.schedule].end_above_zero:
         raise ArithjaxError(f"end_factor=0 is not allowed; with schedule={s.schedule} it has to be above 0.")
+    if s.last_step > MOST_EVALUATIONS * (s.evaluate_every or s.steps):
+        raise ArithjaxError(
+            f"evaluate_every={s.evaluate_every} makes more than {MOST_EVALUATIONS:,} evaluations of {s.last_step:,} "
+            f"steps; take a larger one."
+        )
     if s.batch > s.examples and not s.fresh:
         raise ArithjaxError(f"batch={s.batch} is larger than the data, examples={s.examples}; take a smaller batch.")
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import string
 
 import numpy as np
@@ -15,6 +16,7 @@ from test_cli import TINY, command
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
+from arithjax.report import default_words, words
 from arithjax.studies.files import study_of
 from arithjax.tables import loading, schema
 
@@ -209,6 +211,132 @@ def test_descriptions_with_one_wrong_entry(folder, copy, name, value):
     assert (there / "nets.parquet").read_bytes() == (folder[0] / "nets.parquet").read_bytes()
 
 
+JUNK = [None, True, -1, 0, 1.5, 10**30, 1e999, "", "x", [], ["x"], [[]], {}, {"x": {}}]
+
+
+def places(value, path=()):
+    """The paths of all values within plain data, the innermost and those that hold others."""
+    yield path
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield from places(one, (*path, key))
+
+
+def changed(value, path, junk):
+    """Plain data with another value at a path."""
+    if not path:
+        return junk
+    copied = list(value) if isinstance(value, list) else dict(value)
+    copied[path[0]] = changed(value[path[0]], path[1:], junk)
+    return copied
+
+
+def test_descriptions_with_anything_anywhere(folder, copy, capsys):
+    """A sample of all values of `study.json`, the innermost, too, each replaced by anything that JSON can hold."""
+    from arithjax.cli import tables
+
+    described = json.loads((folder[0] / "study.json").read_bytes())
+    described |= {"show": {"all": "trial >= 0"}, "importance": {"op": 0.5}, "continued": [], "halving": [0.5]}
+    described["continued"] = [{"versions": {"jax": "0.1"}, "device": "Abacus"}]
+    cases = [(path, junk) for path in places(described) if path for junk in JUNK]
+    nets, refused = loading.load(folder[0]), 0
+    for i in np.random.default_rng(0).choice(len(cases), 60, replace=False):
+        path, junk = cases[i]
+        there = copy(described=json.dumps(changed(described, path, junk)).encode())
+        known = clear_or_correct(loading.description, there)
+        refused += known is None
+        clear_or_correct(tables.status, str(there))
+        clear_or_correct(aj.retrain, there, 99)
+        clear_or_correct(aj.run, folder[1], there.parent)
+        if known is not None:
+            assert words.missing(nets[:1], known) and default_words(nets, [n for n in known["by"] if n in nets])
+        assert (there / "nets.parquet").read_bytes() == (folder[0] / "nets.parquet").read_bytes()
+    assert refused > 15
+
+
+def filled(rows, text="dead"):
+    """A table of equal rows, in a few kilobytes."""
+    columns = {field.name: pa.nulls(rows, field.type) for field in schema.SCHEMA}
+    zeros = pa.array(np.zeros(rows, np.int64))
+    columns |= {"trial": zeros, "seed": zeros, "steps": zeros}
+    columns["grade"] = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, np.int32)), pa.array([text]))
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns).replace_schema_metadata({"arithjax_schema": "2"}), sink, compression="zstd")
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(("rows", "text"), [(1_000_000, "dead"), (90_000, "dead" * 10_000)], ids=["rows", "text"])
+def test_a_small_file_of_gigabytes_is_refused_before_it_is_read(copy, rows, text):
+    content = filled(rows, text)
+    assert len(content) < 200_000
+    before = pa.total_allocated_bytes()
+    assert clear_or_correct(aj.load, copy(content)) is None
+    assert pa.total_allocated_bytes() - before < 1e8
+
+
+@pytest.mark.parametrize("kind", ["list", "names"])
+def test_a_table_of_other_columns_is_refused(copy, kind):
+    frame = {"trial": [0], "seed": [0], "grade": ["dead"], "choices": [["{}"]]}
+    if kind == "names":
+        frame["choices"] = [json.dumps({f"x{i}": i for i in range(1000)})]
+    assert clear_or_correct(aj.load, copy(parquet(pd.DataFrame(frame)))) is None
+
+
+@pytest.mark.parametrize("name", ["nets.parquet", "study.json", "nets.parquet.sha256", "curves.parquet", ".lock"])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_pipes_and_devices_are_not_waited_for(folder, copy, name, kind):
+    there = copy()
+    (there / name).unlink(missing_ok=True)
+    os.mkfifo(there / name) if kind == "pipe" else (there / name).symlink_to("/dev/zero")
+    assert clear_or_correct(aj.run, folder[1], there.parent) is None or name == "curves.parquet"
+    read = loading.load_curves if name == "curves.parquet" else loading.description if name == "study.json" else aj.load
+    assert clear_or_correct(read, there) is None or name == ".lock"
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        *(("program", name) for name in ("product*999999999", "abacus", "lanes 2-99999999-1", "fused\n")),
+        *(("examples", 2**31 - 1), ("widths", "60000,60000"), ("steps", 2**40), ("batch", 10**9), ("tests", 10**9)),
+    ],
+)
+def test_a_row_of_any_content_is_trained_again_or_refused(copy, folder, column, value):
+    nets = loading.Store(folder[0]).rows().assign(**{column: value})
+    sink = io.BytesIO()
+    pq.write_table(schema.to_arrow(nets), sink)
+    assert clear_or_correct(aj.retrain, copy(sink.getvalue()), 0) is None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        *("9**9**9 > trial", "op * 1000000000 == 'x'", "1 << 99999999999 > trial", "('a',) * 99999999999 == trial"),
+        *("-(op * 9) == trial", f"trial > {'(' * 900}1{')' * 900}", f"trial > {'9' * 3000}", "`op` * 10 == 'x'"),
+    ],
+)
+def test_a_condition_ends_at_once(folder, condition):
+    assert clear_or_correct(loading.where, aj.load(folder[0]), condition, "show") is None
+
+
+def test_conditions_say_what_they_always_could(folder):
+    nets = aj.load(folder[0])
+    for condition in (
+        "op == 'add' and not dead",
+        "(op == 'add') & ~dead",
+        "op in ['add'] or `seed` > 1",
+        "2 * trial + 1 > 2",
+    ):
+        assert 0 < len(loading.where(nets, condition, "show")) < len(nets), condition
+
+
+def test_what_a_file_says_does_nothing_to_a_terminal(folder, copy, monkeypatch, capsys):
+    described = json.loads((folder[0] / "study.json").read_bytes())
+    there = copy(described=json.dumps({**described, "name": "\x1b[2J; rm -rf /", "trials": 9}).encode())
+    status, out, _ = command("status", there, monkeypatch=monkeypatch, capsys=capsys)
+    assert status == 0 and "\\x1b[2J; rm -rf /: 9 setups" in out and "\x1b" not in out
+    assert words.command(loading.description(there)).startswith("arithjax run '\x1b[2J; rm -rf /' --trials 9")
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("nets") / "a.net"
@@ -236,6 +364,12 @@ def test_nets_with_another_header(saved, tmp_path_factory, header, names):
     with open(path, "wb") as file:
         np.savez(file, header=np.frombuffer(text, np.uint8), **arrays)
     clear_or_correct(aj.load_net, path)
+
+
+def test_a_net_of_compressed_parts_is_not_unpacked(saved, tmp_path):
+    with np.load(io.BytesIO(saved)) as file:
+        np.savez_compressed(tmp_path / "a.npz", **dict(file))
+    assert clear_or_correct(aj.load_net, tmp_path / "a.npz") is None
 
 
 def test_a_pickle_in_a_net_is_not_run(tmp_path):

@@ -112,9 +112,11 @@ class MLP(nn.Module, Network):
         return y
 
     def drawn_as(self) -> MLP:
-        width = next((size for size in DRAWN_WIDTHS if max(self.features) <= size), max(self.features))
+        width = next((size for size in DRAWN_WIDTHS if max(self.features) <= size), None)
         depth = -(-len(self.features) // DRAWN_DEPTH) * DRAWN_DEPTH
-        return MLP((width,) * depth, ((ACTIVATIONS["linear"],),) * depth, self.use_bias, branchless=True, parent=None)
+        features = (width,) * depth if width else self.features  # very wide nets are drawn in their own sizes
+        linear = ((ACTIVATIONS["linear"],),) * len(features)
+        return MLP(features, linear, self.use_bias, branchless=True, parent=None)
 
     def judged_as(self, widths: tuple[int, ...]) -> MLP:
         features = (*(bucket(max(widths)),) * len(widths), 1)

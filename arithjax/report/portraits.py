@@ -19,10 +19,15 @@ from arithjax.report.charts import COLOURS, GREY, Drawing, significant
 from arithjax.report.sections import Figure, Section, Selected
 from arithjax.setup import cell
 from arithjax.tables import statistics
+from arithjax.tables.loading import setup_of
 from arithjax.task.points import Task, evaluate, points
+from arithjax.training import cost
+from arithjax.training.tile import NetId, named_tile
 
 MOST_WORK = 1e10
 """Multiplications of the longest training that is repeated for a picture: seconds on one core."""
+MOST_SECONDS = 600
+"""The longest training that is repeated by the setup itself, as a damaged table may say otherwise."""
 GRID = 33
 """Points along each side of the error surface."""
 SAMPLE = 300
@@ -171,6 +176,9 @@ def take(chosen: list[tuple[str, pd.Series]], root: int) -> tuple[list[Portrait]
 
 def portray(reason: str, row: pd.Series, root: int) -> Portrait:
     """Train the net of a row again, and predict all that is drawn in one pass."""
+    setup, program = setup_of(row), row["program"]
+    if (seconds := cost.seconds(named_tile(program, NetId(0, 0, setup)))) > MOST_SECONDS:
+        raise ArithjaxError(f"Trial {row['trial']} is not drawn, since it would train again for {seconds:,.0f} s.")
     net = net_again(row, root)
     task = Task.of(net.setup)
     line, ticks = axis(net, 121), axis(net, GRID)

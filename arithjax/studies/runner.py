@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from arithjax import environment
-from arithjax.errors import ArithjaxError, check_count
+from arithjax.errors import ArithjaxError, check_count, check_nets
 from arithjax.studies import fingerprint, halving
 from arithjax.studies.cluster import Cluster
 from arithjax.studies.recording import record_study
@@ -85,7 +85,10 @@ def _search(study: Study, trials: int | None, seeds: int | None, steps: int | No
     for name, value in (("trials", trials), ("seeds", seeds), ("steps", steps)):
         if value is not None:
             check_count(name, value)
-    return Search(with_steps(study, steps), trials or study.trials), seeds or study.seeds
+    check_nets(trials or study.trials or 1, seeds or study.seeds)
+    search = Search(with_steps(study, steps), trials or study.trials)
+    check_nets(search.trials, seeds or study.seeds)
+    return search, seeds or study.seeds
 
 
 def _nets_of(asked: dict[int, AskedTrial], seeds: int) -> list[NetId]:

@@ -6,6 +6,7 @@ its own, seeded by the study's seed and the batch's first trial, which learns fr
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import traceback
@@ -23,7 +24,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import MOST_NETS, ArithjaxError
 from arithjax.setup import Setup
 from arithjax.studies import samplers
 from arithjax.studies.study import Study
@@ -83,7 +84,7 @@ class Search:
 
     def __init__(self, study: Study, trials: int | None):
         self.study = study
-        self.grid = list(combinations(study)) if study.sampler == "grid" else []
+        self.grid = _grid(study, trials) if study.sampler == "grid" else []
         self.trials = _count(trials, self.grid)
         self.directions = [StudyDirection.MINIMIZE] * len(study.objectives)
         self.live = optuna.create_study(directions=self.directions)
@@ -163,6 +164,15 @@ class Search:
         older = pd.DataFrame([trial.values for trial in self.history[:-recent]])
         best = older.rank().sum(axis=1).sort_values(kind="stable").index[: HISTORY - recent]
         return [self.history[i] for i in sorted(best)] + self.history[-recent:]
+
+
+def _grid(study: Study, trials: int | None) -> list[dict[str, Any]]:
+    """The first `trials` combinations of a grid, by default all."""
+    most = min(trials or MOST_NETS, MOST_NETS)
+    grid = list(itertools.islice(combinations(study), most + (trials is None)))
+    if len(grid) > most:
+        raise ArithjaxError(f"study '{study.name}': its grid has more than {most:,} combinations; give --trials.")
+    return grid
 
 
 def _count(trials: int | None, grid: list[dict[str, Any]]) -> int:

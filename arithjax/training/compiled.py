@@ -21,10 +21,17 @@ from typing import Any
 import jax
 from jax.experimental.compilation_cache import compilation_cache
 
+from arithjax import disk
 from arithjax.environment import backend, cache_home, obstacle_to_writing, processor, vector_bits
 
 CACHE = "JAX_COMPILATION_CACHE_DIR"
 """The environment variable that names another folder for compiled programs."""
+
+try:  # no public names: whether jax raises what goes wrong with its folder, in this thread; how it packs programs
+    from jax._src.compilation_cache import decompress_executable as unpack
+    from jax._src.config import raise_persistent_cache_errors as strict_about_cache
+except ImportError:
+    strict_about_cache = unpack = None  # type: ignore[assignment]
 
 _programs: dict[Hashable, Future] = {}
 _lock = threading.Lock()
@@ -138,7 +145,7 @@ def _compile(function: Callable, options: dict[str, Any], arrays: tuple) -> Call
     lowered = jax.jit(function).lower(*arrays)
     while True:
         try:
-            executable = lowered.compile(compiler_options=options)
+            executable = _kept_or_compiled(lowered, options, getattr(function, "func", function).__name__)
             break
         except Exception as error:
             refused = next((name for name in options if name in str(error)), None)
@@ -150,3 +157,42 @@ def _compile(function: Callable, options: dict[str, Any], arrays: tuple) -> Call
         statistics.programs += 1
         statistics.seconds += time.perf_counter() - started
     return executable
+
+
+def _kept_or_compiled(lowered: Any, options: dict[str, Any], name: str) -> Any:
+    """An executable from the folder of programs, or compiled for it.
+
+    jax ignores a program there that it cannot read, and never replaces it. Here it is deleted, so that it is kept anew.
+    """
+    if strict_about_cache is None:
+        return lowered.compile(compiler_options=options)
+    try:
+        with strict_about_cache(True):
+            return lowered.compile(compiler_options=options)
+    except Exception as error:
+        if any(option in str(error) for option in options):
+            raise
+        if damaged := _damaged(name):
+            warnings.warn(
+                f"a compiled program that was kept is damaged ({type(error).__name__}); it is compiled anew.",
+                stacklevel=2,
+            )
+        for file in damaged:
+            file.unlink(missing_ok=True)
+        with strict_about_cache(False):
+            return lowered.compile(compiler_options=options)
+
+
+def _damaged(name: str) -> list[Path]:
+    """The kept programs of a function's name that cannot be unpacked; in our own folder all of them, if all can be."""
+    folder = str(jax.config.jax_compilation_cache_dir or "")  # type: ignore[attr-defined]
+    files = list(Path(folder).glob(f"jit_{name}-*-cache")) if folder and "://" not in folder else []
+    return [file for file in files if not _unpacks(file)] or (files if Path(folder) == cache_folder() else [])
+
+
+def _unpacks(file: Path) -> bool:
+    try:
+        unpack(disk.read(file))
+        return True
+    except Exception:
+        return False

@@ -7,12 +7,16 @@ import os
 
 import jax
 
+from arithjax import disk
 from arithjax.environment import backend
 from arithjax.errors import ArithjaxError
 from arithjax.models.mlp import count_parameters
 from arithjax.models.network import FUSED
 from arithjax.training.specs import Specs, TrainSpec
 from arithjax.training.tile import FEWEST_LANES, VECTOR
+
+DRAWING = 4
+"""Numbers of four bytes that drawing a weight takes: random bits, the weight, its place, and the weight in place."""
 
 
 def fitting(specs: Specs, count: int, share: float) -> int:
@@ -25,6 +29,17 @@ def fitting(specs: Specs, count: int, share: float) -> int:
     fewest = VECTOR if spec.layout is FUSED else FEWEST_LANES if spec.layout.lanes else 1
     while count > fewest and bytes_of(spec, count) > share:
         count //= 2
+    _refuse(spec, count, share)
+    return count
+
+
+def check_memory(specs: Specs) -> None:
+    """Raise `ArithjaxError` unless a tile's programs, alone on the machine, fit in memory."""
+    _refuse(specs.train, specs.train.nets, memory())
+
+
+def _refuse(spec: TrainSpec, count: int, share: float) -> None:
+    """Raise `ArithjaxError` where so many places need more than `share` bytes."""
     if (needed := bytes_of(spec, count)) > share:
         layers = "-".join(map(str, (spec.inputs, *spec.network.features)))
         raise ArithjaxError(
@@ -32,21 +47,23 @@ def fitting(specs: Specs, count: int, share: float) -> int:
             f"batch={spec.batch:,} needs {needed / 1e9:,.2f} GB, and a run may take {share / 1e9:,.2f} GB; take "
             f"fewer examples (fresh=True draws new ones at each step), a smaller batch, narrower layers or fewer nets."
         )
-    return count
 
 
 def bytes_of(spec: TrainSpec, count: int) -> float:
     """Expected bytes of a tile with so many places.
 
     Examples as they are drawn and as they are transformed, weights with gradients, moments and what an optimiser makes
-    of them, before and after, and what a batch leaves in every layer.
+    of them, before and after, and what a batch leaves in every layer; or, where that is more, what the drawing of the
+    first weights takes, in the sizes that they are drawn in.
     """
     features = spec.network.features
+    drawn = spec.network.drawn_as().features if features else ()
     examples = 2 * spec.examples * (spec.inputs + 1)
     weights = 8 * count_parameters((spec.inputs, *features)) if features else 0
     batch = 4 * spec.batch * (spec.inputs + sum(features))
     size = 8.0 if spec.precision == "float64" else 4.0
-    return size * count * (examples + weights + batch)
+    drawing = 4.0 * count * DRAWING * count_parameters((spec.inputs, *drawn)) if drawn else 0.0
+    return max(size * count * (examples + weights + batch), drawing)
 
 
 def memory() -> float:
@@ -54,7 +71,7 @@ def memory() -> float:
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         return 0.8 * (device.memory_stats() or {}).get("bytes_limit", math.inf)
-    return 0.8 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    return 0.8 * disk.memory()
 
 
 def memory_of_each(workers: int, nets: int) -> float:

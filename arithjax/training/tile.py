@@ -6,6 +6,7 @@ compiles anything.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
 from arithjax.environment import arithmetic
+from arithjax.errors import ArithjaxError
 from arithjax.models.initializers import Scaling
 from arithjax.models.mlp import layer_activations
 from arithjax.models.network import FUSED, LAYOUTS, Architecture
@@ -84,13 +86,23 @@ class Tile:
 
 
 def named_tile(name: str, net: NetId) -> Tile:
-    """The tile that trains one net again to the same bits, from the program's name in its row."""
-    name, _, sizes = name.partition(" ")
-    layout, _, places = name.partition("*")
-    branches, width = Branches.of([net.setup]), int(sizes.split("-")[1]) if sizes else None
-    fewest = VECTOR if LAYOUTS[layout] is FUSED else FEWEST_LANES
-    specs = specs_of(net.setup, branches, width, int(places or fewest), LAYOUTS[layout])
+    """The tile that trains one net again to the same bits, from the program's name in its row.
+
+    Raises:
+        ArithjaxError: no program has such a name.
+    """
+    found = _NAME.fullmatch(name)
+    if found is None or found["layout"] not in LAYOUTS:
+        raise ArithjaxError(f"program={name[:60]!r} is no program of arithjax, so the table is damaged.")
+    branches, width = Branches.of([net.setup]), int(found["width"]) if found["width"] else None
+    layout = LAYOUTS[found["layout"]]
+    fewest = VECTOR if layout is FUSED else FEWEST_LANES
+    specs = specs_of(net.setup, branches, width, int(found["places"] or fewest), layout)
     return Tile(specs, branches, (net,))
+
+
+_NAME = re.compile(r"(?P<layout>[a-z]+)(\*(?P<places>[1-9]\d{0,5}))?( \d+-(?P<width>\d{1,6})(-\d+)*)?")
+"""The name of a program, as in `product*8 2-64-64-1`."""
 
 
 class Shared(NamedTuple):

@@ -16,6 +16,9 @@ from arithjax.training.initial import initial_params, no_losses, prepare, unifor
 from arithjax.training.step import segment_of
 from arithjax.training.tile import Tile, per_net_arrays, shared_arrays
 
+MOST_ROWS = 1 << 28
+"""Numbers of examples that a segment lists, over its steps: a gigabyte."""
+
 
 class Trainer:
     """The nets of a tile in training.
@@ -26,7 +29,8 @@ class Trainer:
 
     def __init__(self, tile: Tile, root: int, longest: int | None = None):
         self.tile, self.step = tile, 0
-        self.longest = longest or int(max(np.diff([0, *tile.setup.evaluation_steps])))
+        longest = longest or int(max(np.diff([0, *tile.setup.evaluation_steps])))
+        self.longest = min(longest, max(1, MOST_ROWS // tile.setup.batch))
         with tile.arithmetic:
             self.root, self.shared, self.per_net = jnp.uint32(root), shared_arrays(tile), per_net_arrays(tile)
             self.engine = engine_of(tile.specs.train.layout)

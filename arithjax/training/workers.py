@@ -10,7 +10,7 @@ import jax
 import pandas as pd
 
 from arithjax.environment import devices_and_workers
-from arithjax.errors import ArithjaxError, Interrupted, check_count, check_seed
+from arithjax.errors import ArithjaxError, Interrupted, check_count, check_nets, check_seed
 from arithjax.setup import Setup
 from arithjax.tables.schema import in_order
 from arithjax.training.outcome import Trained, train_tile
@@ -44,6 +44,7 @@ def train(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFram
         if not isinstance(setup, Setup):
             raise ArithjaxError(f"setups holds a {type(setup).__name__}; every entry has to be an arithjax Setup.")
     check_count("seeds", seeds)
+    check_nets(len(setups), seeds)
     nets = [NetId(trial, number, setup) for trial, setup in enumerate(setups) for number in range(seeds)]
     frames = [trained.rows for trained in train_nets(nets, seed)]
     return in_order(pd.concat(frames)) if frames else pd.DataFrame()

@@ -16,6 +16,7 @@ import numba
 import numpy as np
 from numba import types
 
+from arithjax import disk
 from arithjax.environment import cache_home, obstacle_to_writing
 from arithjax.training.engines import functions, kernel, loops, vectors
 
@@ -36,17 +37,17 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
-def _numba_cache() -> Iterator[bool]:
-    """Let numba keep its machine code in our folder; False, with a warning, where none can be written."""
+def _numba_cache() -> Iterator[Path | None]:
+    """Let numba keep its machine code in our folder; None, with a warning, where none can be written."""
     before = vectors.config.CACHE_DIR
     folder = cache_folder()
     if reason := obstacle_to_writing(folder):
         warnings.warn(f"the kernel is compiled anew ({reason}); NUMBA_CACHE_DIR names another folder.", stacklevel=6)
-        yield False
+        yield None
         return
     vectors.config.CACHE_DIR = str(folder)
     try:
-        yield True
+        yield folder
     finally:
         vectors.config.CACHE_DIR = before
 
@@ -71,9 +72,61 @@ def _signatures(element: types.Float) -> dict[str, Any]:
 @functools.cache
 def _compile(name: str, dtype: str) -> Callable:
     signature = _signatures(getattr(types, dtype))[name]
-    with _numba_cache() as cache:
-        compile_it: Any = numba.njit(signature, nogil=True, cache=cache, error_model="numpy")
-        return compile_it(getattr(kernel, name))
+    with _numba_cache() as folder:
+        compile_it: Any = numba.njit(signature, nogil=True, cache=folder is not None, error_model="numpy")
+        if folder is None:
+            return compile_it(getattr(kernel, name))
+        _remove_damaged(folder)
+        try:
+            function = compile_it(getattr(kernel, name))
+        except Exception:  # whatever a damaged file leads to; without any file the reason is another
+            if not _remove(_kept(folder)):
+                raise
+            function = compile_it(getattr(kernel, name))
+        _sign(folder)
+        return function
+
+
+def _kept(folder: Path) -> list[Path]:
+    """The files of machine code in a folder."""
+    return sorted(folder.rglob("*.nb[ci]"))
+
+
+def _remove(files: list[Path]) -> bool:
+    """Delete files that are damaged, with a warning; whether there were any."""
+    if files:
+        warnings.warn("the kernel that was kept is damaged; it is compiled anew.", stacklevel=6)
+    for file in files:
+        file.unlink(missing_ok=True)
+        _checksum(file).unlink(missing_ok=True)
+    return bool(files)
+
+
+def _checksum(file: Path) -> Path:
+    """The file beside it that holds its checksum."""
+    return file.with_name(f"{file.name}.sha256")
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _remove_damaged(folder: Path) -> None:
+    """Delete all machine code if a file of it is not what its checksum says; one that is newer is not signed yet."""
+    with contextlib.suppress(OSError):  # another process may be at it
+        signed = [file for file in _kept(folder) if _checksum(file).exists()]
+        judged = [file for file in signed if _checksum(file).stat().st_mtime >= file.stat().st_mtime]
+        if any(_checksum(file).read_text(encoding="ascii", errors="replace") != _digest(file) for file in judged):
+            _remove(_kept(folder))
+
+
+def _sign(folder: Path) -> None:
+    """Write the checksum of every file of machine code, unless it is there."""
+    with contextlib.suppress(OSError):
+        for file in _kept(folder):
+            digest = _digest(file)
+            if not _checksum(file).exists() or _checksum(file).read_text(encoding="ascii", errors="replace") != digest:
+                disk.write(file.parent, _checksum(file).name, digest.encode())
 
 
 def compiled(name: str, dtype: np.dtype) -> Callable:
