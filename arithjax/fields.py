@@ -34,6 +34,9 @@ their activations traced indices. Other models are stricter: their `optimizer` a
 LARGEST = 3e38
 """Numbers below this are finite in float32."""
 
+SMALLEST = {"float32": 1.1754944e-38, "float64": 2.2250738585072014e-308}
+"""For each precision the smallest number that is not 0 in it."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -160,6 +163,11 @@ class Field:
             subject = "every one has" if isinstance(value, tuple) else "it has"
             words = self.allowed.words(setup)
             raise ArithjaxError(f"{name}={_shown(value)} is not allowed; {subject} to be {words}.")
+        if self.kind == "number" and self.allowed and value and abs(value) < SMALLEST[setup.precision]:
+            raise ArithjaxError(
+                f"{name}={value:g} is not allowed; it is 0 in {setup.precision}, whose smallest number is "
+                f"{SMALLEST[setup.precision]:.2g}."
+            )
 
     def check_members(self, name: str, value: Any) -> None:
         """Raise `ArithjaxError` unless the field's registry, if it has one, holds the name or all of several."""
