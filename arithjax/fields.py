@@ -31,8 +31,11 @@ their activations traced indices. Other models are stricter: their `optimizer` a
 `weight_decay`, `clip`, `clip_value` and `regularizer` are used at all is static for all.
 """
 
-SMALLEST, LARGEST = 1.2e-38, 3e38
-"""Numbers from the one, below the other, are neither 0 nor infinite in float32."""
+LARGEST = 3e38
+"""Numbers below it are not infinite in float32."""
+
+SMALLEST = {"float32": 1.1754944e-38, "float64": 2.2250738585072014e-308}
+"""For each precision the smallest number that is not 0 in it."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,6 @@ class Limits:
     def allow(self, value: float, setup: Any) -> bool:
         """Whether a number lies within the limits, which may depend on the setup; NaN and infinity never do."""
         low, high = (getattr(setup, end) if isinstance(end, str) else end for end in (self.low, self.high))
-        if 0 < abs(value) < SMALLEST and setup.precision == "float32":
-            return False
         over = value > low if self.above else value >= low
         under = value < high if self.below else value <= high
         return abs(value) < LARGEST and over and under
@@ -165,10 +166,12 @@ class Field:
         values = value if isinstance(value, tuple) else () if value is None else (value,)
         if self.allowed and not all(self.allowed.allow(one, setup) for one in values):
             subject = "every one has" if isinstance(value, tuple) else "it has"
-            words = self.allowed.words(setup)
-            if any(isinstance(one, float) and 0 < abs(one) < SMALLEST for one in values):
-                words += f", and no smaller than {SMALLEST:g}, or it is 0 in float32"
-            raise ArithjaxError(f"{name}={_shown(value)} is not allowed; {subject} to be {words}.")
+            raise ArithjaxError(f"{name}={_shown(value)} is not allowed; {subject} to be {self.allowed.words(setup)}.")
+        if self.kind == "number" and self.allowed and value and abs(value) < SMALLEST[setup.precision]:
+            raise ArithjaxError(
+                f"{name}={value:g} is not allowed; it is 0 in {setup.precision}, whose smallest number is "
+                f"{SMALLEST[setup.precision]:.2g}."
+            )
 
     def check_members(self, name: str, value: Any) -> None:
         """Raise `ArithjaxError` unless the field's registry, if it has one, holds the name or all of several."""

@@ -10,7 +10,6 @@ sympy is imported where it is needed: that takes a third of a second, which a pr
 from __future__ import annotations
 
 import math
-import string
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +19,8 @@ from arithjax.models.mlp import MOST_TERMS
 from arithjax.models.network import Network
 from arithjax.registry import TRANSFORMS
 from arithjax.setup import Setup
-from arithjax.task.points import Task, evaluate
+from arithjax.task.operations import argument_names
+from arithjax.task.points import Task
 from arithjax.task.transforms import Fitted, identity
 
 if TYPE_CHECKING:
@@ -28,11 +28,6 @@ if TYPE_CHECKING:
 
 MOST_DECIMALS = 4
 """The most decimals that `Formula.exact` tries."""
-
-
-def argument_names(count: int) -> list[str]:
-    """Names of so many arguments: `a`, `b` and so on, or `x1`, `x2` and so on where there are more than letters."""
-    return list(string.ascii_lowercase[:count]) if count <= 24 else [f"x{i}" for i in range(1, count + 1)]
 
 
 @dataclass(frozen=True)
@@ -72,17 +67,16 @@ class Formula:
         """How many arguments of the whole domain the rounded expression gets right, and how many there are.
 
         An argument is right when the value of the expression rounds to the exact integer. None where the domain is
-        not finite or too large to try.
+        not finite or too large to try, or results are no whole numbers.
         """
         import sympy
 
-        x = self.task.domain
-        if x is None:
+        x, truth = self.task.domain, self.task.domain_truth
+        if x is None or truth is None or not self.task.countable:
             return None
         function = sympy.lambdify(self.arguments, self.rounded(decimals), "numpy")
         with np.errstate(all="ignore"):
-            exact = evaluate(self.task.op, x, self.task.precision).astype(float)
-            error = np.abs(function(*x.astype(float).T) - exact)
+            error = np.abs((function(*x.astype(float).T) - truth.t) - truth.rest)
         return int(np.count_nonzero(np.broadcast_to(error, len(x)) < 0.5)), len(x)
 
     def exact(self) -> int | None:

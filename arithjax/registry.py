@@ -19,7 +19,8 @@ class Registry(MutableMapping[str, Any]):
     kind, plural: words for messages, such as `activation` and `activations`.
     home: the module that defines the members and calls `fill`; it is imported when a member is first needed.
 
-    An unknown name, an entry of another type, or a key that is not the entry's name is an `ArithjaxError`.
+    An unknown name, an entry of another type, or a key that is not the entry's name is an `ArithjaxError`. A user's own
+    entry is tried out, if it has a method `try_out` that raises one where its functions do not do what they have to.
     """
 
     def __init__(self, kind: str, home: str, plural: str | None = None):
@@ -81,6 +82,8 @@ class Registry(MutableMapping[str, Any]):
             raise ArithjaxError(f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {kinds}.")
         if entry.name != name:
             raise ArithjaxError(f"{self.kind} '{entry.name}' was entered as '{name}'; key and name must be the same.")
+        if self._ours and (try_out := getattr(entry, "try_out", None)) is not None:
+            try_out()
         self._members[name] = entry
 
     def __delitem__(self, name: str) -> None:

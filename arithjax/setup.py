@@ -247,9 +247,14 @@ class Setup:
 
     @property
     def extrapolation_intervals(self) -> list[tuple[float, float]]:
-        """The extrapolation range as intervals `(low, high)`."""
-        ends = self.extrapolation or (self.high, 2 * self.high - self.low)
-        return list(zip(ends[::2], ends[1::2], strict=True))
+        """The extrapolation range as intervals `(low, high)`.
+
+        By default the next interval of the same width above, or below where the operation is not defined above.
+        """
+        if self.extrapolation is not None:
+            return list(zip(self.extrapolation[::2], self.extrapolation[1::2], strict=True))
+        above, below = (self.high, 2 * self.high - self.low), (2 * self.low - self.high, self.low)
+        return [below if _obstacle(self, "", *above) and not _obstacle(self, "", *below) else above]
 
 
 FIELDS: dict[str, Field] = {f.name: f.metadata["field"] for f in fields(Setup)}
@@ -288,6 +293,7 @@ def _check_members(s: Setup) -> None:
 
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
+    FIELDS["precision"].check("precision", s.precision, s)
     _check_ranges(s)
     _check_layers(s)
     # limits that follow other fields come after those of the others
@@ -304,46 +310,84 @@ def _check_ranges(s: Setup) -> None:
         raise ArithjaxError(f"extrapolation={cell(s.extrapolation)} has to be pairs of bounds, such as 500,1000.")
     if s.integers and s.distribution != "uniform":
         raise ArithjaxError(f"distribution={s.distribution} needs real arguments; set integers=False.")
-    beyond = [("extrapolation", *interval) for interval in s.extrapolation_intervals]
-    for what, low, high in [("low, high", s.low, s.high), *beyond]:
-        _check_interval(what, low, high, s.integers)
-        if s.precision == "float32" and not s.integers and _as_float32(high) - _as_float32(low) < SMALLEST:
-            raise ArithjaxError(f"{what}: {low:g} and {high:g} are one number in float32; set precision='float64'.")
+    if words := _obstacle(s, "low, high", s.low, s.high):
+        raise ArithjaxError(words)
+    for interval in s.extrapolation_intervals:
+        if words := _obstacle(s, "extrapolation", *interval):
+            default = s.extrapolation is None
+            raise ArithjaxError(words + " Set extrapolation, whose default is the next interval." * default)
+
+
+def _obstacle(s: Setup, what: str, low: float, high: float) -> str:
+    """Why a setup cannot take its arguments from an interval, in words that call it `what`; empty where it can."""
+    try:
+        _check_interval(what, low, high, s)
         smallest, largest = closed(low, high, s.integers)
         OPERATIONS[s.op].check(smallest, largest, what=what)
-        _check_transform(s, "input_transform", smallest, "arguments as small as")
+        _check_transform(s, "input_transform", smallest, largest, "arguments")
+        if words := OPERATIONS[s.op].trial(smallest, largest, s.integers, s.precision).obstacle:
+            return f"{what}: {words}"
+    except ArithjaxError as error:
+        return str(error)
+    return ""
 
 
-def _check_interval(what: str, low: float, high: float, integers: bool) -> None:
+LARGEST_WHOLE = {"float32": (2**24, "2**24"), "float64": (2**53, "2**53")}
+"""For each precision the size up to which it holds every whole number, as a number and as text."""
+
+
+def _check_interval(what: str, low: float, high: float, s: Setup) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
     if low >= high:
         raise ArithjaxError(f"{what}: low={low:g} has to be smaller than high={high:g}.")
-    largest = 2**24 if integers else 1e18
+    largest, words = LARGEST_WHOLE[s.precision] if s.integers else (1e18, "1e18")
     if max(abs(low), abs(high)) > largest:
-        raise ArithjaxError(f"{what}: {low:g}, {high:g} has to lie within ±{largest:g}, what float32 can tell apart.")
-    if integers and math.ceil(low) >= math.ceil(high):
+        more = "; precision=float64 takes whole numbers up to 2**53" * (s.integers and s.precision == "float32")
+        raise ArithjaxError(
+            f"{what}: {low:g}, {high:g} has to lie within ±{words}, what {s.precision} can tell apart{more}."
+        )
+    if s.integers and math.ceil(low) >= math.ceil(high):
         raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
+    if s.integers and s.fresh and high - low > 2**23:
+        raise ArithjaxError(
+            f"{what}: {low:g}, {high:g} holds more whole numbers than the 2**23 that fresh=True draws from; narrow it, "
+            "or set fresh=False."
+        )
+    if not s.integers and _told_apart(low, s.precision) >= _told_apart(high, s.precision):
+        raise ArithjaxError(f"{what}: {low!r} and {high!r} are the same number in {s.precision}; widen the interval.")
 
 
-def _as_float32(number: float) -> float:
-    return float(struct.unpack("f", struct.pack("f", number))[0])
+def _told_apart(value: float, precision: str) -> float:
+    """A number as a precision holds it; 0 where it underflows."""
+    near = struct.unpack("f", struct.pack("f", value))[0] if precision == "float32" else value
+    return 0.0 if abs(near) < SMALLEST[precision] else near
 
 
-def _check_transform(s: Setup, name: str, smallest: float, what: str) -> None:
+def _check_transform(s: Setup, name: str, smallest: float, largest: float, what: str) -> None:
     transform = TRANSFORMS[getattr(s, name)]
     if not transform.accepts(smallest):
         raise ArithjaxError(
-            f"{name}={transform.name} needs {transform.domain}, but there are {what} {smallest:g}; "
+            f"{name}={transform.name} needs {transform.domain}, but there are {what} as small as {smallest:g}; "
             f"choose another transform ('arithjax list transforms') or another range."
+        )
+    own = not TRANSFORMS.ours(transform.name)
+    if own and (broken := transform.broken(smallest, largest)) is not None:
+        raise ArithjaxError(
+            f"{name}={transform.name} is not finite for {broken:g}, and there are {what} from {smallest:g} to "
+            f"{largest:g}; choose another range, or say where it is defined (Transform's above)."
         )
 
 
 def _check_targets(s: Setup) -> None:
-    """The target transform is defined on all results; they are computed only where it is not defined everywhere."""
-    if TRANSFORMS[s.target_transform].above > -math.inf:
-        smallest = OPERATIONS[s.op].smallest(*s.bounds, s.integers)
-        _check_transform(s, "target_transform", smallest, "targets as small as")
+    """The target transform is defined on all results, and fresh ones can be computed inside a program."""
+    found = OPERATIONS[s.op].trial(*s.bounds, s.integers, s.precision)
+    _check_transform(s, "target_transform", found.smallest, found.largest, "targets")
+    if s.fresh and not found.traced:
+        raise ArithjaxError(
+            f"fresh=True computes {s.op} inside the training program, in {s.precision}, which its function cannot or "
+            "which rounds too much; set fresh=False, or write the function with jax.numpy and a smaller range."
+        )
 
 
 def _check_layers(s: Setup) -> None:

@@ -8,6 +8,7 @@ from arithjax import OPERATIONS, Operation, Setup
 from arithjax.tables.schema import GRADES, YARDSTICKS
 from arithjax.task.points import Points
 from arithjax.task.transforms import Fitted
+from arithjax.task.truth import Results
 from arithjax.training import grading
 from arithjax.training.evaluation import Judge
 from arithjax.training.grading import Errors
@@ -16,14 +17,16 @@ from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arr
 
 T = np.array([0, 10, 20, 30], np.float32)
 X = np.stack([T, T], 1)
+TRUTH = Results(T.astype(float), np.zeros(4), True)
+POINTS = Points(X, TRUTH, X[:0], float(T.std()), True, zero=100.0, mean=40.0, plane=10.0)
 
 
 def judged(*predictions):
     """Errors of nets with these predictions of `T`."""
-    block = grading.Block(*(leaf[0] for leaf in grading.blocks(X, T, float(T.std()))))
+    block = grading.Block(*(leaf[0] for leaf in grading.blocks(X, TRUTH, POINTS.scale)))
     filled = np.array([[*p, *[p[0]] * (grading.BLOCK - len(T))] for p in predictions], np.float32).T
     sums = grading.sums(jnp.asarray(filled), block)
-    return grading.combine(grading.Sums(*(leaf[None] for leaf in sums)), len(T), float(T.std()))
+    return grading.combine(grading.Sums(*(leaf[None] for leaf in sums)), POINTS)
 
 
 def test_errors_of_hand_made_predictions():
@@ -60,7 +63,7 @@ def test_a_net_that_is_not_finite_is_diverged_and_no_neighbours_business(bad):
     ],
 )
 def test_grades(relative, spread, certified, grade):
-    errors = Errors(*(np.array([v], float) for v in (relative, 0, 0, spread)))
+    errors = Errors(*(np.array([v], float) for v in (relative, relative, 0, 0, spread)))
     assert GRADES[grading.grade(errors, np.array([certified]))[0]] == grade
 
 
@@ -69,14 +72,13 @@ def test_grades(relative, spread, certified, grade):
     [(np.nan, "none"), (100, "none"), (99.5, "none"), (98, "zero"), (39, "mean"), (9.95, "mean"), (9, "plane")],
 )
 def test_yardsticks(mse, beats):
-    points = Points(X, T, 1.0, zero=100.0, mean=40.0, plane=10.0)
-    assert YARDSTICKS[grading.yardstick(np.array([mse], float), points)[0]] == beats
+    assert YARDSTICKS[grading.yardstick(np.array([mse], float), POINTS)[0]] == beats
 
 
 @pytest.mark.parametrize("count", [1, grading.BLOCK - 1, grading.BLOCK, grading.BLOCK + 1, 2500])
 def test_blocks_hold_every_point_once(count):
     x = np.arange(count, dtype=np.float32)[:, None]
-    blocks = grading.blocks(x, x[:, 0], 1.0)
+    blocks = grading.blocks(x, Results(x[:, 0].astype(float), np.zeros(count), True), 1.0)
     assert blocks.x.shape == (-(-count // grading.BLOCK), grading.BLOCK, 1)
     np.testing.assert_array_equal(blocks.t[blocks.weight == 1], x[:, 0])
 

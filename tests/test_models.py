@@ -149,7 +149,7 @@ def test_a_users_module_trains(add, name):
         (lambda setup: Stateful(), "keeps state besides parameters: .*batch_stats"),
         (lambda setup, rngs: Normed(rngs), "keeps state besides parameters: .*mean"),
         (lambda setup: nn.Dense(3), r"returned shape \(16, 3\) for a batch of 16"),
-        (lambda setup: "nothing", "builds a str; it has to be a flax.linen.Module"),
+        (lambda setup: "nothing", "build gives a str; it has to be a flax.linen.Module"),
     ],
     ids=["linen state", "nnx state", "shape", "type"],
 )

@@ -6,20 +6,26 @@ import shlex
 from typing import Any
 
 import click
+import numpy as np
 
 from arithjax import environment, nets
 from arithjax.cli.output import Parts, say
 from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
-from arithjax.setup import FIELDS, make
+from arithjax.setup import FIELDS, Setup, make
 from arithjax.studies.files import find_study
 from arithjax.tables import loading
+from arithjax.tables.schema import CERTIFICATES
+from arithjax.task.operations import argument_names
+from arithjax.task.points import Task
 from arithjax.terminal import curve_chart
 from arithjax.training.engines import choice
 
 MOST_COLUMNS = 14
 """Columns of the table of answers."""
+FEW = 100
+"""Different arguments that are worth a word: nets can learn so few by heart."""
 
 
 def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: str, **options: Any) -> None:
@@ -30,14 +36,16 @@ def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: s
     if save and (reason := obstacle(save)):
         raise ArithjaxError(f"--save {save}: {reason}; choose another file.")
     choice.use(engine)
-    best = nets.fit(make(op=op, **given_fields(options)), seeds, seed)
+    setup = make(op=op, **given_fields(options))
+    click.echo(_few_arguments(setup), nl=False)
+    best = nets.fit(setup, seeds, seed)
     parts = Parts()
     saved = bool(save) and parts.attempt("the file of the net", lambda: _saved(best, str(save)), False)
     parts.say("the table", lambda: _answers(best, seeds))
     if curve:
         parts.say("the learning curve", lambda: f"\n{curve_chart(best.curve(seed))}")
     parts.say("the grades", lambda: _grades(best))
-    parts.say("the sentence on the best net", lambda: f"Best net: {_sentence(best.row)}")
+    parts.say("the sentence on the best net", lambda: f"Best net: {_sentence(best)}")
     parts.say("the formula", lambda: _formula(best))
     if saved:
         click.echo(f"Saved to {save}; 'arithjax predict {shlex.quote(str(save))} ...' uses it.")
@@ -85,14 +93,36 @@ def _formula(best: nets.Net) -> str | None:
     return None if formula is None else f"As a formula: {formula.summary()}"
 
 
-def _sentence(row: dict[str, Any]) -> str:
+def _few_arguments(setup: Setup) -> str:
+    """A line that says how many different arguments there are, where they are few; or else nothing."""
+    count = Task.of(setup).arguments
+    if count is None or count >= FEW:
+        return ""
+    (low, high), names = setup.bounds, argument_names(OPERATIONS[setup.op].arity)
+    there = "is only 1 argument" if count == 1 else f"are only {count} different arguments"
+    return (
+        f"There {there}: {' and '.join(names)} whole numbers from {low:g} to {high:g}. "
+        f"With --no-integers they are real numbers from {setup.low:g} to {setup.high:g}.\n\n"
+    )
+
+
+def _sentence(best: nets.Net) -> str:
+    row = best.row
     words = (
         f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g} "
         f"(extrapolating {row['extrapolation_relative_rmse']:.2g}), largest error {row['max_error']:.3g}."
     )
-    if row["grade"] == "exact":
-        words += " Every result in the whole range rounds to the right integer."
-    return words
+    return f"{words} {_certificate(best)}".rstrip()
+
+
+def _certificate(best: nets.Net) -> str:
+    """What is certified of a net, or why nothing is where its errors do not say so; empty where they do."""
+    task = Task.of(best.setup)
+    if best.row["grade"] == "exact":
+        return f"Every result in the whole range rounds to the right integer: all {task.arguments:,} arguments."
+    if not task.integers or not task.uncertain or best.row["grade"] != "learned":
+        return ""
+    return f"Not certified: {CERTIFICATES[task.uncertain]}."
 
 
 def predict(file: str, numbers: tuple[str, ...]) -> None:
@@ -108,8 +138,16 @@ def predict(file: str, numbers: tuple[str, ...]) -> None:
     if not net.inside([values])[0]:
         low, high = net.setup.bounds
         click.echo(f"Outside the training range [{low:g}, {high:g}]: the net extrapolates.", err=True)
-    answer = float(net.predict([values])[0])
-    click.echo(f"{answer:.0f}" if net.row["grade"] == "exact" else f"{answer:.7g}")
+    held = [float(np.asarray(value, net.setup.precision)) for value in values]
+    if net.setup.integers and held != values:
+        click.echo(f"{net.setup.precision} holds these numbers as {' '.join(map(_plain, held))}.", err=True)
+    click.echo(_plain(float(net.predict([values])[0]), 7 if net.setup.precision == "float32" else 15))
+
+
+def _plain(number: float, digits: int = 17) -> str:
+    """A number as text: with all of its digits where it is whole, up to so many digits; else with as many."""
+    text = f"{number:.{digits}g}"
+    return f"{number:.0f}" if abs(number) < 2**63 and float(text).is_integer() else text
 
 
 def retrain(folder: str, number: int, source: str | None) -> None:

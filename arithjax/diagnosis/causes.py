@@ -176,7 +176,7 @@ def _step(e: Evidence) -> Holds:
     """Which nets are a step function along a = b: hardly ever changing, and not constant."""
     span = np.ptp(e.along, axis=0)
     still = (np.abs(np.diff(e.along, axis=0)) < 1e-3 * span).mean(0)
-    return e.failed & ~_dead(e) & (span > 0.1 * e.points.std) & (still > 0.8)
+    return e.failed & ~_dead(e) & (span > 0.1 * e.points.scale) & (still > 0.8)
 
 
 def _outlying(e: Evidence) -> Holds:

@@ -84,7 +84,7 @@ class Evidence:
     @functools.cached_property
     def half_results(self) -> Float[np.ndarray, " points"]:
         """Exact results at half of every argument of the test points."""
-        return evaluate(Task.of(self.setup).op, self.points.x / 2, "float64").astype(float)
+        return evaluate(Task.of(self.setup).op, self.points.x / 2)
 
     @property
     def scale(self) -> float:

@@ -36,7 +36,7 @@ def lines(answer: Answer) -> pd.DataFrame:
     """
     seen = answer.evidence
     op, a = OPERATIONS[answer.setup.op], seen.line[:, 0]
-    drawn = {"exact": evaluate(op, seen.line, "float64")}
+    drawn = {"exact": evaluate(op, seen.line)}
     told = sorted(first_of_each(detected(seen)).items(), key=lambda cause: -cause[1].sum())
     for name, holds in told[:MOST_LINES]:
         drawn[CAUSES[name].short] = seen.along[:, _typical(seen, holds)]

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from arithjax.registry import ACTIVATIONS
+from arithjax.task import trying
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Activation:
     def about(self) -> str:
         """A line for lists."""
         return self.formula
+
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless the function is elementwise and has a gradient."""
+        trying.elementwise(f"activation '{self.name}'", self.fn, np.linspace(-2, 2, 12, dtype=np.float32).reshape(4, 3))
 
 
 ACTIVATIONS.fill(

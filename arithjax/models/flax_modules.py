@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from flax import nnx
+from flax.errors import InvalidRngError
 from jaxtyping import Array, Float, Key
 
+from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
 from arithjax.models.activations import Activation
 from arithjax.models.network import LIFTED, Architecture, Layout, Model, Network, Params
+from arithjax.registry import OPERATIONS
 from arithjax.setup import DEFAULTS, FIELDS, Setup
+from arithjax.task import trying
 
 
 @dataclass(frozen=True)
@@ -46,15 +52,45 @@ class FlaxModel(Model):
         """
         # how a net is trained does not change what is built: other rates are the same network, and compile nothing
         shape = setup.replace(**{name: DEFAULTS[name] for name in TRAINING})
-        if len(inspect.signature(self.build).parameters) == 2:
-            return NNX(self.build, shape)
-        module = self.build(shape)
-        if not isinstance(module, nn.Module):
-            raise ArithjaxError(
-                f"model '{self.name}' builds a {type(module).__name__}; it has to be a flax.linen.Module from "
-                f"build(setup), or a flax.nnx.Module from build(setup, rngs)."
-            )
-        return Linen(self.build, shape)
+        network = (NNX if _takes_rngs(self.build) else Linen)(self.build, shape)
+        try:
+            _try_out(network)
+        except ArithjaxError as error:
+            raise ArithjaxError(f"model '{self.name}': {error}") from None
+        return network
+
+
+def _takes_rngs(build: Callable[..., Any]) -> bool:
+    """Whether a function that builds a module needs `rngs` besides the setup, without a default."""
+    others = list(inspect.signature(build).parameters.values())[1:]
+    return any(other.name == "rngs" or (other.default is other.empty and other.kind in POSITIONAL) for other in others)
+
+
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+@functools.lru_cache(maxsize=256)
+def _try_out(network: Linen | NNX) -> None:
+    """Raise unless a network's module maps shapes as it has to, is a function alone, and builds from its setup."""
+    setup, architecture = network.setup, Architecture(*[None] * len(Architecture._fields))  # type: ignore[arg-type]
+    inputs = OPERATIONS[setup.op].arity
+    x = jax.ShapeDtypeStruct((setup.batch, inputs, 1), setup.precision)
+    try:
+        with arithmetic(setup.precision):
+            params = jax.eval_shape(lambda: network.initial(jax.random.key(0), inputs, architecture))
+            jax.eval_shape(lambda params, x: network.predict(params, x, architecture), params, x)
+    except ArithjaxError:
+        raise
+    except InvalidRngError:
+        raise ArithjaxError(
+            "the Flax module draws random numbers when it answers, as Dropout does; it has to be a function of its "
+            "parameters and inputs alone, so leave that out."
+        ) from None
+    except Exception as error:
+        raise ArithjaxError(
+            f"the Flax module fails for inputs of shape {(setup.batch, inputs)} ({trying.reason(error)}); it has to "
+            "map [batch, inputs] to [batch] or [batch, 1]."
+        ) from None
 
 
 TRAINING = tuple(name for name, field in FIELDS.items() if not field.shapes)
@@ -71,7 +107,13 @@ class Linen(Network):
     branchless: bool = True
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
-        variables = self.build(self.setup).init(key, jnp.zeros((1, inputs)))
+        module = self.build(self.setup)
+        if not isinstance(module, nn.Module):
+            raise ArithjaxError(
+                f"build gives a {type(module).__name__}; it has to be a flax.linen.Module from build(setup), or a "
+                "flax.nnx.Module from build(setup, rngs)."
+            )
+        variables = module.init(key, jnp.zeros((1, inputs)))
         _refuse_state(set(variables) - {"params"})
         return variables["params"]
 
@@ -108,7 +150,10 @@ class NNX(Network):
 
 def _refuse_state(names: set[str]) -> None:
     if names:
-        raise ArithjaxError(f"the Flax module keeps state besides parameters: {', '.join(sorted(names))}; remove it.")
+        raise ArithjaxError(
+            f"the Flax module keeps state besides parameters: {', '.join(sorted(names))}; leave out what "
+            "keeps statistics or draws random numbers, such as BatchNorm and Dropout."
+        )
 
 
 def _column(y: Array, x: Float[Array, "batch inputs 1"]) -> Float[Array, "batch 1"]:

@@ -20,6 +20,7 @@ from arithjax.report.sections import Figure, Section, Selected
 from arithjax.setup import cell
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
+from arithjax.task.operations import argument_names
 from arithjax.task.points import Task, evaluate, points
 from arithjax.training import cost
 from arithjax.training.tile import NetId, named_tile
@@ -34,7 +35,7 @@ SAMPLE = 300
 """Points of each range that are drawn against their exact results."""
 CHUNK = 1 << 13
 """Points predicted in one call, so that one shape is compiled."""
-ARGUMENTS = ["a:Q", "b:Q"]
+MOST_ARGUMENTS = 6
 
 
 @dataclass
@@ -119,7 +120,7 @@ def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> lis
     nets: the table. by: columns; the best, the worst and the middle group of the first give a typical net each.
     show: headings and groups of nets.
     """
-    quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= len(ARGUMENTS))]
+    quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= MOST_ARGUMENTS)]
     groups = [(reason, some[some.index.isin(quick.index)]) for reason, some in show.items()]
     groups.append(("The best net", quick.sort_values("relative_rmse").head(1)))
     groups += _typical(quick, by[0]) if by else []
@@ -186,8 +187,8 @@ def portray(reason: str, row: pd.Series, root: int) -> Portrait:
     parts = {
         "truth": np.concatenate([task.interpolation_points.x[:SAMPLE], beyond]),
         "diagonal": np.stack([line] * task.op.arity, -1),
-        "surface": np.stack(np.meshgrid(*[ticks] * task.op.arity, indexing="ij"), -1).reshape(-1, task.op.arity),
-        "domain": np.zeros((0, task.op.arity), np.float32) if task.domain is None else task.domain,
+        "surface": _grid(ticks) if task.op.arity == 2 else np.zeros((0, task.op.arity)),
+        "domain": np.zeros((0, task.op.arity)) if task.domain is None or not task.countable else task.domain,
     }
     table = _predictions(net, np.concatenate(list(parts.values())))
     spans = itertools.pairwise(np.cumsum([0, *map(len, parts.values())]))
@@ -197,19 +198,24 @@ def portray(reason: str, row: pd.Series, root: int) -> Portrait:
     return Portrait(reason, row, net, right=right if len(domain) else None, **of)
 
 
+def _grid(ticks: np.ndarray) -> np.ndarray:
+    """All pairs `[points, 2]` of some values."""
+    return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2)
+
+
 def _predictions(net: Net, x: np.ndarray) -> pd.DataFrame:
     """A row a point: its arguments, `exact` and `predicted` results, the `error`, and its `range`.
 
-    x: arguments `[points, arity]`. The error is in standard deviations of the results; `range` is inside or outside.
+    x: arguments `[points, arity]`. The error is over the scale of the results; `range` is inside or outside.
     """
     task = Task.of(net.setup)
     filled = np.resize(x, (-(-len(x) // CHUNK) * CHUNK, x.shape[1]))  # chunks of one size compile once
     predicted = np.concatenate([net.predict(part) for part in np.split(filled, len(filled) // CHUNK)])[: len(x)]
-    table = pd.DataFrame(x, columns=list("ab")[: x.shape[1]]).assign(
-        exact=evaluate(task.op, x, task.precision), predicted=predicted
+    table = pd.DataFrame(x, columns=argument_names(x.shape[1])).assign(
+        exact=evaluate(task.op, x, task.integers), predicted=predicted
     )
-    error = (table["predicted"].astype(float) - table["exact"]).abs() / task.interpolation_points.std
-    table["error"] = error.clip(1e-6, 1e3)
+    error = (table["predicted"].astype(float) - table["exact"]).abs()
+    table["error"] = np.clip(task.interpolation_points.relative(error.to_numpy()), 1e-6, 1e3)
     table["range"] = np.where(net.inside(x), "inside", "outside")
     return table.replace([np.inf, -np.inf], np.nan)
 
@@ -234,7 +240,10 @@ def against_truth(portrait: Portrait) -> Drawing:
     dots = (
         alt.Chart(table.dropna())
         .mark_circle(size=22, opacity=0.6)
-        .encode(color=_ranges(), tooltip=[*ARGUMENTS[: portrait.arity], "exact:Q", "predicted:Q", "range:N"])
+        .encode(
+            color=_ranges(),
+            tooltip=[*(f"{name}:Q" for name in argument_names(portrait.arity)), "exact:Q", "predicted:Q", "range:N"],
+        )
     )
     chart = alt.layer(ideal, dots).encode(
         alt.X("exact:Q", title="exact result", axis=_numbers()),
@@ -256,7 +265,7 @@ def diagonal(portrait: Portrait) -> Drawing:
     """Predictions and exact results along a = b, or along a where there is one argument."""
     table = significant(portrait.diagonal, 4)
     lines = table.melt(["a"], ["exact", "predicted"], "who", "result").replace({"predicted": "the net"}).dropna()
-    where = " = ".join("ab"[: portrait.arity])
+    where = " = ".join(argument_names(portrait.arity))
     who = ["exact", "the net"]
     colours = alt.Color("who:N", scale=alt.Scale(domain=who, range=[GREY, COLOURS[4]]), legend=_BELOW)
     chart = (

@@ -15,7 +15,7 @@ import pyarrow as pa
 from arithjax.fields import Kind
 from arithjax.setup import FIELDS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 IDENTITY = ("trial", "seed")
 """The columns that together identify a net within a study."""
@@ -25,6 +25,21 @@ GRADES = ("diverged", "dead", "failed", "rough", "learned", "exact")
 
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
+
+CERTIFIED, WRONG = "certified", "a wrong answer"
+
+CERTIFICATES = {
+    CERTIFIED: "all arguments of the range were checked, and every answer rounds to the right integer",
+    WRONG: "some answer does not round to the right integer",
+    "real arguments": "arguments are real numbers, which cannot all be checked",
+    "results not whole": "results are not whole numbers, so that none is right to the last digit",
+    "too many arguments": "there are more than 1,048,576 arguments, too many to check them all",
+    "results not exact": "the operation's results overflow or are rounded; they are not known exactly",
+    "beyond float32": "some results are whole numbers that float32 does not have, so that no net can give them; "
+    "precision=float64 has all up to 2**53",
+    "beyond float64": "some results are whole numbers that float64 does not have, so that no net can give them",
+}
+"""The values of column `certificate`, and what each means."""
 
 YARDSTICKS = ("none", "zero", "mean", "plane")
 """The values of column `beats`, easiest baseline first: no baseline, answering 0, the mean, the best plane."""
@@ -51,15 +66,21 @@ MEASURED = (
     Column("parameters", pa.int64(), "trainable parameters of the net"),
     Column("program", pa.string(), "compiled program that trained the net, as the net's last bits may depend on it"),
     Column("mse", pa.float64(), "mean squared error on the interpolation test points"),
-    Column("relative_rmse", pa.float64(), "root of `mse` over the standard deviation of the exact results"),
-    Column("r2", pa.float64(), "R² on the interpolation test points, 1 - `relative_rmse`²"),
+    Column(
+        "relative_rmse",
+        pa.float64(),
+        "root of `mse` over the standard deviation of the exact results, or their size if equal",
+    ),
+    Column(
+        "r2", pa.float64(), "R² on the interpolation test points, 1 - `relative_rmse`²; missing if results are equal"
+    ),
     Column("exact", pa.float64(), "share of these points with the right integer; missing where results are none"),
     Column("max_error", pa.float64(), "largest absolute error on the interpolation test points"),
     Column("extrapolation_relative_rmse", pa.float64(), "as `relative_rmse`, on the extrapolation test points"),
     Column("extrapolation_solved", pa.bool_(), "whether `extrapolation_relative_rmse` is at most 0.01"),
     Column("extrapolation_mse", pa.float64(), "mean squared error on the extrapolation test points"),
     Column("sparsity_error", pa.float64(), "arithmetic units: largest distance of a weight from -1, 0 or 1"),
-    Column("dead", pa.bool_(), "whether the net answers (almost) the same to every test point"),
+    Column("dead", pa.bool_(), "whether the net answers (almost) the same to every point, though results differ"),
     Column("diverged", pa.bool_(), "whether the net's answers are not finite"),
     Column("success", pa.bool_(), "below `threshold` in `extrapolation_mse`; without one, learned or exact"),
     Column("solved_at", pa.float64(), "step of the first evaluation below `threshold`, or else below 1 %; or missing"),
@@ -67,6 +88,7 @@ MEASURED = (
     Column("trained_steps", pa.int64(), "optimiser steps that the net was trained for"),
     Column("beats", pa.string(), f"hardest baseline whose MSE the net beats by 1 %: {', '.join(YARDSTICKS)}"),
     Column("grade", pa.string(), f"what the net has learnt, worst first: {', '.join(GRADES)}"),
+    Column("certificate", pa.string(), f"`{CERTIFIED}` if exact, or why not: {', '.join(list(CERTIFICATES)[1:])}"),
     Column("choices", pa.string(), "the trial's parameters as Optuna chose them, a JSON object"),
 )
 

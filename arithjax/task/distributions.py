@@ -9,9 +9,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from scipy import special
 
+from arithjax.errors import ArithjaxError
 from arithjax.registry import DISTRIBUTIONS
+from arithjax.task import trying
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,17 @@ class Distribution:
     name: str
     about: str
     place: Callable[..., Any]
+
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless `place` gives finite numbers with numpy and inside a compiled program."""
+        what, u = f"distribution '{self.name}'", np.linspace(0, 0.99, 12, dtype=np.float32).reshape(4, 3)
+        trying.elementwise(what, lambda u: self.place(u, 1.0, 3.0, jnp), u, slope=False)
+        try:
+            placed = np.asarray(self.place(u.astype(float), 1.0, 3.0, np), float)
+        except Exception as error:
+            raise ArithjaxError(f"{what}: place fails with xp=numpy ({trying.reason(error)}); use xp.") from None
+        if placed.shape != u.shape or not np.isfinite(placed).all():
+            raise ArithjaxError(f"{what}: place(u, 1, 3, numpy) is not a finite number for each u in [0, 1).")
 
 
 def _normal(u: Any, low: Any, high: Any, xp: Any) -> Any:

@@ -37,7 +37,7 @@ def draw(
     """`[count, arity]` arguments of one net."""
     shape = (count, op.arity)
     if integers:
-        low, high = (jnp.asarray(v, jnp.int32) for v in interval)
+        low, high = (jnp.asarray(v, int) for v in interval)
         x = jax.random.randint(key, shape, low, high + 1).astype(float)
     elif distribution.name == "uniform":
         x = jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
@@ -106,8 +106,29 @@ def prepare(
 
     `chosen` holds the indices of the input and the target transform among `transforms`.
     """
-    x = jax.vmap(lambda key: draw(key, examples, op, integers, interval, distribution), out_axes=-1)(keys)
-    t = op(x)
+    x = arguments(keys, op, integers, examples, interval, distribution)
+    return shown(x, op(x), transforms, chosen)
+
+
+def arguments(
+    keys: Key[Array, " lanes"],
+    op: Operation,
+    integers: bool,
+    examples: int,
+    interval: Range,
+    distribution: Distribution,
+) -> Float[Array, "examples arity lanes"]:
+    """Each lane's arguments, drawn from its own key, `keys [lanes]`."""
+    return jax.vmap(lambda key: draw(key, examples, op, integers, interval, distribution), out_axes=-1)(keys)
+
+
+def shown(
+    x: Float[Array, "examples arity lanes"],
+    t: Float[Array, "examples lanes"],
+    transforms: tuple[Transform, ...],
+    chosen: tuple[Int[Array, ""], Int[Array, ""]],
+) -> Examples:
+    """Arguments and targets as nets see them: each lane's transforms, fitted and applied."""
 
     def fit_and_show(index: Int[Array, ""], data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
         def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:

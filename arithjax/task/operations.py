@@ -1,29 +1,43 @@
 """Operations: what is to be learnt.
 
-An operation is an exact function of one or two arguments and the place where it is defined. To add one:
+An operation is an exact function of some arguments and the place where it is defined. To add one:
 
-    aj.OPERATIONS["cube"] = aj.Operation("cube", "a³", lambda a: a**3, arity=1)
+    aj.OPERATIONS["cube"] = aj.Operation("cube", "a³", lambda a: a**3)
 
 Its arguments may be sums over slices of a longer input, as in the arithmetic dataset of Madsen & Johansen (2020): the
 name `mul:4:0-4:0-2` is (x₁ + x₂ + x₃ + x₄) · (x₁ + x₂).
+
+It is computed in two ways. `exact` gives what nets are judged against, in integers or float64. Inside compiled
+programs, `__call__` gives the targets that nets train on, in their own precision, as long as that is right (`Trial`).
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 import itertools
 import math
-from collections.abc import Callable
+import string
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Num
+from jaxtyping import Array, Num
 
 from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
+from arithjax.task import truth
+from arithjax.task.truth import Results, Unfit
+
+TRIED = 1 << 16
+"""Whole arguments of up to this many combinations are all tried before anything trains."""
+
+CLOSE = {"float32": 1e-5, "float64": 1e-12}
+"""For each precision, the largest error of targets that is its own rounding, over the largest result."""
 
 
 def everywhere(low: float, high: float) -> bool:
@@ -41,32 +55,82 @@ def not_negative(low: float, high: float) -> bool:
     return low >= 0
 
 
+class Trial(NamedTuple):
+    """What a trial call of an operation on a range found, before anything trains.
+
+    obstacle: why nets cannot learn it there, in words; empty where they can.
+    smallest, largest: the smallest and the largest result that was seen.
+    traced: whether a compiled program computes results up to its rounding; where not, they are computed outside.
+    """
+
+    obstacle: str
+    smallest: float = math.nan
+    largest: float = math.nan
+    traced: bool = False
+
+
 @dataclass(frozen=True)
 class Operation:
-    """An exact operation on arguments of equal shape, elementwise, written with `jax.numpy`.
+    """An exact operation on arguments of equal shape, elementwise.
 
     name: its name, `op` in a setup.
     symbol: how it is written, for messages and lists, such as `a · b`.
-    fn: the function of `arity` arrays.
-    arity: the number of arguments.
+    fn: the function of `arity` arguments: of arrays, written with operators, `jax.numpy` or `numpy`, or of one Python
+        number each, such as `lambda a: math.sin(a)`. Results that are true or false count as 1 and 0.
+    arity: the number of arguments; by default those that `fn` needs.
     defined: of the ends `(low, high)` of a closed interval, whether `fn` is defined when every argument may take any
         value of it.
     where: the same in words, such as `b ≠ 0`.
     leaves_out: whether arguments without a finite result are left out of examples and test points, instead of making
         an interval that holds such a wrong one.
+
+    Raises:
+        ArithjaxError: `fn` is no function, or takes another number of arguments.
     """
 
     name: str
     symbol: str
-    fn: Callable[..., Array]
-    arity: int = 2
+    fn: Callable[..., Any]
+    arity: int = None  # type: ignore[assignment]
     defined: Callable[[float, float], bool] = everywhere
     where: str = "everywhere"
     leaves_out: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "arity", _arity(self.name, self.fn, self.arity))
+
     def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
-        """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`."""
-        return self.fn(*(jax.lax.index_in_dim(x, i, axis, keepdims=False) for i in range(self.arity)))
+        """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`, in their type."""
+        columns = self._columns(x, axis)
+        found = jnp.asarray(self.fn(*columns))
+        if found.ndim == 0:
+            found = jnp.broadcast_to(found, columns[0].shape)
+        return found.astype(columns[0].dtype)
+
+    def _columns(self, x: Any, axis: int = 1) -> Sequence[Any]:
+        """The function's arguments, from an array with the operation's on `axis`."""
+        before = (slice(None),) * axis
+        return [x[(*before, i)] for i in range(self.arity)]
+
+    def exact(self, x: Num[np.ndarray, "points arity"], integers: bool) -> Results:
+        """Exact results of arguments `x [points, arity]`, which are whole numbers where `integers` is true.
+
+        Raises:
+            ArithjaxError: the function fails, or gives anything but one real number for each point.
+        """
+        try:
+            return truth.results(self.fn, self._columns(x.astype(np.int64 if integers else float)))
+        except Unfit as unfit:
+            raise ArithjaxError(self._failure(unfit, x)) from None
+
+    def _failure(self, unfit: Unfit, x: Num[np.ndarray, "points arity"]) -> str:
+        where = "" if unfit.row is None else f" at {self.at(x[unfit.row % len(x)])}"
+        return f"{self.name} ({self.symbol}) {unfit}{where}; choose another range, or mend the operation's function."
+
+    def at(self, arguments: Num[np.ndarray, " arity"]) -> str:
+        """Arguments as words, such as `a = 3, b = 0`; the first few of many."""
+        pairs = [f"{name} = {value:.9g}" for name, value in zip(argument_names(self.arity), arguments, strict=True)]
+        return ", ".join(pairs[:6]) + (", ..." if len(pairs) > 6 else "")
 
     def usable(self, x: Num[Array, "examples arity *rest"]) -> Num[Array, "examples arity *rest"]:
         """The arguments, with another example in the place of each that is left out: the last usable one before it."""
@@ -85,14 +149,13 @@ class Operation:
                 f"{self.where}. Choose another interval."
             )
 
-    def results(self, x: Num[np.ndarray, "points arity"], precision: str = "float32") -> Float[np.ndarray, " points"]:
-        """Exact results `[points]` of arguments `x [points, arity]`, rounded to a precision, `float32` or `float64`."""
-        with arithmetic(precision):
-            return np.asarray(self(jnp.asarray(x, float)), precision)
+    def trial(self, low: float, high: float, integers: bool, precision: str) -> Trial:
+        """What a call on some arguments from the closed interval `[low, high]` finds, made once for each range."""
+        return _trial(self, low, high, integers, precision)
 
     def smallest(self, low: float, high: float, integers: bool) -> float:
-        """The smallest result on a grid of the closed interval `[low, high]` with its ends, and 0 if it is inside."""
-        return _smallest(self, low, high, integers)
+        """The smallest result that a trial call on the closed interval `[low, high]` finds."""
+        return self.trial(low, high, integers, "float64").smallest
 
     @property
     def about(self) -> str:
@@ -100,14 +163,100 @@ class Operation:
         return f"{self.symbol}, defined {self.where}"
 
 
-@functools.lru_cache(maxsize=256)
-def _smallest(op: Operation, low: float, high: float, integers: bool) -> float:
+def argument_names(count: int) -> list[str]:
+    """Names of so many arguments: `a`, `b` and so on, or `x1`, `x2` and so on where there are more than letters."""
+    return list(string.ascii_lowercase[:count]) if count <= 24 else [f"x{i}" for i in range(1, count + 1)]
+
+
+def _arity(name: str, fn: Any, arity: Any) -> int:
+    """The number of arguments that a function is called with: the given one, or those without a default."""
+    if not callable(fn):
+        raise ArithjaxError(
+            f"operation '{name}': fn is a {type(fn).__name__}; it has to be a function of its arguments."
+        )
+    try:
+        signature = inspect.signature(fn)
+        needed = sum(p.default is p.empty and p.kind in _POSITIONAL for p in signature.parameters.values())
+        any_number = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
+    except (TypeError, ValueError):
+        signature, needed, any_number = None, 0, True
+    needed = getattr(fn, "nin", 0 if any_number else needed)
+    arity = needed if arity is None else arity
+    if isinstance(arity, bool) or not isinstance(arity, int) or arity < 1:
+        raise ArithjaxError(
+            f"operation '{name}': the number of its arguments cannot be told from its function; give arity=2, or how "
+            "many there are (at least 1)."
+        )
+    try:
+        if signature is not None and not hasattr(fn, "nin"):
+            signature.bind(*range(arity))
+    except TypeError:
+        raise ArithjaxError(
+            f"operation '{name}': its function takes {needed} arguments, not arity={arity}; leave arity out."
+        ) from None
+    return arity
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _sample(low: float, high: float, integers: bool, arity: int) -> Num[np.ndarray, "points arity"]:
+    """Arguments `[points, arity]` from a closed interval: all of them, if whole and few, or else a grid."""
+    if integers and (high - low + 1) ** arity <= TRIED:
+        values = np.arange(low, high + 1, dtype=float)
+        return np.stack(np.meshgrid(*[values] * arity, indexing="ij"), -1).reshape(-1, arity)
     ends = np.linspace(low, high, 65)
     grid = np.unique(np.append(np.rint(ends) if integers else ends, [0.0] if low <= 0 <= high else []))
-    if op.arity > 2:  # too many to try: constant inputs, and inputs at random
-        random = np.random.default_rng(0).choice(grid, (4096, op.arity))
-        return float(op.results(np.vstack([np.tile(grid[:, None], op.arity), random])).min())
-    return float(op.results(np.array(list(itertools.product(grid, repeat=op.arity)))).min())
+    if arity <= 2:
+        return np.array(list(itertools.product(grid, repeat=arity)))
+    generator = np.random.default_rng(0)  # too many to try: constant inputs, ends, and inputs at random
+    extremes = generator.choice([low, high], (64, arity))
+    return np.vstack([np.tile(grid[:, None], arity), extremes, generator.choice(grid, (4096, arity))])
+
+
+@functools.lru_cache(maxsize=1024)
+def _trial(op: Operation, low: float, high: float, integers: bool, precision: str) -> Trial:
+    x = _sample(low, high, integers, op.arity)
+    x = x if integers else x.astype(precision).astype(float)
+    try:
+        found = truth.results(op.fn, op._columns(x.astype(np.int64) if integers else x))
+        alone = truth.alone(op.fn, op._columns(x.astype(np.int64) if integers else x), found.t)
+    except Unfit as unfit:
+        return Trial(op._failure(unfit, x))
+    if op.leaves_out and (finite := np.isfinite(found.t)).any():
+        x, found = x[finite], Results(found.t[finite], found.rest[finite], found.known)
+    if obstacle := _obstacle(op, x, found, precision):
+        return Trial(obstacle)
+    if not alone:
+        words = "gives a point another result beside other points; let it work on each by itself, without chance."
+        return Trial(f"{op.name} ({op.symbol}) {words}")
+    return Trial("", float(found.t.min()), float(found.t.max()), _traced(op, x, found, precision))
+
+
+def _obstacle(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> str:
+    """Why a net of a precision cannot learn these results; empty where it can."""
+    limits, subject = np.finfo(precision), f"{op.name} ({op.symbol})"
+    size = np.abs(found.t)
+    for bad, words in ((~np.isfinite(size), "not finite"), (size > limits.max, f"more than {precision} holds")):
+        if bad.any():
+            row = int(np.argmax(bad))
+            wider = " or precision=float64" * bool(np.isfinite(found.t).all())
+            return f"{subject} is {found.t[row]:g} at {op.at(x[row])}, {words}; choose a range without it{wider}."
+    if 0 < size.max() < limits.tiny:
+        return f"{subject} is at most {size.max():g}, which is 0 in {precision}; choose a range with larger results."
+    return ""
+
+
+def _traced(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> bool:
+    """Whether a compiled program computes these results in a precision, up to its rounding."""
+    with arithmetic(precision):
+        try:
+            shown = jax.eval_shape(op, jax.ShapeDtypeStruct((8, op.arity), precision))
+            y = np.asarray(op(jnp.asarray(x, precision)), float) if shown.shape == (8,) else np.full(len(x), np.nan)
+        except Exception:  # whatever a function that is not JAX's says when it is traced
+            return False
+    with np.errstate(invalid="ignore"):
+        return bool(np.all(np.abs(y - found.t) <= CLOSE[precision] * np.abs(found.t).max()))
 
 
 @dataclass(frozen=True)
@@ -116,9 +265,12 @@ class OfSums(Operation):
 
     slices: tuple[tuple[int, int], ...] = ()
 
-    def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
-        """Targets `[examples, ...]` of inputs `[examples, arity, ...]`."""
-        return self.fn(*(jax.lax.slice_in_dim(x, *ends, axis=axis).sum(axis) for ends in self.slices))
+    def __post_init__(self) -> None:
+        """Nothing to find out: the function takes as many arguments as there are slices."""
+
+    def _columns(self, x: Any, axis: int = 1) -> Sequence[Any]:
+        before = (slice(None),) * axis
+        return [x[(*before, slice(*ends))].sum(axis) for ends in self.slices]
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
         """Raise `ArithjaxError` unless the operation is defined on the sums of inputs in `[low, high]`."""

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
+from arithjax.errors import ArithjaxError
 from arithjax.registry import TRANSFORMS
+from arithjax.task import trying
 
 
 class Fitted(NamedTuple):
@@ -85,6 +88,33 @@ class Transform:
     def about(self) -> str:
         """A line for lists."""
         return f"{self.formula}, for {self.domain}"
+
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless `warp` and `unwarp` are elementwise and undo each other, and `fit` fits."""
+        what = f"transform '{self.name}'"
+        x = np.linspace(-2, 2, 12, dtype=np.float32).reshape(4, 3) + (
+            0 if self.above == -math.inf else self.above + 2.5
+        )
+        trying.elementwise(f"{what}: warp", self.warp, x, slope=False)
+        warped = np.asarray(self.warp(jnp.asarray(x)))
+        trying.elementwise(f"{what}: unwarp", self.unwarp, warped, slope=False)
+        back = np.asarray(self.unwarp(jnp.asarray(warped)))
+        lost = np.isfinite(warped) & ~(np.abs(back - x) <= 1e-3 * (1 + np.abs(x)))
+        if lost.any():
+            raise ArithjaxError(
+                f"{what}: unwarp(warp({x[lost][0]:.4g})) is {back[lost][0]:.4g}; unwarp has to be the inverse of warp."
+            )
+        fitted = trying.called(f"{what}: fit", self.fit, jnp.asarray(warped))
+        if not isinstance(fitted, Fitted) or {np.shape(part) for part in fitted} != {x.shape[1:]}:
+            raise ArithjaxError(
+                f"{what}: fit has to reduce the first axis of [examples, ...] to Fitted(shift, scale), each [...]."
+            )
+
+    def broken(self, low: float, high: float) -> float | None:
+        """The first number of a grid over `[low, high]` for which `warp` is not finite; None if there is none."""
+        x = np.append(np.linspace(low, high, 65), [0.0] if low <= 0 <= high else [])
+        found = ~np.isfinite(np.asarray(self.warp(jnp.asarray(x, jnp.float32))))
+        return float(x[np.argmax(found)]) if found.any() else None
 
     def forward(self, x: Float[Array, "*shape"], fitted: Fitted) -> Float[Array, "*shape"]:
         """`x` as the net sees it; `fitted` broadcasts against `x`."""

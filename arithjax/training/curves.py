@@ -115,8 +115,9 @@ def _errors(answers: Float[np.ndarray, "points nets"], points: Points) -> dict[s
     """Errors of `answers [points, nets]`, and whether each net's are the same for all points."""
     with np.errstate(invalid="ignore", over="ignore"):
         mse = ((answers.astype(float) - points.t[:, None]) ** 2).mean(0)
-        spread = np.ptp(answers.astype(float), axis=0) / points.std
-    return {"mse": mse, "relative_rmse": np.sqrt(mse) / points.std, "constant": spread <= grading.CONSTANT}
+        spread = np.ptp(answers.astype(float), axis=0)
+    constant = spread <= grading.CONSTANT * points.scale
+    return {"mse": mse, "relative_rmse": points.relative(np.sqrt(mse)), "constant": constant & points.varies}
 
 
 @compiled()

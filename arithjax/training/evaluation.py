@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from arithjax.tables.schema import GRADES, SUCCESS, YARDSTICKS
-from arithjax.task.points import Points, Task, evaluate
+from arithjax.tables.schema import CERTIFIED, GRADES, SUCCESS, WRONG, YARDSTICKS
+from arithjax.task.points import Points, Task
 from arithjax.task.transforms import Fitted
 from arithjax.training import grading, inference
 from arithjax.training.engines.tiles import engine_of
@@ -43,19 +43,20 @@ class Judge:
     def errors(self, params: Any, points: Points) -> grading.Errors:
         """Errors of every net on points, arrays `[nets]`."""
         if id(points) not in self.known:  # evaluated again and again on the same points
-            blocks = jax.tree.map(jnp.asarray, grading.blocks(points.x, points.t, points.std))
+            made = grading.blocks(points.x, points.truth, grading.unit_of(points), points.more)
+            blocks = jax.tree.map(jnp.asarray, made)
             self.known[id(points)] = points, blocks, self._inputs(blocks)
         _, blocks, inputs = self.known[id(points)]
         sums = self._sums(self._own(params), blocks, inputs)
-        return grading.combine(sums, len(points.x), points.std)
+        return grading.combine(sums, points)
 
     def certify(self, params: Any, candidates: Bool[np.ndarray, " nets"]) -> Bool[np.ndarray, " nets"]:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
-        domain, certified = self.task.domain, candidates.copy()
-        if domain is None:
+        domain, truth, certified = self.task.domain, self.task.domain_truth, candidates.copy()
+        if self.task.uncertain or domain is None or truth is None:
             return np.zeros_like(candidates)
         own = self._own(params)
-        blocks = grading.blocks(domain, evaluate(self.task.op, domain, self.task.precision), 1.0)
+        blocks = grading.blocks(domain, truth, 1.0)
         for i in range(len(blocks.x)):
             if not certified.any():
                 break
@@ -87,9 +88,9 @@ class Judge:
 
 
 @np.errstate(invalid="ignore", over="ignore")
-def mse_of(errors: grading.Errors, points: Points) -> Float[np.ndarray, " nets"]:
+def mse_of(errors: grading.Errors) -> Float[np.ndarray, " nets"]:
     """Mean squared errors in original units, `[nets]`."""
-    return (errors.relative_rmse * points.std) ** 2
+    return errors.rmse**2
 
 
 @dataclass
@@ -125,7 +126,7 @@ class History:
         """Evaluate all nets after so many steps, of all nets or of each, and select."""
         points = self.judge.task.interpolation_points
         errors = self.judge.errors(params, points)
-        mse = mse_of(errors, points)
+        mse = mse_of(errors)
         self.mses.append(mse)
         if self.setup.threshold is None:
             self.checkpoint, self.selected_at[:] = Checkpoint(params, errors), step
@@ -158,7 +159,7 @@ class History:
             chosen(errors, kept.errors),
             chosen(beyond, kept.beyond),
         )
-        return mse_of(beyond, points)
+        return mse_of(beyond)
 
     def over(self, step: int) -> Bool[np.ndarray, " nets"]:
         """Which nets have stopped by now, with those that are solved, dead or diverged at this evaluation."""
@@ -209,8 +210,9 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     """The table rows of a tile's nets, from the evaluations that count."""
     kept = history.checkpoint
     assert kept is not None, "nothing was evaluated"
-    points, mse = judge.task.interpolation_points, mse_of(kept.errors, judge.task.interpolation_points)
-    graded = grading.grade(kept.errors, judge.certify(kept.params, (kept.errors.right == 1) & judge.task.whole))
+    points, mse = judge.task.interpolation_points, mse_of(kept.errors)
+    certified = judge.certify(kept.params, kept.errors.right == 1)
+    graded = grading.grade(kept.errors, certified)
     grades = np.array(GRADES, object)[graded]
     measured = {
         **_measured(judge, kept, mse),
@@ -222,6 +224,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
         "trained_steps": history.stopped_at,
         "beats": np.array(YARDSTICKS, object)[grading.yardstick(mse, points)],
         "grade": grades,
+        "certificate": np.where(certified, CERTIFIED, judge.task.uncertain or WRONG),
     }
     if tile.setup.threshold is not None:
         measured["success"] = measured["extrapolation_mse"] < tile.setup.threshold
@@ -241,12 +244,12 @@ def _measured(
     return {
         "mse": mse,
         "relative_rmse": errors.relative_rmse,
-        "r2": 1 - errors.relative_rmse**2,
+        "r2": 1 - errors.relative_rmse**2 if judge.task.interpolation_points.varies else np.full(len(mse), np.nan),
         "exact": errors.right if judge.task.whole else np.full(len(mse), np.nan),
         "max_error": errors.max_error,
         "extrapolation_relative_rmse": beyond.relative_rmse,
         "extrapolation_solved": beyond.relative_rmse <= grading.LEARNED,
-        "extrapolation_mse": mse_of(beyond, points_beyond),
+        "extrapolation_mse": mse_of(beyond),
         "sparsity_error": judge.sparsity_error(kept.params),
     }
 

@@ -1,8 +1,11 @@
 """Judgement: what a net has learnt, in original units.
 
-relative RMSE is the root mean squared error over the standard deviation of the exact results, and R² = 1 - its square.
-Grades, worst first: `diverged` (not finite), `dead` (constant output), `failed`, `rough` (R² >= 0.99), `learned`
-(relative RMSE <= 1 %), `exact` (every pair of the whole integer domain rounds to the right integer).
+Exact results are whole numbers or float64 (`arithjax.task.truth`), whatever the precision of the nets. The relative
+RMSE is the root mean squared error over the scale of the results (`arithjax.task.points.Points`): their standard
+deviation or, where all of them are equal, their magnitude. R² = 1 - its square, where results differ.
+Grades, worst first: `diverged` (not finite), `dead` (the same output everywhere, though results differ), `failed`,
+`rough` (R² >= 0.99), `learned` (relative RMSE <= 1 %), `exact` (all arguments of the whole integer domain were checked,
+and round to the right integer).
 """
 
 from __future__ import annotations
@@ -14,11 +17,12 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Float64, Int
 
 from arithjax.task.points import Points
+from arithjax.task.truth import Results
 
 LEARNED, ROUGH = 0.01, 0.1
 """Largest relative RMSE of these grades."""
 CONSTANT = 1e-6
-"""Largest spread of a constant output, over the standard deviation of the results."""
+"""Largest spread of a constant output, over the scale of the results."""
 BEATEN = 0.99
 """A baseline is beaten by a loss of at most this share of its own."""
 BLOCK = 1024
@@ -26,18 +30,23 @@ BLOCK = 1024
 
 
 class Block(NamedTuple):
-    """Some points: `x [points, arity]`, `t [points]`, `weight [points]` (0 where the block is filled up), `std []`."""
+    """Some points: `x [points, arity]`, `t [points]`, `rest [points]`, `weight [points]`, `unit []`.
+
+    t, rest: exact results in the precision of the nets, and what that leaves out. weight: 0 where nets are not tested.
+    unit: that of errors, so that their squares neither overflow nor vanish.
+    """
 
     x: Float[Array | np.ndarray, "*blocks points arity"]
     t: Float[Array | np.ndarray, "*blocks points"]
+    rest: Float[Array | np.ndarray, "*blocks points"]
     weight: Float[Array | np.ndarray, "*blocks points"]
-    std: Float[Array | np.ndarray, "*blocks"]
+    unit: Float[Array | np.ndarray, "*blocks"]
 
 
 class Sums(NamedTuple):
     """What a block tells of each net: arrays `[lanes]`."""
 
-    squares: Float[Array, "*blocks lanes"]  # of errors relative to the standard deviation of the results
+    squares: Float[Array, "*blocks lanes"]  # of errors in the block's unit
     worst: Float[Array, "*blocks lanes"]  # largest error, original units
     right: Float[Array, "*blocks lanes"]  # points whose prediction rounds to the result
     low: Float[Array, "*blocks lanes"]
@@ -47,9 +56,9 @@ class Sums(NamedTuple):
 def sums(predictions: Float[Array, "points lanes"], block: Block) -> Sums:
     """Sums over a block for `predictions [points, lanes]`."""
     inside = block.weight[:, None] > 0
-    error = jnp.where(inside, predictions - block.t[:, None], 0.0)
+    error = jnp.where(inside, (predictions - block.t[:, None]) - block.rest[:, None], 0.0)
     right = (jnp.abs(error) < 0.5) & inside
-    squares = ((error / block.std) ** 2).reshape(-1, min(32, len(error)), error.shape[1])
+    squares = ((error / block.unit) ** 2).reshape(-1, min(32, len(error)), error.shape[1])
     return Sums(
         squares.sum(1).sum(0),
         jnp.abs(error).max(0),
@@ -59,36 +68,56 @@ def sums(predictions: Float[Array, "points lanes"], block: Block) -> Sums:
     )
 
 
-def blocks(x: Float[np.ndarray, "points arity"], t: Float[np.ndarray, " points"], std: float) -> Block:
-    """Points `x [points, arity]`, `t [points]` in blocks of equal size, `[blocks, BLOCK, ...]`.
+def blocks(
+    x: Float[np.ndarray, "points arity"],
+    truth: Results,
+    unit: float,
+    more: Float[np.ndarray, "more arity"] | None = None,
+) -> Block:
+    """Points `x [points, arity]` with their exact results in blocks of equal size, `[blocks, BLOCK, ...]`.
 
-    The last block is filled up with its first point, which then has weight 0.
+    The last block is filled up, with weight 0: with further arguments `more [more, arity]` as far as there are any, and
+    then with its first point.
     """
     rows = np.arange(-(-len(x) // BLOCK) * BLOCK).reshape(-1, BLOCK)
     inside = rows < len(x)
-    rows = np.where(inside, rows, rows[:, :1])
-    return Block(x[rows], t[rows], inside.astype(np.float32), np.full(len(rows), std, np.float32))
+    there = len(x) + (0 if more is None else len(more))
+    filled = np.where(rows < there, rows, rows[:, :1])
+    every = x if more is None else np.concatenate([x, more])
+    result = np.where(inside, rows, rows[:, :1])
+    t, rest = truth.split(str(x.dtype))
+    units = np.full(len(rows), unit, x.dtype)
+    return Block(every[filled], t[result], rest[result], inside.astype(np.float32), units)
 
 
 class Errors(NamedTuple):
     """Judgement of each net on a set of points: float64 arrays `[nets]`."""
 
+    rmse: Float64[np.ndarray, " nets"]  # original units
     relative_rmse: Float64[np.ndarray, " nets"]
-    max_error: Float64[np.ndarray, " nets"]
+    max_error: Float64[np.ndarray, " nets"]  # original units
     right: Float64[np.ndarray, " nets"]  # share of points that round to the right integer
-    spread: Float64[np.ndarray, " nets"]  # largest minus smallest prediction over the standard deviation of the results
+    spread: Float64[np.ndarray, " nets"]  # largest minus smallest prediction over the scale; NaN if results are equal
 
 
-def combine(parts: Sums, points: int, std: float) -> Errors:
-    """The sums `[blocks, lanes]` of all blocks of `points` points."""
+def combine(parts: Sums, points: Points) -> Errors:
+    """The sums `[blocks, lanes]` of all blocks of some points, whose unit is `unit_of(points)`."""
     squares, worst, right, low, high = (np.asarray(leaf, np.float64) for leaf in parts)
     with np.errstate(invalid="ignore", over="ignore"):
+        root = np.sqrt(squares.sum(0) / len(points.x))
+        rmse = root * unit_of(points)
         return Errors(
-            np.sqrt(squares.sum(0) / points),
+            rmse,
+            root if points.scale else points.relative(rmse),
             worst.max(0),
-            right.sum(0) / points,
-            (high.max(0) - low.min(0)) / std,
+            right.sum(0) / len(points.x),
+            (high.max(0) - low.min(0)) / points.scale if points.varies else np.full_like(rmse, np.nan),
         )
+
+
+def unit_of(points: Points) -> float:
+    """The unit in which errors on points are summed up: the scale of their results, or 1 where that is 0."""
+    return points.scale or 1.0
 
 
 def yardstick(mse: Float[np.ndarray, " nets"], points: Points) -> Int[np.ndarray, " nets"]:
@@ -104,7 +133,7 @@ def grade(errors: Errors, certified: Bool[np.ndarray, " nets"]) -> Int[np.ndarra
 
     certified: `[nets]`, whether the whole domain was checked and all of it right.
     """
-    finite = np.isfinite(errors.relative_rmse)
+    finite = np.isfinite(errors.rmse)
     dead = finite & (errors.spread <= CONSTANT)
     relative = np.where(finite, errors.relative_rmse, np.inf)
     return np.select(

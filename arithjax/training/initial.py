@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Int, Key, UInt32
+from jaxtyping import Array, Float, Int, Key, UInt32
 
 from arithjax.models.network import LANES, Architecture
 from arithjax.task import examples
 from arithjax.task.examples import Examples
+from arithjax.task.points import Task
 from arithjax.training.compiled import compiled
 from arithjax.training.optimizers import slots
 from arithjax.training.specs import DataSpec, EvalSpec, TrainSpec
@@ -132,6 +133,34 @@ def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tu
     of_one = architecture._replace(widths=architecture.widths[:, :1])
     params = jax.eval_shape(lambda: spec.network.initial(jax.random.key(0), spec.inputs, of_one))
     return [leaf.shape for leaf in jax.tree.leaves(params)]
+
+
+def examples_of(task: Task, spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet) -> Examples:
+    """Every net's own examples, transformed, lanes last; targets that no program computes rightly are rounded ones."""
+    if task.traced:
+        return prepare(spec, root, shared, per_net)
+    x = arguments(spec, root, shared, per_net)
+    flat = np.moveaxis(np.asarray(x), -1, 0).reshape(-1, task.op.arity)
+    t = task.op.exact(flat, task.integers).t.reshape(spec.nets, -1).T
+    return shown(spec, x, jnp.asarray(t, x.dtype), shared)
+
+
+@compiled()
+def arguments(
+    spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet
+) -> Float[Array, "examples arity nets"]:
+    """Every net's own arguments, lanes last."""
+    assert spec.op is not None
+    keys = keys_of(per_net.identity, root, 1)
+    return examples.arguments(keys, spec.op, spec.integers, spec.examples, shared.interval, spec.distribution)
+
+
+@compiled()
+def shown(
+    spec: DataSpec, x: Float[Array, "examples arity nets"], t: Float[Array, "examples nets"], shared: Shared
+) -> Examples:
+    """Arguments and targets of every net as its transforms show them."""
+    return examples.shown(x, t, spec.transforms, (shared.input_transform, shared.target_transform))
 
 
 @compiled()

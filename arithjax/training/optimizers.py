@@ -16,12 +16,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.registry import LOSSES, OPTIMIZERS
 from arithjax.setup import FIELDS, Setup
+from arithjax.task import trying
 
 NUMBERS = [name for name, field in FIELDS.items() if field.usual is not None]
 Numbers = namedtuple("Numbers", NUMBERS)  # type: ignore[misc]
@@ -62,6 +64,10 @@ class Optimizer:
     def about(self) -> str:
         """A line for lists."""
         return self.source
+
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless the rule is one that nets can share a program with (see `_tried`)."""
+        _tried(self)
 
     def numbers(self, **given: float | None) -> Numbers:
         """All hyperparameters: those that are given and not None, and the defaults of the others."""
@@ -123,6 +129,11 @@ class Loss:
         """A line for lists."""
         return self.formula
 
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless the function is elementwise and has a gradient."""
+        p, t = (np.linspace(0.1, end, 12, dtype=np.float32).reshape(4, 3) for end in (0.9, 0.6))
+        trying.elementwise(f"loss '{self.name}'", self.fn, p, t)
+
 
 LOSSES.fill(
     Loss,
@@ -173,6 +184,53 @@ def direction(
     moved, state = rule.update(gradient, jax.tree.unflatten(structure, leaves), params)
     kept = [leaf for leaf, count in zip(jax.tree.leaves(state), counts, strict=True) if not count]
     return moved, jax.tree.unflatten(jax.tree.structure(moments), [*kept, *stored])
+
+
+def _tried(optimizer: Optimizer) -> None:
+    """Raise unless a rule goes downhill, each number of a parameter by itself, with a state that `direction` knows.
+
+    Three steps of the rule as optax takes them are compared with those of `direction`.
+    """
+    what = f"optimizer '{optimizer.name}'"
+    numbers, params = optimizer.numbers(), {"w": jnp.linspace(0.5, 1.5, 12).reshape(2, 3, 2)}
+    gradient = jax.tree.map(lambda p: jnp.cos(3 * p), params)
+    try:
+        rule = optimizer.rule(numbers)
+        state = rule.init(params)
+        moments = (jax.tree.map(jnp.zeros_like, params),) * slots(optimizer, numbers, params)
+        shapes = [leaf.shape for leaf in jax.tree.leaves(state) if not jnp.issubdtype(leaf.dtype, jnp.integer)]
+        if shapes != [leaf.shape for leaf in jax.tree.leaves(moments)]:
+            raise ArithjaxError(
+                f"{what} keeps numbers of shapes {shapes} for parameters of shape (2, 3, 2); it has to keep some for "
+                "each parameter, of its shape, and counts of steps alone."
+            )
+        first = direction(optimizer, numbers, _changed(gradient), params, moments, jnp.int32(0))[0]["w"]
+        for step in range(3):
+            native, state = rule.update(gradient, state, params)
+            moved, moments = direction(optimizer, numbers, gradient, params, moments, jnp.int32(step))
+            if step == 0 and not np.allclose(first[..., 0], moved["w"][..., 0], rtol=1e-4, atol=1e-7):
+                raise ArithjaxError(
+                    f"{what} mixes the numbers of a parameter, as norms do; nets would not be independent."
+                )
+            if not np.allclose(native["w"], moved["w"], rtol=1e-4, atol=1e-7):
+                raise ArithjaxError(f"{what}: its state has to start with zeros, and to count steps alone.")
+    except ArithjaxError:
+        raise
+    except Exception as error:
+        raise ArithjaxError(
+            f"{what} fails ({trying.reason(error)}); its rule has to make an optax.GradientTransformation that needs "
+            "gradients and parameters alone, such as lambda n: optax.scale_by_adam(n.beta1, n.beta2)."
+        ) from None
+    if float((moved["w"] * gradient["w"]).sum()) <= 0:
+        raise ArithjaxError(
+            f"{what} goes uphill, as rules do that include a learning rate (optax.adam); leave that out "
+            "(optax.scale_by_adam), since the setup's is applied afterwards."
+        )
+
+
+def _changed(gradient: Any) -> Any:
+    """A gradient that is another one in all but the first net."""
+    return jax.tree.map(lambda g: g.at[..., 1:].multiply(-30.0), gradient)
 
 
 def clip_norm(gradient: Any, limit: Float[Array, "*net"], axes: Callable[[Array], tuple[int, ...]]) -> Any:

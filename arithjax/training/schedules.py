@@ -14,8 +14,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32
 
+from arithjax.errors import ArithjaxError
 from arithjax.models.branches import mapped, switch
 from arithjax.registry import RAMPS, SCHEDULES
+from arithjax.task import trying
 from arithjax.training.compiled import compiled, lanes_options
 
 
@@ -36,6 +38,17 @@ class Schedule:
     def about(self) -> str:
         """A line for lists."""
         return self.formula
+
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless the factor is one number, of the type of the progress."""
+        _one_number(f"schedule '{self.name}'", self.factor, 0.5, 0.1)
+
+
+def _one_number(what: str, factor: Callable, *given: float) -> None:
+    arguments = [jnp.asarray(value, float) for value in given]
+    found = trying.called(what, lambda *arguments: jnp.asarray(factor(*arguments)), *arguments)
+    if found.shape != () or found.dtype != arguments[0].dtype:
+        raise ArithjaxError(f"{what} gives shape {found.shape} of {found.dtype}; it has to give one real number.")
 
 
 SCHEDULES.fill(
@@ -67,6 +80,10 @@ class Ramp:
         """A line for lists."""
         return self.formula
 
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless the factor is one number, of the type of the progress."""
+        _one_number(f"ramp '{self.name}'", self.factor, 0.5)
+
 
 RAMPS.fill(
     Ramp,
@@ -94,7 +111,7 @@ def rates(schedules: tuple[Schedule, ...], steps: Int32[Array, " steps"], pace: 
     def at(step: Int32[Array, ""]) -> Float[Array, ""]:
         now = step.astype(float)
         progress = jnp.clip((now - warmup) / jnp.maximum(total - warmup, 1), 0, 1)
-        branches = [schedule.factor for schedule in schedules]
+        branches = [lambda *given, of=schedule.factor: jnp.asarray(of(*given), float) for schedule in schedules]
         factor = switch(pace.schedule, branches, progress, pace.end_factor)
         return factor * jnp.minimum(1.0, (now + 1) / jnp.maximum(warmup, 1))
 

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float
 
+from arithjax.task.points import Task
 from arithjax.task.transforms import Fitted
 from arithjax.training.engines.tiles import answer, engine_of
-from arithjax.training.initial import initial_params, no_losses, prepare, uniform_params
+from arithjax.training.initial import examples_of, initial_params, no_losses, uniform_params
 from arithjax.training.step import segment_of
 from arithjax.training.tile import Tile, per_net_arrays, shared_arrays
 
@@ -35,7 +36,8 @@ class Trainer:
             self.root, self.shared, self.per_net = jnp.uint32(root), shared_arrays(tile), per_net_arrays(tile)
             self.engine = engine_of(tile.specs.train.layout)
             self.state = self.engine.initial(tile.specs.train, self.root, self.shared, self.per_net)
-            self.examples = prepare(tile.specs.data, self.root, self.shared, self.per_net)
+            task = Task.of(tile.setup)
+            self.examples = examples_of(task, tile.specs.data, self.root, self.shared, self.per_net)
             self.prepared = self.engine.prepared(tile.specs.train, self.examples)
 
     @property
