@@ -19,7 +19,7 @@ def answer(nets):
     known = apart[apart.remark != ""]
     return (
         f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals; in {(ours.p < 0.05).sum()} "
-        f"cells the two rates differ (Fisher's exact test, p < .05; by chance in at most {0.05 * len(ours):.0f}). Of the "
+        f"cells the two rates differ (Fisher's exact test, p < .05; at most {0.05 * len(ours):.0f} by chance). Of the "
         f"{len(apart)} outside, something is known of {len(known)}.\n\n"
         f"Every cell, disagreements first:\n{ours.drop(columns=['paper', 'source']).round(3).to_string()}"
     )

@@ -178,6 +178,19 @@ def test_nac_weights_start_with_the_variance_of_glorot(inputs, features):
     np.testing.assert_allclose(variance * max(inputs + features, 5), 2, rtol=0.02)
 
 
+@pytest.mark.parametrize("unit", UNITS)
+def test_an_input_of_0_leaves_gradients_finite(unit):
+    """Among numbers of either sign one in eight million is 0, so a training meets it."""
+    kind, x = UNITS[unit].kind(1), jnp.asarray([[0.0, 1.5], [0.5, 1.5]])[:, :, None]
+    params = kind.init(jax.random.key(0), x)["params"]
+
+    def loss(params):
+        y = kind.apply({"params": params}, x, *[jnp.full_like(x, 0.5)] * kind.trains_apart)
+        return ((y[:, 0] - x[:, 0] * x[:, 1]) ** 2).mean()
+
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.grad(loss)(params)))
+
+
 def test_a_square_mass_conserving_layer_starts_at_the_identity():
     for features in (2, 3):
         params = UNITS["mcfc"].kind(features).init(jax.random.key(0), jnp.ones((1, 3, 1)))["params"]

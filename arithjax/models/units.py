@@ -28,6 +28,7 @@ from arithjax.models.stack import DenseUnit, Unit, UnitModel, total
 EPSILON = 1e-7
 LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
 MACHINE_EPSILON = float(np.finfo(np.float32).eps)
+TINY = float(np.finfo(np.float32).tiny)
 
 
 def uniform(low: float, high: float) -> Callable:
@@ -85,6 +86,11 @@ def power(
 ) -> Float[Array, "batch features lanes"]:
     """`exp(W log(|x| + ε))`."""
     return jnp.exp(contract(jnp.log(jnp.abs(x) + epsilon), w))
+
+
+def log_magnitude(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`log |x|`, finite at 0, of which one drawn number in eight million is and would make every gradient NaN."""
+    return jnp.log(jnp.maximum(jnp.abs(x), TINY))
 
 
 def negative(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -400,7 +406,7 @@ class NRU(NAU):
     ) -> Float[Array, "batch {self.features} lanes"]:
         w = self.param("W", nau_start(x, self.features), self.shape(x))[None]
         on = jnp.abs(w) if noise is None else jnp.tanh(1000 * w) ** 2
-        sign, log = (f[:, :, None] for f in (jnp.sign(x), jnp.log(jnp.abs(x))))
+        sign, log = (f[:, :, None] for f in (jnp.sign(x), log_magnitude(x)))
         return product(sign * jnp.exp(w * log) * on + 1 - on)
 
 
@@ -459,7 +465,7 @@ class MulMCFC(MCFC):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
-        log = self.passed(jnp.log(jnp.abs(x))) + self.param("c", nn.initializers.zeros, (1, self.features, x.shape[2]))
+        log = self.passed(log_magnitude(x)) + self.param("c", nn.initializers.zeros, (1, self.features, x.shape[2]))
         shares = jax.nn.softmax(self.get_variable("params", "R"), 1)
         return jnp.exp(log) * gated(shares, jnp.sign(x))
 

@@ -88,14 +88,18 @@ def _read() -> list[Published]:
 
 
 def _cell(row: dict[str, str]) -> Published:
-    numbers = {name: float(row[name]) if row[name] else None for name in ("median", "mean")}
+    median, mean = (float(row[name]) if row[name] else None for name in ("median", "mean"))
     return Published(
-        **{name: row[name] for name in ("paper", "source", "protocol", "remark")},
+        paper=row["paper"],
+        source=row["source"],
+        protocol=row["protocol"],
         arguments=json.loads(row["arguments"]),
         runs=int(row["runs"]) if row["runs"] else None,
         rate=float(row["rate"]),
+        median=median,
+        mean=mean,
         solved=tuple(1000 * int(step) for step in row["solved"].split()),
-        **numbers,
+        remark=row["remark"],
     )
 
 
@@ -121,7 +125,8 @@ def compare(nets: pd.DataFrame, cells: Sequence[Published] | None = None) -> pd.
     for cell, fields in zip(PUBLISHED, _fields(), strict=True):
         if (cells is None or cell in cells) and fields in groups:
             found = nets.loc[groups[fields]]
-            near = np.isclose(found["threshold"].astype(float), cell.setup().threshold, rtol=1e-6, atol=0)
+            threshold = float(cell.setup().threshold or 0)
+            near = np.isclose(found["threshold"].astype(float), threshold, rtol=1e-6, atol=0)
             if near.any() and (row := _beside(cell, found[near])):
                 rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)

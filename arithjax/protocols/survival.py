@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,28 +88,21 @@ def _groups(nets: pd.DataFrame, by: Sequence[str]) -> pd.core.groupby.DataFrameG
     return nets.groupby(list(by), dropna=False, sort=True)
 
 
-def _kaplan_meier(solved_at: np.ndarray, trained: np.ndarray) -> dict[str, np.ndarray | int]:
+def _kaplan_meier(solved_at: np.ndarray, trained: np.ndarray) -> dict[str, Any]:
     """The columns of `by_steps` for one group."""
     solved = np.isfinite(solved_at)
     count, last = len(solved), float(np.max(trained))
     if not solved.any():
-        high = float(statistics.wilson(0, count)[1])
-        zeros = np.zeros(2)
-        return {
-            "step": np.array([0.0, last]),
-            "nets": count,
-            "solved": zeros,
-            "low": zeros,
-            "high": np.array([0.0, high]),
-        }
+        none, most = np.zeros(2), np.array([0.0, statistics.wilson(0, count)[1]])
+        return {"step": np.array([0.0, last]), "nets": count, "solved": none, "low": none, "high": most}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # the interval is not defined where all are solved
         left = stats.ecdf(stats.CensoredData(uncensored=solved_at[solved], right=trained[~solved])).sf
         interval = left.confidence_interval(method="log-log")
     share = 1 - left.probabilities
     bounds = statistics.wilson(np.round(share * count), count)
-    ends = 1 - interval.high.probabilities, 1 - interval.low.probabilities
-    low, high = (np.where(np.isnan(end), bound, end) for end, bound in zip(ends, bounds, strict=True))
+    exact = 1 - interval.high.probabilities, 1 - interval.low.probabilities
+    low, high = [np.where(np.isnan(end), bound, end) for end, bound in zip(exact, bounds, strict=True)]
     rises = np.flatnonzero(np.diff(share, prepend=0.0) > 0)
     rises = np.append(rises, rises[-1])  # once more, at the end
     steps = [0.0, *left.quantiles[rises[:-1]], last]

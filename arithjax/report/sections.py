@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from arithjax.errors import ArithjaxError
-from arithjax.report import charts
+from arithjax.report import charts, epsilon
 from arithjax.tables import loading, schema, statistics
 
 IMPORTANCE = (
@@ -89,6 +89,8 @@ def of_table(
     """
     yield _rates(nets, by)
     yield from _beyond(nets, by)
+    if found := [Figure(name, chart) for name, chart in epsilon.figures(nets)]:
+        yield Section("How success hangs on ε and on the steps", epsilon.ABOUT, found, "pairs")
     yield _parameters(nets)
     if described.get("importance"):
         yield Section("What matters", IMPORTANCE, [Figure("importance", charts.importances(described["importance"]))])
