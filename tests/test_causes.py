@@ -92,3 +92,9 @@ def test_a_cause_of_ones_own_is_told(add, evidence):
     add(aj.CAUSES, mine)
     assert detected(evidence(BUILT["plane"]))["mine"].all()
     assert mine.words(evidence(BUILT["plane"]), np.ones(16, bool)) == "are mine"
+
+
+def test_a_cause_of_ones_own_that_fails_costs_no_answer(add, evidence):
+    add(aj.CAUSES, aj.Cause("broken", "broken", "are broken", lambda e: e.nothing))
+    with pytest.warns(UserWarning, match="cause 'broken' could not be tested"):
+        assert "plane" in detected(evidence(BUILT["plane"]))

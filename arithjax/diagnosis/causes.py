@@ -8,6 +8,7 @@ first cause that holds, in the order of the registry, is the one that is told fi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -213,7 +214,7 @@ def _rate_in(change: str) -> float:
 def _says_effect(kind: str, begins: str) -> Callable[[Evidence, Holds], str]:
     def says(e: Evidence, holds: Holds) -> str:
         effect = e.effects[kind]
-        return f"{begins}: {effect.change} brings the error from {effect.before:.1%} to {effect.after:.2g}"
+        return f"{begins}: {effect.change} alone brings the error from {effect.before:.2g} to {effect.after:.2g}"
 
     return says
 
@@ -315,8 +316,13 @@ CAUSES.fill(
 
 
 def detected(evidence: Evidence) -> dict[str, Holds]:
-    """For which nets each cause holds, those of all registered that hold for any."""
-    found = {name: np.asarray(cause.holds(evidence), bool) for name, cause in CAUSES.items()}
+    """For which nets each cause holds, those of all registered that hold for any; one that fails is left out."""
+    found = {}
+    for name, cause in CAUSES.items():
+        try:
+            found[name] = np.asarray(cause.holds(evidence), bool)
+        except Exception as error:  # a user's own, when the nets are trained already
+            warnings.warn(f"cause '{name}' could not be tested ({type(error).__name__}: {error}).", stacklevel=2)
     return {name: holds for name, holds in found.items() if holds.any()}
 
 
