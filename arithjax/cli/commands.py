@@ -129,6 +129,7 @@ def fit() -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write the answer as data to this file.")
 @click.option("--out", type=click.Path(file_okay=False), help="Also write the answer as a page to this folder.")
+@OWN_MEMBERS
 @ENGINE
 def why() -> None:
     """Why a net does not learn OP, and what makes it learn. The options of `fit` describe the net."""
@@ -179,7 +180,7 @@ def list_members() -> None:
     """What there is.
 
     KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses, ramps,
-    distributions, studies, or columns (of a table); all of them by default.
+    distributions, causes (of not learning), studies, or columns (of a table); all of them by default.
     """
 
 

@@ -13,6 +13,7 @@ from arithjax.diagnosis import pictures
 from arithjax.diagnosis.why import why as ask
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup, make
+from arithjax.studies.files import find_study
 from arithjax.terminal import lines_chart
 from arithjax.training.engines import choice
 
@@ -28,13 +29,17 @@ def why(
     seed: int,
     file: str | None,
     out: str | None,
+    source: str | None,
     engine: str,
     **options: Any,
 ) -> None:
     """Say why a setup does not learn an operation, and what makes it learn.
 
+    source: a study that brings operations and other members of its own.
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
+    if source:
+        find_study(source)
     choice.use(engine)
     answer = ask(
         _setup(op, net, given_fields(options)), seconds, seeds, seed, say=lambda words: click.echo(words, err=True)

@@ -8,6 +8,7 @@ first cause that holds, in the order of the registry, is the one that is told fi
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -62,24 +63,20 @@ def _dead(e: Evidence) -> Holds:
     return e.rows["dead"].to_numpy(bool) & e.at()["constant"].to_numpy(bool)
 
 
-def _dead_from(e: Evidence, step: int) -> Holds:
-    """Which dead nets answered one number at every recorded step from this one on."""
-    constant = e.curves[e.curves["step"] >= step].groupby("seed", sort=False)["constant"].all()
-    return _dead(e) & constant.loc[e.rows["seed"]].to_numpy(bool)
-
-
 def _dead_at_start(e: Evidence) -> Holds:
-    return _dead_from(e, 0)
+    constant = e.curves.groupby("seed", sort=False)["constant"].all().loc[e.rows["seed"]].to_numpy(bool)
+    return _dead(e) & constant & (e.at(0)["gradient_norm"].to_numpy(float) == 0)
 
 
 def _died(e: Evidence) -> Holds:
-    return _dead(e) & ~_dead_at_start(e)
+    lived = ~e.curves.groupby("seed", sort=False)["constant"].all().loc[e.rows["seed"]].to_numpy(bool)
+    return _dead(e) & (lived | (e.at()["gradient_norm"].to_numpy(float) == 0)) & ~_dead_at_start(e)
 
 
 def _says_died(e: Evidence, holds: Holds) -> str:
     curves = e.curves[e.curves["seed"].isin(e.rows["seed"][holds])]
     alive = curves[~curves["constant"].astype(bool)].groupby("seed")["step"].max()
-    later = [min(s for s in e.curves["step"].unique() if s > step) for step in alive]
+    later = [min(s for s in e.curves["step"].unique() if s > step) for step in alive] or [0]
     return f"die in training, half of them by step {np.median(later):,.0f}: then they answer one number to everything"
 
 
@@ -125,8 +122,8 @@ def _saturated(e: Evidence) -> Holds:
 
 def _unreached(e: Evidence) -> Holds:
     size, before = e.at()["size"].to_numpy(float), e.at(e.middle)["size"].to_numpy(float)
-    offset = e.points.mean > 0.5 * e.points.zero  # results around 0 are small until they are right
-    return e.failed & (size < 0.5 * e.scale) & (size > 1.1 * before) & ~_dead(e) & (not offset or size < 0.1 * e.scale)
+    around_zero = e.points.mean > 0.5 * e.points.zero  # then answers are small until they are right
+    return e.failed & (size < (0.1 if around_zero else 0.5) * e.scale) & (size > 1.1 * before)
 
 
 def _says_unreached(e: Evidence, holds: Holds) -> str:
@@ -217,7 +214,7 @@ def _rate_in(change: str) -> float:
 def _says_effect(kind: str, begins: str) -> Callable[[Evidence, Holds], str]:
     def says(e: Evidence, holds: Holds) -> str:
         effect = e.effects[kind]
-        return f"{begins}: {effect.change} brings the error from {effect.before:.1%} to {effect.after:.2g}"
+        return f"{begins}: {effect.change} alone brings the error from {effect.before:.2g} to {effect.after:.2g}"
 
     return says
 
@@ -266,6 +263,13 @@ CAUSES.fill(
             _dead_at_start,
             ("output", "activation", "transforms", "layer", "initializer"),
         ),
+        Cause(
+            "unreached",
+            "far from numbers of this size",
+            _says_unreached,
+            _unreached,
+            ("targets", "transforms", "rate", "steps"),
+        ),
         Cause("died", "dead", _says_died, _died, ("output", "rate", "transforms", "activation")),
         Cause(
             "no_gradient",
@@ -294,13 +298,6 @@ CAUSES.fill(
         Cause("mean", "answering the mean", "answer about the mean of the results", _at_loss(lambda e: e.points.mean)),
         Cause("plane", "answering the best plane", _says_plane, _plane, ("activation", "layer", "unit")),
         Cause("step", "a step function", "answer a step function", _step, ("inputs", "transforms", "activation")),
-        Cause(
-            "unreached",
-            "far from numbers of this size",
-            _says_unreached,
-            _unreached,
-            ("targets", "transforms", "rate", "steps"),
-        ),
         Cause("slow", "moving too slowly", _says_effect("rate", "move too slowly"), _slow, ("rate", "optimizer")),
         Cause(
             "too_few",
@@ -319,8 +316,13 @@ CAUSES.fill(
 
 
 def detected(evidence: Evidence) -> dict[str, Holds]:
-    """For which nets each cause holds, those of all registered that hold for any."""
-    found = {name: np.asarray(cause.holds(evidence), bool) for name, cause in CAUSES.items()}
+    """For which nets each cause holds, those of all registered that hold for any; one that fails is left out."""
+    found = {}
+    for name, cause in CAUSES.items():
+        try:
+            found[name] = np.asarray(cause.holds(evidence), bool)
+        except Exception as error:  # a user's own, when the nets are trained already
+            warnings.warn(f"cause '{name}' could not be tested ({type(error).__name__}: {error}).", stacklevel=2)
     return {name: holds for name, holds in found.items() if holds.any()}
 
 

@@ -167,7 +167,7 @@ def _longer(setup: Setup) -> Iterator[Change]:
 
 
 def _sizes(setup: Setup) -> Iterator[Change]:
-    for factor in (2, 4):
+    for factor in (2, 4, 16):
         yield Change(f"{factor}x wider", "width", _wider(factor), helper=factor == 4)
 
 

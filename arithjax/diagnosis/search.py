@@ -88,7 +88,13 @@ class Search:
         finalists = [one for one in self.states if len(self.race.nets(one)) >= GROUP * len(CHOOSERS)] or [self.setup]
         top = max(map(self.value, finalists))
         near = [one for one in finalists if self.value(one) >= top - EQUAL]
-        return min(near, key=lambda one: (round(math.log10(self.race.price(one)), 1), len(self.states[one])))
+        return min(near, key=self._cost)
+
+    def _cost(self, setup: Setup) -> tuple[float, int, int]:
+        """What decides between setups that learn equally: price, then fewer changes, then those listed first."""
+        changes, listed = self.states[setup], [*self.singles, *self.others]
+        price = round(math.log10(self.race.price(setup)), 1)
+        return price, len(changes), sum(map(listed.index, changes))
 
     def value(self, setup: Setup) -> float:
         """The merit of a setup less what its price has to bring."""

@@ -1,0 +1,58 @@
+"""Changes: all that the registries allow, each alone, and several together in the order of their kinds."""
+
+import pytest
+
+import arithjax as aj
+from arithjax.diagnosis.changes import applied, changes_of, difference, together
+from arithjax.diagnosis.search import in_kinds
+
+QUESTION = aj.protocols.question("mul")
+CHANGES = {change.name: change for change in changes_of(QUESTION)}
+
+
+def test_every_change_makes_another_setup_and_has_a_name_of_its_own():
+    assert len(CHANGES) == len(changes_of(QUESTION))
+    assert all(applied(QUESTION, (change,)) not in (None, QUESTION) for change in CHANGES.values())
+
+
+@pytest.mark.parametrize("registry", ["ACTIVATIONS", "OPTIMIZERS", "INITIALIZERS", "LOSSES", "TRANSFORMS", "SCHEDULES"])
+def test_every_member_of_a_registry_is_tried(registry):
+    there = {"adam", "glorot_uniform", "mse", "raw", "constant", "log"}  # log needs numbers above 0
+    names = set(getattr(aj, registry)) - there
+    tried = [difference(QUESTION, applied(QUESTION, (change,))) for change in CHANGES.values()]
+    assert names <= {value for fields in tried for value in fields.values() if isinstance(value, str)}
+
+
+def test_an_activation_of_ones_own_is_tried_in_each_layer(add):
+    add(aj.ACTIVATIONS, aj.Activation("cube", "z³", lambda z: z**3))
+    new = {change.name for change in changes_of(QUESTION)} - set(CHANGES)
+    assert new == {"cube output", "all layers cube", *(f"layer {i} cube" for i in (1, 2, 3, 4))}
+
+
+def test_one_layer_is_changed_after_all_layers():
+    both = in_kinds([CHANGES["layer 2 square"], CHANGES["all layers linear"]])
+    assert applied(QUESTION, both).activation == ("linear", "square", "linear", "linear")
+    assert both == together((CHANGES["all layers linear"],), (CHANGES["layer 2 square"],))
+
+
+def test_two_changes_of_a_kind_do_not_go_together():
+    assert together((CHANGES["layer 2 square"],), (CHANGES["layer 2 tanh"],)) is None
+    assert together((CHANGES["rate 0.01"],), (CHANGES["rate falling from 0.01"],)) is None
+
+
+def test_another_optimizer_comes_with_its_own_numbers():
+    sgd = QUESTION.replace(optimizer="sgd", momentum=0.0)
+    adam = next(change for change in changes_of(sgd) if change.name == "adam")
+    assert applied(sgd, (adam,)).momentum is None
+
+
+def test_a_change_that_a_setup_refuses_is_left_out():
+    assert "log inputs" not in CHANGES  # numbers from 0 on
+    assert "log inputs" in {change.name for change in changes_of(QUESTION.replace(low=1))}
+    assert applied(QUESTION.replace(widths=(3,), activation="relu"), (CHANGES["layer 2 square"],)) is None
+
+
+def test_a_unit_may_become_a_dense_net():
+    names = {change.name for change in changes_of(aj.Setup(op="mul", model="nac_add"))}
+    assert {"nmu instead of the net", "4 squares instead of the net", "10x the steps"} <= names
+    assert not any(name.startswith("all layers") for name in names)

@@ -1,0 +1,105 @@
+"""`aj.why`: a net that cannot give its results is named so, mended, and handed back as a command and as code."""
+
+import json
+import shlex
+
+import pytest
+from click.testing import CliRunner
+
+import arithjax as aj
+from arithjax.cli.commands import arithjax
+from arithjax.cli.nets import given_fields
+from arithjax.diagnosis.race import GROUP, JUDGING
+from arithjax.setup import make
+from arithjax.tables.loading import load, setup_of
+
+KEYS = ["finding", "causes", "changes", "path", "recipe", "rate", "seconds"]
+
+
+@pytest.fixture(scope="module")
+def asked():
+    """2a - 1, an operation of a user's own, with a relu output that cannot be negative."""
+    aj.OPERATIONS["line"] = aj.Operation("line", "2a - 1", lambda a: 2 * a - 1, arity=1)
+    setup = aj.Setup(
+        **{"op": "line", "low": -8, "high": 8, "widths": (4,), "activation": "relu", "output_activation": "relu"},
+        **{"examples": 64, "batch": 16, "steps": 1500, "learning_rate": 0.01, "tests": 64},
+    )
+    yield aj.why(setup, seconds=5, seeds=16, patience=1000)
+    del aj.OPERATIONS["line"]
+
+
+def test_the_cause_is_named_and_mended(asked):
+    assert asked.causes[0]["id"] == "output_range" and asked.causes[0]["share"] == 1
+    assert "a relu output is never below" in asked.sentences[0]
+    assert asked.finding.startswith("This net does not learn 2a - 1: 100% unable to give these results")
+    assert "linear output" in [step.change for step in asked.path]
+    assert asked.before.rate == 0 and asked.after.rate >= 0.5
+    assert asked.mended.output_activation == "linear"
+
+
+def test_rates_of_the_path_are_those_of_fresh_seeds_alone(asked):
+    fresh = asked.nets[asked.nets["seed"] >= GROUP * JUDGING]
+    chosen = asked.nets[asked.nets["seed"] < GROUP * JUDGING]
+    assert not set(fresh["seed"]) & set(chosen["seed"])
+    mine = fresh[[setup_of(row) == asked.mended for _, row in fresh.iterrows()]]
+    assert all(step.judged for step in asked.path)
+    assert asked.after.nets == GROUP == len(mine) and asked.after.learned == mine["success"].sum()
+
+
+def test_as_data_it_has_the_promised_keys(asked, tmp_path):
+    data = json.loads(asked.to_json())
+    assert list(data) == KEYS
+    assert all(list(one) == ["id", "share", "low", "high", "sentence"] for one in data["causes"])
+    assert all(list(one) == ["change", "fields", "rate", "low", "high"] for one in data["changes"] + data["path"])
+    assert aj.Setup(**data["recipe"]) == asked.mended
+    assert data["rate"] == {"before": asked.before.rate, "after": asked.after.rate}
+
+
+def test_the_command_and_the_code_make_the_mended_setup(asked):
+    words = shlex.split(asked.command)
+    given = arithjax.commands["fit"].make_context("fit", words[2:]).params
+    options = {name: given[name] for name in aj.Setup.field_names() if name != "op"}
+    assert make(op=given["op"], **given_fields(options)) == asked.mended
+    known: dict = {}
+    exec(asked.code.partition("net =")[0], known)
+    assert known["setup"] == asked.mended
+
+
+def test_it_shows_itself(asked, tmp_path):
+    text = str(asked)
+    assert text.startswith(asked.finding) and asked.command in text and "linear output" in text
+    assert asked.finding in asked._repr_html_()
+    page = asked.save(tmp_path / "out")
+    assert asked.finding in page.read_text()
+    assert sorted(path.name for path in (tmp_path / "out" / "figures").iterdir())[0] == "alone.svg"
+    assert len(load(tmp_path / "out")) == len(asked.nets)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"setup": 3}, "setup is a int"),
+        ({"seconds": 0}, "seconds=0 is not allowed"),
+        ({"seconds": float("nan")}, "seconds=nan is not allowed"),
+        ({"seeds": 0}, "seeds=0 is not allowed"),
+        ({"seed": -1}, "seed=-1 is not allowed"),
+    ],
+)
+def test_what_is_not_allowed_is_said(given, words):
+    with pytest.raises(aj.ArithjaxError, match=words):
+        aj.why(**{"setup": aj.Setup(), **given})
+
+
+def test_the_command_line_asks_of_the_net_of_the_question(monkeypatch):
+    from arithjax.cli import why
+
+    asked_of = []
+
+    def ask(setup, *given, **more):
+        asked_of.append(setup)
+        raise aj.ArithjaxError("asked")
+
+    monkeypatch.setattr(why, "ask", ask)
+    CliRunner().invoke(arithjax, ["why", "add", "--net", "question", "--steps", "50"])
+    CliRunner().invoke(arithjax, ["why", "add", "--widths", "3"])
+    assert asked_of == [aj.protocols.question("add", steps=50), aj.Setup(op="add", widths=(3,))]
