@@ -151,7 +151,7 @@ def _ready(way: Way, setup: Setup, seconds: float, quick: bool) -> Runner:
     """The runner of a way, calibrated, with the fastest of its numbers of nets."""
 
     def measured(nets: int) -> tuple[float, Runner]:
-        runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 16 * nets)
+        runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 64 * nets)
         runner.calibrate(seconds)
         return runner.rate(), runner
 
@@ -195,7 +195,8 @@ def device_name() -> str:
 def versions() -> dict[str, str]:
     """Versions of arithjax, Python, and the measured packages that are installed."""
     packages = {p.metadata["Name"]: p.version for p in distributions()}
-    names = "jax jaxlib flax optax numpy torch keras scikit-learn turbanet modelbatch chorus-torch".split()
+    names = ["jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn", "turbanet"]
+    names += ["modelbatch", "chorus-torch"]
     found = {name: packages[name] for name in names if name in packages}
     return {"arithjax": __version__, "python": platform.python_version()} | found
 
