@@ -1,20 +1,27 @@
 """The speed table: its rows and its file, but no speeds."""
 
+import importlib
 import importlib.util
 import json
 import math
+import time
 from pathlib import Path
 
 import jax
 import pytest
 
-from arithjax.bench import QUESTION, WAYS, WIDE, Runner, Way, bench, compare_study, scale, write
+from arithjax.bench import QUESTION, WAYS, WIDE, Runner, Way, bench, compare_study, scale, stages, write
 from arithjax.bench import study as studies
 from arithjax.bench.fresh import measure
 from arithjax.bench.page import page
+from arithjax.bench.peak import fma_peak
+from arithjax.environment import devices_and_workers
 from arithjax.errors import ArithjaxError
+from arithjax.studies.runner import run
+from arithjax.studies.study import Study
+from arithjax.training.engines import fused
 
-KEYS = {"net", "batch", "way", "nets", "rate", "ratio", "gflops", "peak_share", "compile_seconds"}
+KEYS = {"net", "batch", "way", "nets", "rate", "ratio", "gflops", "peak_share", "fma_share", "compile_seconds"}
 SMALL = QUESTION.replace(examples=200)
 
 
@@ -36,6 +43,32 @@ def test_the_table_and_its_file(tmp_path, capsys):
         assert row["compile_seconds"] >= 0
     shown = capsys.readouterr().out
     assert "model-steps/s" in shown and "jit(vmap)" in shown
+
+
+def test_the_peak_of_multiply_adds_is_above_what_is_reached():
+    assert fma_peak() is None or fma_peak() > 1  # GFLOP/s: even one slow core does more
+    if fused.available():
+        chains = importlib.import_module("arithjax.bench.chains")
+        doubled = [chains.run(loops, 1.0) for loops in (1, 2, 5)]  # 16 sums of 1 that grow by 1
+        assert doubled == [16 * (loops + 1) for loops in (1, 2, 5)]
+
+
+def test_the_stages_of_a_run(tmp_path):
+    """Each stage has its own time, and together they have no more than the threads had."""
+
+    def question(trial):
+        return QUESTION.replace(op="add", examples=64, batch=8, tests=64, steps=10)
+
+    started = time.perf_counter()
+    with stages.watched() as seconds:
+        run(Study("staged", question, trials=2, seeds=2), tmp_path)
+    spent = time.perf_counter() - started
+    assert list(seconds) == ["compile", "train", "judge", "ask", "write"]
+    assert all(seconds[name] > 0 for name in ("train", "judge", "ask", "write")) and seconds["compile"] >= 0
+    assert sum(seconds.values()) <= spent * (devices_and_workers()[1] + 1)
+    again = dict(seconds)
+    run(Study("staged again", question, trials=1, seeds=1), tmp_path)
+    assert seconds == again  # nothing is timed any more
 
 
 def test_a_missing_package_is_named_in_one_line(capsys):
@@ -86,6 +119,7 @@ def test_a_study_and_its_scale():
     found = compare_study(3, 2, 20, 2)
     assert found["sample"] == sorted(set(found["sample"])) and len(found["sample_seconds"]) == 2
     assert found["usual_seconds"] == pytest.approx(sum(found["sample_seconds"]) * 3 / 2)
+    assert list(found["cold"]["stages"]) == ["import", *stages.STAGES]
     assert found["warm"]["programs"] == found["cold"]["programs"] and found["ratio"] > 0
     (row,) = scale((4,), 20)
     assert row["nets"] == 4 and row["memory"] > 2**26

@@ -21,12 +21,19 @@ def measure(function: Callable, cache: Path | None, *arguments: Any) -> Any:
     cache: the folder for its compiled programs; None to store none.
     Raises ArithjaxError with the last line of the process's errors if it fails.
     """
+    return measure_from_start(function, cache, *arguments)[1]
+
+
+def measure_from_start(function: Callable, cache: Path | None, *arguments: Any) -> tuple[float, Any]:
+    """The seconds that imports took, and the result: see `measure`."""
     module, name = function.__module__, function.__name__
     call = f"{name}(*json.loads({json.dumps(arguments)!r}))"
-    code = f"import json\nfrom {module} import {name}\nprint(json.dumps({call}))"
+    imports = f"start = time.perf_counter()\nfrom {module} import {name}\nimported = time.perf_counter() - start"
+    code = f"import json, time\n{imports}\nprint(json.dumps([imported, {call}]))"
     kept = {CACHE: str(cache)} if cache else {"JAX_ENABLE_COMPILATION_CACHE": "false"}
     done = subprocess.run([sys.executable, "-c", code], env=os.environ | kept, capture_output=True, text=True)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise ArithjaxError(f"measuring {name}{arguments} ended with status {done.returncode}: {said}")
-    return json.loads(done.stdout.strip().splitlines()[-1])
+    imported, result = json.loads(done.stdout.strip().splitlines()[-1])
+    return imported, result

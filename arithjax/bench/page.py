@@ -44,6 +44,8 @@ def _of_file(name: str, measured: dict[str, Any]) -> Iterator[str]:
         yield _of_study(measured["study"])
     if "scale" in measured:
         yield from _of_scale(measured["scale"])
+    for line, found in measured.get("lines", {}).items():
+        yield f"- {'pass' if found['passed'] else 'FAIL'}, {line}: {found['said']}\n"
 
 
 def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -51,7 +53,8 @@ def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:
     cases = list(dict.fromkeys((row["net"], row["batch"]) for row in rows))
     of = {(row["net"], row["batch"], row["way"]): row for row in rows}
     yield "The net `{}`, batch {}:\n".format(*cases[0])
-    columns = ("way", "nets", "model-steps/s", "ratio", "GFLOP/s", "of the peak", "compile")
+    measured = ("of multiply-adds",) * ("fma_share" in rows[0])
+    columns = ("way", "nets", "model-steps/s", "ratio", "GFLOP/s", "of the peak", *measured, "compile")
     yield from _table(columns, (_of_way(row) for row in rows if (row["net"], row["batch"]) == cases[0]))
     if pairs := [
         (*case, of[*case, OURS], of[*case, USUAL]) for case in cases[1:] if (*case, OURS) in of and (*case, USUAL) in of
@@ -64,7 +67,8 @@ def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:
 def _of_way(row: dict[str, Any]) -> tuple[str, ...]:
     seconds = f"{row['compile_seconds']:.1f} s"
     rate = f"{row['rate']:,.0f}", f"{row['ratio']:,.1f}x"
-    return row["way"], f"{row['nets']:,}", *rate, f"{row['gflops']:.2f}", f"{row['peak_share']:.1%}", seconds
+    shares = [f"{row[name]:.1%}" if row[name] else "-" for name in ("peak_share", "fma_share") if name in row]
+    return row["way"], f"{row['nets']:,}", *rate, f"{row['gflops']:.2f}", *shares, seconds
 
 
 def _of_pair(net: str, batch: int, ours: dict[str, Any], usual: dict[str, Any]) -> tuple[Any, ...]:
@@ -78,8 +82,14 @@ def _of_study(study: dict[str, Any]) -> str:
         f"A whole mixed study, {study['trials']} setups of `{study['study']}` with {study['seeds']} seeds each for "
         f"{study['steps']:,} steps, takes {cold['seconds']:.0f} s from an empty cache, {study['ratio']:.1f} times "
         f"faster than a `{USUAL}` for each of its setups ({study['usual_seconds']:.0f} s, scaled from "
-        f"{len(study['sample'])} of them), and {warm['seconds']:.0f} s once its programs are kept.\n"
+        f"{len(study['sample'])} of them), and {warm['seconds']:.0f} s once its programs are kept.\n{_of_stages(cold)}"
     )
+
+
+def _of_stages(run: dict[str, Any]) -> str:
+    """Where the time went, if that was measured."""
+    spent = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in run.get("stages", {}).items())
+    return f"\nIts seconds from an empty cache, summed over threads: {spent}.\n" if spent else ""
 
 
 def _of_scale(scale: list[dict[str, Any]]) -> Iterator[str]:

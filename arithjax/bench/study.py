@@ -16,17 +16,17 @@ import numpy as np
 import optax
 from rich.console import Console
 
-from arithjax.bench.fresh import measure
+from arithjax.bench.fresh import measure, measure_from_start
+from arithjax.bench.stages import watched
 from arithjax.bench.ways import layers_of
 from arithjax.environment import devices_and_workers
 from arithjax.registry import ACTIVATIONS, OPERATIONS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.studies.files import find_study
-from arithjax.studies.runner import asked_nets
+from arithjax.studies.runner import asked_nets, run
 from arithjax.task.transforms import Fitted
 from arithjax.training import compiled
 from arithjax.training.tile import NetId
-from arithjax.training.workers import train_nets
 
 STUDY = "multiplication"
 
@@ -34,8 +34,9 @@ STUDY = "multiplication"
 def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: int = 16) -> dict:
     """Wall seconds of a study with an empty and a full cache, and of the usual way, printed and returned.
 
-    Each is measured in a process of its own, from planning to the last evaluation, without imports. The usual way is
-    one `jit(vmap over seeds)` of a setup's Flax model with optax, compile included.
+    Each is measured in a process of its own, without imports: arithjax from asking to the finished table, and the usual
+    way, one `jit(vmap over seeds)` of a setup's Flax model with optax, compile included. `stages` of both runs of
+    arithjax are the seconds of its stages, summed over threads; those of `import` come before the clock starts.
 
     trials, seeds, steps: the size of the study. sample: setups that the usual way trains, chosen at random; their time
     is scaled to all.
@@ -44,17 +45,19 @@ def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: 
     chosen = sorted(np.random.default_rng(0).choice(trials, min(sample, trials), replace=False).tolist())
     with tempfile.TemporaryDirectory(prefix="arithjax-bench-") as folder, console.status("") as status:
         status.update(f"{trials} setups x {seeds} seeds x {steps} steps from an empty cache")
-        cold = measure(ours, Path(folder), *size)
+        cold = _with_imports(measure_from_start(ours, Path(folder), *size))
         status.update("the same again, with the programs of the first time")
-        warm = measure(ours, Path(folder), *size)
+        warm = _with_imports(measure_from_start(ours, Path(folder), *size))
         status.update(f"{len(chosen)} of the setups, each in a jit(vmap over seeds)")
         alone = measure(usual, None, *size, chosen)
     scaled = sum(alone) / len(chosen) * trials
-    for name, run in (("cold", cold), ("warm", warm)):
+    for name, done in (("cold", cold), ("warm", warm)):
         console.print(
-            f"arithjax, {name} cache: {run['seconds']:,.1f} s, {run['programs']} programs; compiling is "
-            f"{run['compile_share']:.0%} of the wall time of {run['workers']} workers"
+            f"arithjax, {name} cache: {done['seconds']:,.1f} s, {done['programs']} programs; compiling is "
+            f"{done['compile_share']:.0%} of the wall time of {done['workers']} workers"
         )
+        spent = ", ".join(f"{stage} {seconds:,.1f}" for stage, seconds in done["stages"].items())
+        console.print(f"  seconds, summed over threads: {spent}")
     console.print(
         f"jit(vmap over seeds) for each setup: {scaled:,.0f} s, from setups {', '.join(map(str, chosen))} "
         f"({sum(alone):,.1f} s)"
@@ -66,18 +69,26 @@ def compare_study(trials: int = 256, seeds: int = 8, steps: int = 2000, sample: 
     }
 
 
+def _with_imports(measured: tuple[float, dict]) -> dict:
+    """What `ours` gives, with the seconds that imports took as the first stage."""
+    imported, found = measured
+    return found | {"stages": {"import": imported} | found["stages"]}
+
+
 def nets_of(trials: int, seeds: int, steps: int) -> list[NetId]:
     """The nets of the study `multiplication` at another size."""
     return list(itertools.chain(*asked_nets(find_study(STUDY), trials, seeds, steps)))
 
 
 def ours(trials: int, seeds: int, steps: int) -> dict:
-    """Seconds, programs and compiling of the study as arithjax trains it."""
-    nets, workers = nets_of(trials, seeds, steps), devices_and_workers()[1]
-    started = time.perf_counter()
-    assert sum(len(done.rows) for done in train_nets(nets, 0)) == len(nets)
-    seconds, compiling = time.perf_counter() - started, compiled.statistics.seconds
+    """Seconds, programs, compiling and stages of the study as arithjax runs it."""
+    study, workers = find_study(STUDY), devices_and_workers()[1]
+    with tempfile.TemporaryDirectory(prefix="arithjax-bench-") as folder, watched() as stages:
+        started = time.perf_counter()
+        assert len(run(study, folder, trials, seeds, steps)) == trials * seeds
+        seconds, compiling = time.perf_counter() - started, compiled.statistics.seconds
     return {
+        "stages": stages,
         "seconds": seconds,
         "programs": compiled.statistics.programs,
         "compile_seconds": compiling,

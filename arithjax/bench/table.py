@@ -7,7 +7,6 @@ which the ways of training a net are measured in turns.
 from __future__ import annotations
 
 import contextlib
-import functools
 import importlib.util
 import itertools
 import json
@@ -21,12 +20,12 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.table import Table
 
 from arithjax import __version__, protocols
+from arithjax.bench.peak import fma_peak, matmul_peak
 from arithjax.bench.ways import WAYS, Runner, Way, flops, sizes_of
 from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
@@ -60,27 +59,32 @@ def bench(
     quick: measure only the net of the question, and no ways that need a package of the `bench` extra.
     repetitions: measurements of each rate, whose median is reported; at most three of a quick table.
     setups, ways: what to measure, instead of all. seconds: about how long one repetition takes.
-    Returns the table's `rows`, and `peak_gflops` of the device.
+    Returns the table's `rows`, and the device's `peak_gflops`, in matrix products, and `fma_gflops`, in multiply-adds
+    that read no memory (0 where it cannot be measured).
     """
     console = Console()
     setups = setups or ([QUESTION] if quick else [QUESTION, UNIT, *WIDE])
     ways = installed(ways or [way for way in WAYS if not (quick and way.needs)], console)
-    peak, rows = 0.0, []
+    peak, multiply_adds, rows = 0.0, 0.0, []
     for setup in setups:
         with console.status(f"measuring {net_name(setup)}, batch {setup.batch}"), compiling_all():
-            peak = max(peak, matmul_peak())  # measured for every net: on a busy machine one measurement is too low
+            # measured for every net: on a busy machine one measurement is too low
+            peak, multiply_adds = max(peak, matmul_peak()), max(multiply_adds, fma_peak() or 0.0)
             asked = [way for way in ways if setup == QUESTION or not way.slow]
             rows += compare(setup, asked, min(repetitions, 3) if quick else repetitions, seconds, quick)
-    _report(rows, peak, console)
-    return {"peak_gflops": peak, "rows": rows}
+    _report(rows, peak, multiply_adds, console)
+    return {"peak_gflops": peak, "fma_gflops": multiply_adds, "rows": rows}
 
 
-def _report(rows: list[dict], peak: float, console: Console) -> None:
-    """Add each row's share of the peak, and print the table with the device and the versions."""
+def _report(rows: list[dict], peak: float, multiply_adds: float, console: Console) -> None:
+    """Add each row's shares of the peaks, and print the table with the device and the versions."""
     for row in rows:
         row["peak_share"] = row["gflops"] / peak
+        row["fma_share"] = row["gflops"] / multiply_adds if multiply_adds else None
     console.print(rate_table(rows))
     console.print(f"{device_name()}, {cores()} cores, {peak:,.0f} GFLOP/s in matrix products of 2048 x 2048 float32")
+    if multiply_adds:
+        console.print(f"{multiply_adds:,.0f} GFLOP/s in float32 multiply-adds that read no memory")
     console.print(", ".join(f"{name} {number}" for name, number in versions().items()), highlight=False)
 
 
@@ -147,7 +151,7 @@ def _ready(way: Way, setup: Setup, seconds: float, quick: bool) -> Runner:
     """The runner of a way, calibrated, with the fastest of its numbers of nets."""
 
     def measured(nets: int) -> tuple[float, Runner]:
-        runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 16 * nets)
+        runner = way.prepare(setup, nets if jax.default_backend() == "cpu" or nets == 1 else 64 * nets)
         runner.calibrate(seconds)
         return runner.rate(), runner
 
@@ -178,13 +182,6 @@ def net_name(setup: Setup) -> str:
     return "question" if setup == QUESTION else "-".join(map(str, sizes_of(setup)))
 
 
-def matmul_peak() -> float:
-    """GFLOP/s of a 2048 x 2048 float32 matrix product on the whole device, the best of five."""
-    multiply, a = jax.jit(functools.partial(jnp.matmul, precision="highest")), jnp.ones((2048, 2048))
-    runner = Runner(lambda calls: multiply(a, a).block_until_ready())
-    return 2 * 2048**3 / 1e9 / min(runner.seconds() for _ in range(5))
-
-
 def device_name() -> str:
     """The accelerators with their number, or the processor."""
     devices, info = jax.local_devices(), Path("/proc/cpuinfo")
@@ -198,7 +195,8 @@ def device_name() -> str:
 def versions() -> dict[str, str]:
     """Versions of arithjax, Python, and the measured packages that are installed."""
     packages = {p.metadata["Name"]: p.version for p in distributions()}
-    names = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn", "turbanet")
+    names = ["jax", "jaxlib", "flax", "optax", "numpy", "torch", "keras", "scikit-learn", "turbanet"]
+    names += ["modelbatch", "chorus-torch"]
     found = {name: packages[name] for name in names if name in packages}
     return {"arithjax": __version__, "python": platform.python_version()} | found
 
@@ -207,13 +205,14 @@ def rate_table(rows: list[dict]) -> Table:
     """The speed table for a terminal: a section for each net, a line for each way."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("way", no_wrap=True)
-    for name in ("nets", "model-steps/s", "arithjax", "GFLOP/s", "of peak", "compile s"):
+    for name in ("nets", "model-steps/s", "arithjax", "GFLOP/s", "matmul", "FMA", "compile s"):
         table.add_column(name, justify="right", no_wrap=True)
     for (net, batch), section in itertools.groupby(rows, lambda row: (row["net"], row["batch"])):
         table.add_row(f"{net}, batch {batch}", style="bold")
         for row in section:
             ratio = f"x {row['ratio']:,.1f}" if row["ratio"] else ""
             share, seconds = f"{row['peak_share']:.1%}", f"{row['compile_seconds']:.1f}"
+            of_fma = f"{row['fma_share']:.1%}" if row["fma_share"] else ""
             rate, gflops = f"{row['rate']:,.0f}", f"{row['gflops']:.2f}"
-            table.add_row(f"  {row['way']}", f"{row['nets']:,}", rate, ratio, gflops, share, seconds)
+            table.add_row(f"  {row['way']}", f"{row['nets']:,}", rate, ratio, gflops, share, of_fma, seconds)
     return table

@@ -187,6 +187,7 @@ def list_members() -> None:
 @arithjax.command(body="bench:bench")
 @click.option("--study", is_flag=True, help="A whole mixed study from an empty cache, beside the usual way.")
 @click.option("--scale", is_flag=True, help="Studies of 1 to 100,000 nets: what a net costs, and memory.")
+@click.option("--device", is_flag=True, help="Is an accelerator right, and fast? Lines that pass or fail, in minutes.")
 @click.option("--quick", is_flag=True, help="Only the question's net, or small studies; ends within a minute.")
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write what was measured to this file.")
 @click.option("--page", type=click.Path(exists=True, file_okay=False), help="Only write README.md from what DIR holds.")
