@@ -7,7 +7,7 @@ which each was solved; medians and means are computed from these, since the mean
 fitted gamma distributions, and some of the fits failed (NAU, addition: 390,919 printed, 189,570 the mean of the runs).
 
 For the cells of Schlör et al. (2020) a remark says in how many of ten runs an independent port of their published
-script succeeded. In 15 of them that is far from their table of results, and nearer to our nets: the table seems to be
+script succeeded. In 19 of them that is far from their table of results, and nearer to our nets: the table seems to be
 of another version of the script.
 
 Left out, since they cannot be run here as they were: gated NAU/NMU, hidden layers without clamping, Nesterov momentum,
