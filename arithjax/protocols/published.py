@@ -7,8 +7,7 @@ which each was solved; medians and means are computed from these, since the mean
 fitted gamma distributions, and some of the fits failed (NAU, addition: 390,919 printed, 189,570 the mean of the runs).
 
 For the cells of Schlör et al. (2020) a remark says in how many of ten runs an independent port of their published
-script succeeded. In 19 of them that is far from their table of results, and nearer to our nets: the table seems to be
-of another version of the script.
+script succeeded. In 19 of the 84 that is far from their table of results, which seems to be of another version of it.
 
 Left out, since they cannot be run here as they were: gated NAU/NMU, hidden layers without clamping, Nesterov momentum,
 and MulMCFC with other signs; and Heim et al. (2020), whose tables are errors of nets with four outputs, or of layers
