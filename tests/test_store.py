@@ -115,5 +115,5 @@ def test_what_version_1_lacks_follows_from_other_columns(tmp_path):
 def test_a_table_of_a_later_version_is_refused(tmp_path):
     later = schema.to_arrow(rows([0])).replace_schema_metadata({"arithjax_schema": "99"})
     pq.write_table(later, tmp_path / "nets.parquet")
-    with pytest.raises(ArithjaxError, match="schema 99, newer than 2; install a newer arithjax"):
+    with pytest.raises(ArithjaxError, match=f"schema 99, newer than {schema.SCHEMA_VERSION}; install a newer arithjax"):
         read_table(tmp_path / "nets.parquet")

@@ -6,6 +6,9 @@ of their figures, whose vectors are exact. Of Madsen & Johansen's runs (2020) th
 which each was solved; medians and means are computed from these, since the means printed in the paper are those of
 fitted gamma distributions, and some of the fits failed (NAU, addition: 390,919 printed, 189,570 the mean of the runs).
 
+For the cells of Schlör et al. (2020) a remark says in how many of ten runs an independent port of their published
+script succeeded. In 19 of the 84 that is far from their table of results, which seems to be of another version of it.
+
 Left out, since they cannot be run here as they were: gated NAU/NMU, hidden layers without clamping, Nesterov momentum,
 and MulMCFC with other signs; and Heim et al. (2020), whose tables are errors of nets with four outputs, or of layers
 that start otherwise. What only figures without numbers show, such as most of Mistry et al. (2022), is left out too.
