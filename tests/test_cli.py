@@ -116,6 +116,35 @@ def test_fit_save_predict(arithjax, tmp_path):
     assert "Outside the training range" in err
 
 
+@pytest.mark.parametrize(
+    ("number", "digits", "text"),
+    [
+        (16785408.0, 7, "16785408"),
+        (110001000.0, 7, "110001000"),
+        (56087.996, 7, "56088"),
+        (24.0001, 7, "24.0001"),
+        (4.0000001, 15, "4.0000001"),
+        (9007199254740992.0, 15, "9007199254740992"),
+        (0.1, 7, "0.1"),
+        (float("nan"), 7, "nan"),
+        (-3e38, 7, "-3e+38"),
+    ],
+)
+def test_a_number_decides_how_it_is_shown(number, digits, text):
+    from arithjax.cli.nets import _plain
+
+    assert _plain(number, digits) == text
+
+
+def test_few_arguments_are_counted_and_large_ones_are_said(arithjax, tmp_path):
+    words = ["fit", "add", *TINY_OPTIONS, "--low", -1, "--high", 1, "--no-curve", "--save", tmp_path / "a.net"]
+    status, out, _ = arithjax(*words)
+    assert status == 0
+    assert "There are only 4 different arguments: a and b whole numbers from -1 to 0. With --no-integers" in out
+    _, _, err = arithjax("predict", tmp_path / "a.net", 2**24 + 1, 2)
+    assert "float32 holds these numbers as 16777216 2." in err
+
+
 @pytest.mark.parametrize("op", ["add:3:0-2:2-3", "mul:30:0-20:10-30"])
 def test_a_net_of_many_inputs_is_saved_and_shown(arithjax, op, tmp_path):
     """With an output that is a polynomial, so that there is a formula where it is short."""
