@@ -59,6 +59,32 @@ def add():
         del registry[name]
 
 
+@pytest.fixture
+def in_parts():
+    """`in_parts(study, folder, stops)` runs a study that is interrupted after each rows for which `stops(rows)` holds,
+    and run again each time; how often that was."""
+    from arithjax.studies.study import Progress
+
+    class Stop(Progress):
+        def __init__(self, stops):
+            self.stops = stops
+
+        def nets(self, rows):
+            if self.stops(rows):
+                raise KeyboardInterrupt
+
+    def run(study, folder, stops):
+        times = 0
+        while True:
+            try:
+                aj.run(study, folder, progress=Stop(stops))
+                return times
+            except KeyboardInterrupt:
+                times += 1
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def compiled_engine():
     """The compiled engine for dense nets, too."""

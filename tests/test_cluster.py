@@ -1,8 +1,10 @@
 """Clusters: the same bytes from any number of workers, in any order, and when workers die."""
 
+import contextlib
 import os
 import random
 import signal
+import threading
 import time
 
 import pytest
@@ -46,9 +48,8 @@ def table(asked, out, **how):
     return (out / asked.name / "nets.parquet").read_bytes()
 
 
-@pytest.mark.parametrize(
-    "workers", [2, pytest.param(1, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [1, 4])
 def test_workers_give_the_same_bytes(asked, local, tmp_path, workers):
     assert table(asked, tmp_path, cluster=f"local:{workers}") == local
 
@@ -65,13 +66,38 @@ class Kill(study.Progress):
             self.victim = None
 
 
-def test_a_killed_worker_changes_nothing(asked, local, tmp_path):
-    """One of two workers is killed in the middle of a study, at an address of somebody's own."""
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
-    with distributed.LocalCluster(**options) as there, distributed.Client(there) as client:
-        kill = Kill(next(iter(client.run(os.getpid).values())))
-        assert table(asked, tmp_path, cluster=there.scheduler_address, progress=kill) == local
+def test_two_workers_give_the_same_bytes_and_so_does_one_when_the_other_is_killed(asked, local, tmp_path):
+    """The processes of `local:2` are used at their address, as those of a cluster of somebody's own are."""
+    with cluster.Cluster("local:2") as there:
+        assert there.workers() == 2
+        kill = Kill(next(iter(there.client.run(os.getpid).values())))
+        assert table(asked, tmp_path, cluster=there.here.scheduler_address, progress=kill) == local
         assert kill.victim is None
+
+
+def test_a_worker_that_is_killed_as_it_starts_is_one_line():
+    """As by a system that has no memory left."""
+    psutil = pytest.importorskip("psutil")
+    before, over = set(psutil.Process().children()), threading.Event()
+
+    def hunt():
+        while not over.wait(0.01):
+            for child in set(psutil.Process().children()) - before:
+                with contextlib.suppress(psutil.Error):
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        child.kill()
+
+    hunter = threading.Thread(target=hunt)
+    hunter.start()
+    try:
+        with (
+            pytest.raises(ArithjaxError, match="--cluster local:1: no cluster answers there"),
+            cluster.Cluster("local:1"),
+        ):
+            pass
+    finally:
+        over.set()
+        hunter.join()
 
 
 def test_order_of_tiles_changes_nothing(asked, local, tmp_path, monkeypatch):

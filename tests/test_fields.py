@@ -81,7 +81,7 @@ def test_the_numbers_of_an_optimisers_rule_are_fields():
     ("limits", "inside", "outside", "words"),
     [
         (Limits(1), [1, 5, 2.9e38], [0, -1, 3e38, math.nan, math.inf], "at least 1"),
-        (Limits(0, above=True), [1e-300, 5], [0, -0.0, -1], "greater than 0"),
+        (Limits(0, above=True), [1e-37, 5], [0, -0.0, -1, 1e-39], "greater than 0"),
         (Limits(0, 1, below=True), [0, 0.999], [1, -0.1], "at least 0 and below 1"),
         (Limits(0, 1, above=True), [1, 0.5], [0, 1.1], "above 0 and at most 1"),
         (Limits(1, "steps"), [1, 10_000], [0, 10_001], "between 1 and steps=10000"),

@@ -1,5 +1,8 @@
 """Studies survive: killed, stopped, refused by the disk, torn, they end in the same table."""
 
+import collections
+import contextlib
+import itertools
 import json
 import os
 import random
@@ -14,7 +17,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.studies import samplers, search, study
+from arithjax.studies import files, samplers, search, signals, study
 from arithjax.tables import loading, objectives, schema
 from arithjax.tables.store import Store
 
@@ -47,66 +50,144 @@ def start(file, out, *more, **how):
 
 @pytest.fixture(scope="module", params=["tpe", pytest.param("random", marks=pytest.mark.slow)])
 def whole(request, tmp_path_factory):
-    """A study file, the table of its uninterrupted run, and how long that took."""
-    folder = tmp_path_factory.mktemp("whole")
-    file = folder / "slowly.py"
+    """A study file, and the table of its run here, which nothing interrupts."""
+    file = tmp_path_factory.mktemp("whole") / "slowly.py"
     file.write_text(SLOWLY.format(sampler=request.param))
-    began = time.monotonic()
-    run = start(file, folder)
-    _, said = run.communicate()
-    assert run.returncode == 0, said
-    return file, (folder / "slowly/nets.parquet").read_bytes(), time.monotonic() - began
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samplers, "ADAPTIVE", samplers.ADAPTIVE)  # the file changes it
+        aj.run(files.load_study(file), file.parent)
+    return file, (file.parent / "slowly/nets.parquet").read_bytes()
 
 
-def kill_again_and_again(whole, out, kills, *more):
-    """Kill a study at random moments, each time resuming it; the table it ends with."""
-    file, _, lasts = whole
-    moments = random.Random(7)
-    for _ in range(kills):
-        run = start(file, out, *more, start_new_session=True)
-        try:
-            run.wait(timeout=moments.uniform(0, lasts))
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-        run.communicate()
-    run = start(file, out, *more)
-    _, said = run.communicate()
-    assert run.returncode == 0, said
-    assert not list((out / "slowly").glob("chunks*"))
-    return (out / "slowly/nets.parquet").read_bytes()
-
-
-@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_at_random_moments(whole, tmp_path, kills):
-    assert kill_again_and_again(whole, tmp_path, kills) == whole[1]
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_with_a_cluster(whole, tmp_path):
-    assert kill_again_and_again(whole, tmp_path, 5, "--cluster", "local:2") == whole[1]
-
-
-def begun(run, out):
-    """Wait until a run has written its first chunk."""
-    while not list((out / "slowly/chunks").glob("*.parquet")):
-        assert run.poll() is None, run.communicate()
-        time.sleep(0.05)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_stopped_in_order(whole, tmp_path, number):
-    file = whole[0]
-    run = start(file, tmp_path)
-    begun(run, tmp_path)
-    run.send_signal(number)
-    _, said = run.communicate()
-    assert run.returncode == 130
+def ended(run, file):
+    """What a run that a signal stopped has said, after it has been checked."""
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 130, said
+    assert "Traceback" not in said
     assert said.splitlines()[-1].startswith(
         f"arithjax: interrupted. What was finished is kept. To go on: arithjax run {file}"
     )
-    assert "Traceback" not in said
-    left = Store(tmp_path / "slowly").rows()
-    assert 0 < len(left) < 24 * 8
+
+
+def begun(run, out, more_than=0):
+    """Wait until a run has written its first chunk, or another one."""
+    while len(list((out / "slowly/chunks").glob("*.parquet"))) <= more_than:
+        assert run.poll() is None, run.communicate()
+        time.sleep(0.02)
+
+
+def test_stopped_killed_and_continued_it_ends_in_the_same_bytes(whole, tmp_path):
+    """Interrupted in order by both signals, then killed, each time after another chunk was written."""
+    file, expected = whole
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        chunks = len(list((tmp_path / "slowly/chunks").glob("*.parquet")))
+        run = start(file, tmp_path)
+        begun(run, tmp_path, chunks)
+        run.send_signal(number)
+        if number == signal.SIGKILL:
+            run.communicate()
+        else:
+            ended(run, file)
+        assert 0 < len(Store(tmp_path / "slowly").rows()) < 24 * 8
+    run = start(file, tmp_path)
+    _, said = run.communicate()
+    assert run.returncode == 0, said
+    assert not list((tmp_path / "slowly").glob("chunks*"))
+    assert (tmp_path / "slowly/nets.parquet").read_bytes() == expected
+
+
+TO_THE_END = """
+import arithjax as aj
+def question(trial):
+    return aj.Setup(
+        op="add", learning_rate=trial.suggest_float("rate", 1e-3, 0.1), widths=(4,), high=20, activation="square",
+        steps=600, examples=64, tests=64, evaluate_every=100, finish=4)
+study = aj.Study("slowly", question, trials=20, seeds=4, curves=1, by=("learning_rate",))
+"""
+
+
+class Campaign:
+    """Runs of one study that are ended at random moments, from their first to their last, and continued until done."""
+
+    def __init__(self, folder, more=()):
+        self.folder, self.more, self.random = folder, more, random.Random(20)
+        self.file = folder / "slowly.py"
+        self.file.write_text(TO_THE_END)
+        for self.out in ("compiles", "whole"):
+            run, locked = self.begun()
+            assert run.communicate(timeout=600) and run.returncode == 0
+            self.lasts = time.monotonic() - locked
+        self.expected = self.table("whole")
+        self.out, self.number, self.counts = "0", 0, collections.Counter()
+
+    def begun(self):
+        """A run that holds its lock, or is over, and when that was: from here on its own handlers are in place."""
+        lock = self.folder / self.out / "slowly/.lock"
+        lock.unlink(missing_ok=True)
+        run = self.run(self.out)
+        while not lock.exists() and run.poll() is None:
+            time.sleep(0.01)
+        return run, time.monotonic()
+
+    def table(self, out):
+        return (self.folder / out / "slowly/nets.parquet").read_bytes()
+
+    def run(self, out):
+        words = [*ARITHJAX, "run", self.file, "--out", self.folder / out, "--portraits", "1", *self.more]
+        kept = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+        return subprocess.Popen(list(map(str, words)), **kept)
+
+    def end_one(self, number):
+        """Start or continue the study and send it a signal; one that is over by then is checked and begun anew."""
+        run, locked = self.begun()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(self.random.uniform(0, self.lasts))
+        over = run.poll() is not None
+        if not over and number == signal.SIGKILL:
+            os.killpg(run.pid, number)
+        elif not over:
+            run.send_signal(number)
+        _, said = run.communicate(timeout=120)  # none hangs
+        assert "Traceback" not in said, said
+        if run.returncode in (0, -signal.SIGINT, -signal.SIGTERM):  # it was done, and Python was ending
+            over = True
+            assert self.table(self.out) == self.expected
+            page = (self.folder / self.out / "slowly/report.html").read_text(encoding="utf-8")
+            assert page.rstrip().endswith("</html>")
+            self.number += 1
+            self.out = str(self.number)
+            self.lasts = min(self.lasts, time.monotonic() - locked)  # so that few come too late
+        else:
+            assert run.returncode == (-number if number == signal.SIGKILL else 130), said
+        self.counts["over" if over else signal.Signals(number).name] += 1
+
+    def finish(self):
+        """Continue the last one to its end."""
+        run = self.run(self.out)
+        _, said = run.communicate(timeout=600)
+        assert run.returncode == 0, said
+        assert self.table(self.out) == self.expected
+
+
+MANY_SIGNALS = int(os.environ.get("ARITHJAX_SIGNALS", 150))
+"""Signals of the campaign: two of three are SIGINT and SIGTERM in turn, the third is SIGKILL."""
+
+
+@pytest.mark.slow
+def test_signals_at_random_moments_from_the_first_net_to_the_report(tmp_path):
+    campaign, numbers = Campaign(tmp_path), itertools.cycle([signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+    while campaign.counts.total() - campaign.counts["over"] < MANY_SIGNALS:
+        campaign.end_one(next(numbers))
+        print(dict(campaign.counts), campaign.out, flush=True)
+    campaign.finish()
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_with_a_cluster(tmp_path):
+    campaign = Campaign(tmp_path, ["--cluster", "local:2"])
+    for _ in range(5):
+        campaign.end_one(signal.SIGKILL)
+    campaign.finish()
 
 
 def test_stopped_twice_stops_at_once(whole, tmp_path):
@@ -118,10 +199,10 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
     run = start(file, tmp_path)
     while not (tmp_path / "slowly/study.json").exists():
         assert run.poll() is None, run.communicate()
-        time.sleep(0.05)
-    time.sleep(3)
+        time.sleep(0.02)
+    time.sleep(1.5)
     run.send_signal(signal.SIGTERM)
-    time.sleep(1)
+    time.sleep(2 * signals.SAME)
     run.send_signal(signal.SIGINT)
     _, said = run.communicate(timeout=5)
     assert run.returncode == 130
@@ -274,7 +355,7 @@ def test_columns_that_an_older_schema_lacks_are_filled(finished, tmp_path):
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
-def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
+def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler, in_parts):
     monkeypatch.setattr(samplers, "ADAPTIVE", 4)
     monkeypatch.setattr(search, "HISTORY", 8)
 
@@ -286,20 +367,15 @@ def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler):
     asked = aj.Study("front", question, trials=14, seeds=2, sampler=sampler, objectives=names)
     nets = aj.run(asked, tmp_path / "whole")
 
-    class Stop(study.Progress):
-        def nets(self, rows):
-            if random.Random(int(rows["trial"].sum())).random() < 0.5 and rows["trial"].max() not in stopped:
-                stopped.add(rows["trial"].max())
-                raise KeyboardInterrupt
-
     stopped = set()
-    while True:
-        try:
-            aj.run(asked, tmp_path / "parts", progress=Stop())
-            break
-        except KeyboardInterrupt:
-            continue
-    assert stopped
+
+    def stops(rows):
+        last = rows["trial"].max()
+        chosen = random.Random(int(rows["trial"].sum())).random() < 0.5 and last not in stopped
+        stopped.update([last] if chosen else [])
+        return chosen
+
+    assert in_parts(asked, tmp_path / "parts", stops)
     assert (tmp_path / "whole/front/nets.parquet").read_bytes() == (tmp_path / "parts/front/nets.parquet").read_bytes()
     assert_front(nets, names)
 
