@@ -24,7 +24,7 @@ def asked():
         **{"op": "line", "low": -8, "high": 8, "widths": (4,), "activation": "relu", "output_activation": "relu"},
         **{"examples": 64, "batch": 16, "steps": 1500, "learning_rate": 0.01, "tests": 64},
     )
-    yield aj.why(setup, seconds=5, seeds=16, patience=1000)
+    yield aj.why(setup, seconds=3, seeds=16, patience=1000)
     del aj.OPERATIONS["line"]
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from arithjax.cli.output import Parts, say
 from arithjax.cli.text import rate_table, text
+from arithjax.diagnosis.answer import Answer
 from arithjax.environment import devices_and_workers
 from arithjax.report import default_words, write
 from arithjax.studies import runner
@@ -121,9 +122,9 @@ def _answer(study: Study, nets: pd.DataFrame) -> str:
     """The study's own words about its table; none if they fail, as the table may lack what they are about."""
     try:
         answer = study.answer(nets.copy()) if study.answer else ""
-        if not isinstance(answer, str):
+        if not isinstance(answer, str | Answer):
             raise TypeError(f"a {type(answer).__name__} and not text")
-        return answer
+        return str(answer)
     except Exception as error:
         warnings.warn(
             f"the study's answer could not be given ({type(error).__name__}: {error}); its table is complete.",

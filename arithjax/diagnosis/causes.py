@@ -166,7 +166,8 @@ def _homogeneous(e: Evidence) -> Holds:
 
 def _says_homogeneous(e: Evidence, holds: Holds) -> str:
     both = "both numbers double" if e.points.x.shape[1] == 2 else "the numbers double"
-    return f"double their answer when {both}, as relu layers with small biases must, and the results do not"
+    these = "layers of relu with small biases" if _dense(e) else "layers without biases"
+    return f"double their answer when {both}, as {these} must, and the results do not"
 
 
 def _step(e: Evidence) -> Holds:

@@ -58,8 +58,9 @@ class Search:
         alone = {change: applied(setup, (change,)) or setup for change in singles}
         self.singles = {change: one for change, one in alone.items() if not change.other}
         self.others = {change: one for change, one in alone.items() if change.other}
+        self.listed = [*self.singles, *self.others]
         self.states: dict[Setup, Changes] = {setup: ()}
-        self.base_price = race.price(setup)
+        self.base_price = race.price_again(setup)
         self.countable = Task.of(setup).domain is not None
         self.unpaid: list[str] = []
 
@@ -92,13 +93,13 @@ class Search:
 
     def _cost(self, setup: Setup) -> tuple[float, int, int]:
         """What decides between setups that learn equally: price, then fewer changes, then those listed first."""
-        changes, listed = self.states[setup], [*self.singles, *self.others]
-        price = round(math.log10(self.race.price(setup)), 1)
-        return price, len(changes), sum(map(listed.index, changes))
+        changes = self.states[setup]
+        price = round(math.log10(self.race.price_again(setup)), 1)
+        return price, len(changes), sum(map(self.listed.index, changes))
 
     def value(self, setup: Setup) -> float:
         """The merit of a setup less what its price has to bring."""
-        dearer = math.log10(max(self.race.price(setup) / self.base_price, 1))
+        dearer = math.log10(max(self.race.price_again(setup) / self.base_price, 1))
         return self.race.score(setup) - DEAR * dearer
 
     def enough(self, setup: Setup) -> bool:
@@ -177,25 +178,28 @@ class Search:
         return sorted(setups, key=lambda one: (-self.race.score(short[one]), self.race.price(one)))
 
     def _reduced(self, changes: Changes) -> Changes:
-        """The changes without those that it does as well without."""
+        """The changes without those that it does as well without, or well enough."""
         while len(changes) > 1 and not self.race.budget.over:
             whole = self._value_of(changes)
             less = [changes[:i] + changes[i + 1 :] for i in range(len(changes))]
             self._train_all(less)
             best = max(less, key=self._value_of)
-            if self._value_of(best) < whole - EQUAL:
+            without = applied(self.setup, best)
+            enough = without is not None and len(self.race.nets(without)) and self.enough(without)
+            if self._value_of(best) < whole - EQUAL and not enough:
                 break
             changes = best
         return changes
 
     def _ordered(self, changes: Changes) -> Changes:
-        """The changes in the order in which each next one helps most."""
+        """The changes in the order in which each next one helps most, of equal ones that which is proposed first."""
         path: Changes = ()
         while len(path) < len(changes) - 1 and not self.race.budget.over:
-            left = [change for change in changes if change not in path]
+            left = [change for change in self.listed if change in changes and change not in path]
             steps = {change: tuple(one for one in changes if one in (*path, change)) for change in left}
             self._train_all(list(steps.values()))
-            path = (*path, max(left, key=lambda change: self._value_of(steps[change])))
+            values = {change: self._value_of(made) for change, made in steps.items()}
+            path = (*path, next(change for change in left if values[change] >= max(values.values()) - EQUAL))
         return (*path, *(change for change in changes if change not in path))
 
     def _train_all(self, sets: list[Changes]) -> None:

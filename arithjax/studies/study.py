@@ -32,7 +32,7 @@ class Study:
         (`arithjax.studies.halving`).
     by: the columns that the summary and the report group by; default: the first two fields that vary.
     about: the question in words, a line.
-    answer: a function from the finished table to the answer in words.
+    answer: a function from the finished table to the answer in words, or to an `aj.Answer`, which is told in its words.
     curves: the number of each trial's nets that are also recorded over training (`arithjax.training.curves`);
         they are trained once more.
     show: the nets that the report draws with their curves: a heading and, for each, a condition on the table's columns.
@@ -51,7 +51,7 @@ class Study:
     halving: tuple[float, ...] = ()
     by: tuple[str, ...] = ()
     about: str = ""
-    answer: Callable[[pd.DataFrame], str] | None = None
+    answer: Callable[[pd.DataFrame], Any] | None = None
     curves: int = 0
     show: dict[str, str] = field(default_factory=dict)
     source: str = field(default="", compare=False, repr=False)
@@ -127,7 +127,7 @@ def _about(about: Any) -> str:
     return about
 
 
-def _answer(answer: Any) -> Callable[[pd.DataFrame], str] | None:
+def _answer(answer: Any) -> Callable[[pd.DataFrame], Any] | None:
     if answer is not None and not callable(answer):
         raise ArithjaxError(f"answer is a {type(answer).__name__}; it has to be a function from a table to text.")
     return answer
