@@ -244,3 +244,14 @@ def test_built_in_studies_by_name():
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ArithjaxError, match=r"nowhere\.py cannot be read .*check the path"):
         files.find_study(str(tmp_path / "nowhere.py"))
+
+
+def test_the_smallest_net_of_each_operation_has_a_search_of_its_own(tmp_path):
+    study = files.load_study(files.sweeps() / "smallest.py")
+    nets = aj.run(study, tmp_path, trials=34, seeds=1, steps=1)
+    assert (nets.op == [list(study.sampler.studies)[trial % 8] for trial in nets.trial]).all()
+    for op, own in study.sampler.studies.items():
+        told = [trial for trial in own.trials if trial.values]  # of the first batch, four for each of eight
+        of_op = nets[(nets.op == op) & (nets.trial < 32)]
+        assert [trial.values[1] for trial in told] == of_op.sort_values("trial").parameters.tolist()
+        assert len(told) == 4

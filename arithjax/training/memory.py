@@ -11,7 +11,7 @@ from arithjax import disk
 from arithjax.environment import backend
 from arithjax.errors import ArithjaxError
 from arithjax.models.mlp import count_parameters
-from arithjax.models.network import FUSED
+from arithjax.models.network import FUSED, ONCHIP
 from arithjax.training.specs import Specs, TrainSpec
 from arithjax.training.tile import FEWEST_LANES, VECTOR
 
@@ -53,14 +53,16 @@ def bytes_of(spec: TrainSpec, count: int) -> float:
     """Expected bytes of a tile with so many places.
 
     Examples as they are drawn and as they are transformed, weights with gradients, moments and what an optimiser makes
-    of them, before and after, and what a batch leaves in every layer; or, where that is more, what the drawing of the
-    first weights takes, in the sizes that they are drawn in.
+    of them, before and after, and what a batch leaves in every layer, or, on a chip, gathered batches, also in blocks;
+    or, where that is more, what the drawing of the first weights takes, in the sizes that they are drawn in.
     """
     features = spec.network.features
     drawn = spec.network.drawn_as().features if features else ()
     examples = 2 * spec.examples * (spec.inputs + 1)
     weights = 8 * count_parameters((spec.inputs, *features)) if features else 0
     batch = 4 * spec.batch * (spec.inputs + sum(features))
+    if spec.layout is ONCHIP:
+        batch = 2 * spec.portion * spec.batch * (spec.inputs + 1)
     size = 8.0 if spec.precision == "float64" else 4.0
     drawing = 4.0 * count * DRAWING * count_parameters((spec.inputs, *drawn)) if drawn else 0.0
     return max(size * count * (examples + weights + batch), drawing)

@@ -29,6 +29,9 @@ BLOCK = 16
 LARGE = 1024
 """Activations of a layer and a net that do not stay in the cache with all lanes (measured on CPU)."""
 
+PORTION, GATHERED = 256, 4096
+"""Steps whose batches are gathered at a time, at most; and examples, at most, if there are no more in a net's set."""
+
 SUMMED, SUMMED_NUMBERS = 256, 1 << 15
 """Largest reduction of a matrix product, in examples and in numbers of a layer. XLA's CPU backend splits larger ones
 among threads, so that the last bits would depend on the number of cores."""
@@ -116,6 +119,11 @@ class TrainSpec(EvalSpec):
     def batches(self) -> int:
         """Batches in an epoch; examples that do not fill one wait for the next epoch's order."""
         return max(1, self.examples // self.batch)
+
+    @property
+    def portion(self) -> int:
+        """Steps whose batches are gathered at a time for a kernel that reads them in order."""
+        return max(1, min(PORTION, max(self.examples, GATHERED) // self.batch))
 
     @property
     def evaluation(self) -> EvalSpec:

@@ -33,9 +33,6 @@ from arithjax.training.specs import TrainSpec
 from arithjax.training.step import Segment, clipped, drawn_batches, moved_along
 from arithjax.training.tile import PerNet, Shared
 
-PORTION = 256
-"""Steps that one launch trains, at most: their batches are gathered before."""
-
 LANES = {"gpu": (32,), "tpu": (8, 128), "cpu": (32,)}
 """Nets of a block: a warp, with a net in each thread, which so reads what it wrote itself; or a register of a TPU."""
 
@@ -73,10 +70,10 @@ class OnChip(XLA):
         shared: Shared,
         per_net: PerNet,
     ) -> State:
-        """Launches of at most `PORTION` steps."""
+        """Launches of a portion of the steps each."""
         start, steps = int(segment.start), int(segment.steps)
-        for first in range(0, steps, PORTION):
-            part = slice(first, min(first + PORTION, steps))
+        for first in range(0, steps, spec.portion):
+            part = slice(first, min(first + spec.portion, steps))
             now = Segment(jnp.int32(start + first), segment.steps, segment.rows[part], segment.rates[part])
             state = train(spec, state, examples, now, root, shared, per_net)
         return state
