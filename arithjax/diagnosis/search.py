@@ -61,7 +61,7 @@ class Search:
         self.listed = [*self.singles, *self.others]
         self.states: dict[Setup, Changes] = {setup: ()}
         self.base_price = race.price_again(setup)
-        self.countable = Task.of(setup).domain is not None
+        self.countable = not Task.of(setup).uncertain
         self.unpaid: list[str] = []
 
     def run(self) -> Found:
