@@ -212,7 +212,7 @@ def test_compare(arithjax, results):
     assert status == 0
     assert "add" in out and "Newcombe" in out
     assert arithjax("compare", results, results, "--csv")[1].startswith(
-        ",nets_a,rate_a,nets_b,rate_b,difference,low,high,p"
+        "op,nets_a,rate_a,nets_b,rate_b,difference,low,high,p,test"  # operations are not pooled
     )
 
 
@@ -342,7 +342,9 @@ def test_a_plan_is_shown_and_nothing_trained(arithjax, tmp_path):
 
 def test_a_plan_of_a_search_is_that_of_its_beginning(arithjax, tmp_path):
     text = (
-        "import arithjax as aj\nstudy = aj.Study('own', lambda trial: aj.Setup(), trials=100, seeds=2, sampler='tpe')"
+        "import arithjax as aj\n\n\ndef question(trial):\n"
+        "    return aj.Setup(learning_rate=trial.suggest_float('rate', 1e-3, 1e-2))\n\n\n"
+        "study = aj.Study('own', question, trials=100, seeds=2, sampler='tpe')\n"
     )
     (tmp_path / "own.py").write_text(text)
     _, out, _ = arithjax("run", "--plan", tmp_path / "own.py")
