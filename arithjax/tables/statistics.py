@@ -89,6 +89,7 @@ def per_trial(nets: pd.DataFrame) -> pd.DataFrame:
 
 def summarise_by(nets: pd.DataFrame, keys: list[pd.Series]) -> pd.DataFrame:
     """As `summarise`, by series. nets: a table that has each net once. keys: a value for each net, a series a level."""
+    keys = _told_apart(keys)
     good = success(nets)
     frame = pd.DataFrame(
         {
@@ -118,13 +119,18 @@ COMPUTED = {
 """The columns of summaries and comparisons; groups by a parameter of such a name are called `... (chosen)`."""
 
 
+def _told_apart(keys: list[pd.Series]) -> list[pd.Series]:
+    """Keys under names that no column of a summary has."""
+    return [key.rename(f"{key.name} (chosen)") if key.name in COMPUTED else key for key in keys]
+
+
 def keys_of(nets: pd.DataFrame, by: str | Sequence[str], divide: bool | None = None) -> list[pd.Series]:
     """What groups the nets of a table by columns or parameters of these names, a series each, and by operation.
 
     divide: whether the operation is added; default: where some group would hold several.
     """
     names = [by] if isinstance(by, str) else by
-    keys = [groups.column(nets, name).rename(f"{name} (chosen)" if name in COMPUTED else name) for name in names]
+    keys = _told_apart([groups.column(nets, name).rename(name) for name in names])
     if divide is None:
         divide = holds_several(nets, keys)
     return [*keys, nets["op"]] if divide else keys
