@@ -84,6 +84,8 @@ def test_an_unfinished_study_says_how_to_go_on(count, phrase):
 
 def test_a_finished_study_misses_nothing():
     assert words.missing(table(0, 12), DESCRIBED) == ""
+    repeats = {"3": {"of": 0, "choices": {}}, "7": {"of": 0, "choices": {}}}  # the latter is not asked for here
+    assert words.missing(table(0, 9), {**DESCRIBED, "repeats": repeats}) == ""
 
 
 def test_words_and_tables_of_an_answer():

@@ -149,7 +149,8 @@ def missing(nets: pd.DataFrame, described: dict[str, Any]) -> str:
 
     nets: its table so far. described: the content of its `study.json`.
     """
-    asked = ((described.get("trials") or 0) - len(described.get("repeats") or {})) * (described.get("seeds") or 0)
+    trials, repeats = described.get("trials") or 0, described.get("repeats") or {}
+    asked = (trials - sum(int(number) < trials for number in repeats)) * (described.get("seeds") or 0)
     if len(nets) >= asked and len(nets):
         return ""
     there = f"{len(nets):,} of {asked:,} nets are there" if asked else "it holds no nets"
