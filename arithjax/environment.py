@@ -7,6 +7,7 @@ import functools
 import os
 import platform
 import re
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import metadata
@@ -130,3 +131,17 @@ def arithmetic(precision: str) -> Iterator[None]:
             held.enter_context(getattr(jax, name)(value))
         held.enter_context(jax.enable_x64(precision == "float64"))
         yield
+
+
+def packages(extra: str) -> str:
+    """What to give pip for an optional part of arithjax, wherever arithjax itself came from.
+
+    extra: the part's name in `pyproject.toml`, such as `cluster`.
+    """
+    try:
+        required = metadata.requires("arithjax") or []
+    except metadata.PackageNotFoundError:  # a checkout that is not installed
+        required = []
+    of_extra = re.compile(rf"""\s*(;|and)\s*extra == ["']{extra}["']""")
+    mine = [of_extra.sub("", line) for line in required if of_extra.search(line)]
+    return shlex.join(mine or [f"arithjax[{extra}]"])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 
@@ -16,10 +17,14 @@ class Interrupted(KeyboardInterrupt):
     """The user asked to stop; finished work is stored and the same call continues."""
 
 
-def nearest(value: object, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name: `; did you mean 'mul'?`, or a full stop if no name is near."""
-    close = difflib.get_close_matches(str(value), list(names), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else "."
+def nearest(value: object, names: Iterable[str], others: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The end of a message about an unknown name: `; did you mean 'mul'?`, or a full stop if no name is near.
+
+    names: the names that there are. others: names, in small letters, that other libraries have for some of them.
+    """
+    known, text = {**{name.lower(): name for name in names}, **others}, str(value).lower()
+    close = [text] if text in known else difflib.get_close_matches(text, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{known[close[0]]}'?" if close else "."
 
 
 def check_count(name: str, value: Any) -> None:

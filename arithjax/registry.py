@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
@@ -18,13 +19,16 @@ class Registry(MutableMapping[str, Any]):
 
     kind, plural: words for messages, such as `activation` and `activations`.
     home: the module that defines the members and calls `fill`; it is imported when a member is first needed.
+    others: names, in small letters, that other libraries have for members, which messages about unknown names suggest.
 
     An unknown name, an entry of another type, or a key that is not the entry's name is an `ArithjaxError`. A user's own
     entry is tried out, if it has a method `try_out` that raises one where its functions do not do what they have to.
     """
 
-    def __init__(self, kind: str, home: str, plural: str | None = None):
-        self.kind, self.plural, self.home = kind, plural or f"{kind}s", home
+    def __init__(
+        self, kind: str, home: str, plural: str | None = None, others: Mapping[str, str] = MappingProxyType({})
+    ):
+        self.kind, self.plural, self.home, self.others = kind, plural or f"{kind}s", home, others
         self._member: tuple[type, ...] = ()
         self._derive: Callable[[str], Any] = lambda name: None
         self._families: dict[str, str] = {}
@@ -71,7 +75,8 @@ class Registry(MutableMapping[str, Any]):
         if (derived := self._derive(str(name))) is not None:
             return derived
         raise ArithjaxError(
-            f"unknown {self.kind} {str(name)[:60]!r}{nearest(name, self)} 'arithjax list {self.plural}' shows them all."
+            f"unknown {self.kind} {str(name)[:60]!r}{nearest(name, self, self.others)} "
+            f"'arithjax list {self.plural}' shows them all."
         )
 
     def __setitem__(self, name: str, entry: Any) -> None:
@@ -110,15 +115,53 @@ class Registry(MutableMapping[str, Any]):
         return f"<registry of {self.plural}: {', '.join(self)}>"
 
 
-OPERATIONS = Registry("operation", "arithjax.task.operations")
-TRANSFORMS = Registry("transform", "arithjax.task.transforms")
-DISTRIBUTIONS = Registry("distribution", "arithjax.task.distributions")
+OPERATIONS = Registry(
+    "operation",
+    "arithjax.task.operations",
+    others={
+        **dict.fromkeys(("+", "sum", "addition"), "add"),
+        **dict.fromkeys(("-", "minus", "subtract", "subtraction", "difference"), "sub"),
+        **dict.fromkeys(("*", "×", "·", "multiply", "multiplication", "product", "prod"), "mul"),
+        **dict.fromkeys(("/", "÷", "divide", "division", "ratio"), "div"),
+        **dict.fromkeys(("%", "modulo", "remainder"), "mod"),
+        **{"maximum": "max", "minimum": "min", "inverse": "reciprocal", "squared": "square", "sqr": "square"},
+    },
+)
+TRANSFORMS = Registry(
+    "transform",
+    "arithjax.task.transforms",
+    others={
+        **dict.fromkeys(("standardscaler", "zscore", "z-score", "normalize"), "standardize"),
+        **{"minmaxscaler": "minmax", "maxabsscaler": "scale", "identity": "raw", "none": "raw"},
+    },
+)
+DISTRIBUTIONS = Registry("distribution", "arithjax.task.distributions", others={"gaussian": "normal"})
 MODELS = Registry("model", "arithjax.models")
-ACTIVATIONS = Registry("activation", "arithjax.models.activations")
-INITIALIZERS = Registry("initializer", "arithjax.models.initializers")
-OPTIMIZERS = Registry("optimizer", "arithjax.training.optimizers")
-SCHEDULES = Registry("schedule", "arithjax.training.schedules")
-LOSSES = Registry("loss", "arithjax.training.optimizers", plural="losses")
+ACTIVATIONS = Registry(
+    "activation",
+    "arithjax.models.activations",
+    others={"swish": "silu", "identity": "linear", "none": "linear", "sine": "sin", "leakyrelu": "leaky_relu"},
+)
+INITIALIZERS = Registry(
+    "initializer",
+    "arithjax.models.initializers",
+    others={
+        **{"xavier_uniform": "glorot_uniform", "xavier_normal": "glorot_normal"},
+        **{"kaiming_uniform": "he_uniform", "kaiming_normal": "he_normal"},
+    },
+)
+OPTIMIZERS = Registry("optimizer", "arithjax.training.optimizers", others={"momentum": "sgd"})
+SCHEDULES = Registry("schedule", "arithjax.training.schedules", others={"none": "constant"})
+LOSSES = Registry(
+    "loss",
+    "arithjax.training.optimizers",
+    plural="losses",
+    others={
+        **dict.fromkeys(("mean_squared_error", "mseloss", "l2"), "mse"),
+        **dict.fromkeys(("mean_absolute_error", "l1loss", "l1"), "mae"),
+        **{"smooth_l1": "huber", "smoothl1loss": "huber", "mape": "relative"},
+    },
+)
 RAMPS = Registry("ramp", "arithjax.training.schedules")
 CAUSES = Registry("cause", "arithjax.diagnosis.causes")
 

@@ -50,6 +50,14 @@ class TerminalProgress(Progress):
         self.count += count
         self._show()
 
+    def stored(self, rows: pd.DataFrame) -> None:
+        """Note the best error of nets that were trained before."""
+        self.best = min(self.best, rows["relative_rmse"].min()) if len(rows) else self.best
+
+    def repeated(self, nets: int) -> None:
+        """Count nets that need no training, as earlier trials have them."""
+        self.total -= nets
+
     def nets(self, rows: pd.DataFrame) -> None:
         """Count nets that were just finished, by their rows of the table."""
         self.done += len(rows)

@@ -27,8 +27,8 @@ def answer(nets):
     scaled = nets[nets.target_transform.isin(["scale", "standardize"]) & (nets.input_transform != "log1p")]
     square = scaled[(scaled.activation == "square") & (scaled.output_activation == "linear")]
     return (
-        f"{aj.rate_of(nets)} of these nets learn a · b to 1 %, and {(nets.r2 >= 0.99).mean():.0%} come to R² ≥ 0.99. "
-        f"On raw numbers {aj.rate_of(raw)} learn it; with scaled or standardized targets (and inputs not in "
+        f"{aj.rate_of(nets)} of these nets learn a · b to 1 %, and {aj.share(nets.r2 >= 0.99, nets)} come to "
+        f"R² ≥ 0.99. On raw numbers {aj.rate_of(raw)} learn it; with scaled or standardized targets (and inputs not in "
         f"logarithms) {aj.rate_of(scaled)}; with the square activation and a linear output as well "
         f"{aj.rate_of(square)}: ab = ((a+b)² - (a-b)²) / 4."
     )

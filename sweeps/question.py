@@ -13,9 +13,11 @@ def answer(nets):
     words.append(aj.yardsticks(nets, ["op"]).round(2).to_string())
     for op in ("add", "mul"):
         rows = nets[nets.op == op].sort_values("mse")
-        typical = rows.iloc[len(rows) // 2]
-        words.append(f"\nTen fresh pairs for a typical net of {op} (seed {typical.seed}, {typical.grade}):")
-        words.append(aj.fresh_pairs(aj.net_again(typical, study.seed)).to_string(index=False, float_format="%.1f"))
+        middle = rows.iloc[(len(rows) - 1) // 2]
+        words.append(
+            f"\nTen fresh pairs for the net of {op} with the median error (seed {middle.seed}, {middle.grade}):"
+        )
+        words.append(aj.fresh_pairs(aj.net_again(middle, study.seed)).to_string(index=False, float_format="%.1f"))
     return "\n".join(words)
 
 

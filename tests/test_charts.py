@@ -9,6 +9,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.report import charts
+from arithjax.tables import statistics
 
 RESULTS = Path(__file__).parents[1] / "results"
 
@@ -25,19 +26,14 @@ def test_the_front_falls_and_ends_at_the_largest_net():
     assert front.error.tolist() == [0.3, charts.SMALLEST, charts.SMALLEST]
 
 
-def test_a_sample_keeps_rare_grades():
-    nets = pd.DataFrame({"grade": ["exact"] * 3 + ["rough"] * 500 + ["dead"] * 900})
-    counts = charts.sample(nets, 203).grade.value_counts()
-    assert counts.to_dict() == {"exact": 3, "rough": 100, "dead": 100}
-
-
-def test_labels_of_numbers_and_names():
-    nets = pd.DataFrame({"n": [10, 2, 2], "x": [0.5, np.nan, 2.0], "op": ["mul", "add", "add"], "success": [0, 1, 1]})
-    assert [list(part) for part in charts.levels(nets, "n")] == [["10", "2", "2"], ["2", "10", "none"]]
-    assert list(charts.levels(nets, "x")[0]) == ["0.5", "none", "2"]
-    assert charts.levels(nets, "op")[1] == ["add", "mul"]
-    many = pd.DataFrame({"n": np.arange(60.0), "success": False})
-    assert len(charts.levels(many, "n")[1]) == 6 + 1
+def test_a_sample_leaves_the_grades_their_shares():
+    nets = pd.DataFrame({"grade": ["exact"] * 300 + ["rough"] * 5000 + ["dead"] * 9000})
+    drawn = charts.sample(nets)
+    assert len(drawn) == charts.MOST_POINTS and drawn.index.is_unique
+    shares = drawn.grade.value_counts(normalize=True)
+    for grade, share in nets.grade.value_counts(normalize=True).items():
+        assert abs(shares[grade] - share) < 4 * np.sqrt(share * (1 - share) / len(drawn))  # four standard errors
+    assert charts.sample(nets[:10]) is not None and len(charts.sample(nets[:10])) == 10
 
 
 def test_significant_digits():
@@ -51,7 +47,9 @@ DRAW = {
     "grades of all": lambda nets: charts.grades(nets, None),
     "parameters": lambda nets: charts.parameters(nets, ["activation"]),
     "fronts": charts.fronts,
-    "importances": lambda nets: charts.importances({"learning_rate": 0.75, "activation": 0.25}),
+    "importances": lambda nets: charts.importances({"learning_rate": (0.75, 0.5, 0.9), "activation": (0.25, 0.1, 0.5)}),
+    "importances of before": lambda nets: charts.importances({"learning_rate": 0.75, "activation": 0.25}),
+    "best of choices": lambda nets: charts.best_of_choices(statistics.best_of_choices(nets, ["activation", "width1"])),
 }
 
 

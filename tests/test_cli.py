@@ -170,18 +170,18 @@ def test_a_study_whose_question_fails_later_has_its_table_and_report(arithjax, t
         "asked = []\n"
         "def question(trial):\n"
         "    asked.append(trial.number)\n"
-        "    if len(asked) > 8: raise RuntimeError('later')\n"
-        "    rate = trial.suggest_categorical('learning rate', [0.01, 0.02])\n"
+        "    if len(asked) > 50: raise RuntimeError('later')\n"
+        "    rate = trial.suggest_float('learning rate', 0.01, 0.02)\n"
         "    width = trial.suggest_categorical('rate', [2, 3])\n"
         "    return aj.Setup(op='add', widths=(width,), learning_rate=rate, steps=20, examples=64, tests=64)\n"
-        "study = aj.Study('later', question, trials=8, seeds=1, by=('learning rate', 'rate'), answer=lambda nets: 3)\n"
+        "study = aj.Study('later', question, trials=50, seeds=1, by=('learning rate', 'rate'), answer=lambda nets: 3)\n"
     )
     status, out, err = arithjax("run", study_file(tmp_path, text), "--out", tmp_path, "--portraits", 0)
     assert status == 1
     assert "the importance of each choice could not be made" in err and "later" in err
     assert "the study's answer could not be given (TypeError: a int and not text)" in err
     assert "Success rate" in out and "learned it" in out
-    assert (tmp_path / "later/report.html").exists() and len(aj.load(tmp_path / "later")) == 8
+    assert (tmp_path / "later/report.html").exists() and len(aj.load(tmp_path / "later")) == 50
 
 
 def test_table_report_retrain(arithjax, results):
@@ -212,7 +212,7 @@ def test_compare(arithjax, results):
     assert status == 0
     assert "add" in out and "Newcombe" in out
     assert arithjax("compare", results, results, "--csv")[1].startswith(
-        ",nets_a,rate_a,nets_b,rate_b,difference,low,high,p"
+        "op,nets_a,rate_a,nets_b,rate_b,difference,low,high,p,test"  # operations are not pooled
     )
 
 
@@ -342,7 +342,9 @@ def test_a_plan_is_shown_and_nothing_trained(arithjax, tmp_path):
 
 def test_a_plan_of_a_search_is_that_of_its_beginning(arithjax, tmp_path):
     text = (
-        "import arithjax as aj\nstudy = aj.Study('own', lambda trial: aj.Setup(), trials=100, seeds=2, sampler='tpe')"
+        "import arithjax as aj\n\n\ndef question(trial):\n"
+        "    return aj.Setup(learning_rate=trial.suggest_float('rate', 1e-3, 1e-2))\n\n\n"
+        "study = aj.Study('own', question, trials=100, seeds=2, sampler='tpe')\n"
     )
     (tmp_path / "own.py").write_text(text)
     _, out, _ = arithjax("run", "--plan", tmp_path / "own.py")

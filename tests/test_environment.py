@@ -60,3 +60,10 @@ def test_equal_setups_have_one_identity(changes):
     plain = aj.Setup(**{name: tuple(v + 0.0 for v in value) if isinstance(value, tuple) else 0.0})
     assert aj.Setup(**changes) == plain
     assert aj.Setup(**changes).identity() == plain.identity()
+
+
+def test_an_optional_part_is_installed_by_its_packages():
+    """Not as `arithjax[cluster]`, which pip would look for in an index that may have none."""
+    assert environment.packages("cluster").startswith("'distributed")
+    assert "extra" not in environment.packages("bench") and "torch" in environment.packages("bench")
+    assert environment.packages("none such") == "'arithjax[none such]'"

@@ -73,3 +73,10 @@ def test_unknown_names():
         objectives.check_objectives(("eror",))
     for names in itertools.permutations(objectives.OBJECTIVES, 2):
         assert objectives.check_objectives(list(names)) == names
+
+
+def test_a_front_over_a_field_with_the_name_of_an_objective():
+    measured = {"solved_at": [5.0, 50.0], "relative_rmse": [0.1, 0.01], "grade": "rough"}
+    nets = pd.DataFrame({"trial": [0, 1], "seed": 0, "steps": [10, 100], **measured})
+    front = objectives.front(nets, ("error", "steps"))
+    assert front["steps"].to_list() == [50.0, 5.0] and front["steps (field)"].to_list() == [100, 10]

@@ -9,8 +9,9 @@ import pytest
 
 import arithjax as aj
 from arithjax import protocols
-from arithjax.report import share
-from arithjax.studies import files, search
+from arithjax.report import percent, share
+from arithjax.studies import files
+from arithjax.studies.importance import importance
 from arithjax.tables import loading, statistics
 
 ROOT = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ def test_the_main_study():
     nets = aj.load(ROOT / "results" / "multiplication")
     study = files.find_study("multiplication")
     assert f"\n> {study.answer(nets[nets.trial < study.trials])}\n" in README
-    rates = re.findall(r"\d+ % \(\d+-\d+ %\)", study.answer(nets))
+    rates = re.findall(r"[\d.]+ % \([\d.]+-[\d.]+ %\)", study.answer(nets))
     assert f"{rates[0]} of all nets, {rates[-1]} of those with the square activation" in row_of("multiplication")
 
 
@@ -184,8 +185,8 @@ def test_what_units_deep_says():
 
 def test_what_decides_for_products():
     nets = aj.load(ROOT / "results" / "learning_rate")
-    of = search.importance(nets, files.find_study("learning_rate"))
-    rate, optimizer, unit = (f"{of[name]:.0%}".replace("%", " %") for name in ("learning_rate", "optimizer", "unit"))
+    of = importance(nets, files.find_study("learning_rate"))
+    rate, optimizer, unit = (percent(*of[name]) for name in ("learning_rate", "optimizer", "unit"))
     text = " ".join(README.split())
     assert f"the rate carries {rate} of the importance for being among the best tenth" in text
     assert f"interpolation error), the optimiser {optimizer} and the unit {unit}." in text

@@ -110,3 +110,30 @@ def test_a_users_member_is_not_ours_even_under_a_name_of_ours():
     fruits["fig"] = Fruit("fig")
     fruits["kiwi"] = Fruit("kiwi")
     assert [name for name in ("fig", "pear", "kiwi", "plum") if fruits.ours(name)] == ["pear"]
+
+
+@ALL
+def test_names_of_other_libraries_stand_for_members(registry):
+    for other, name in registry.others.items():
+        assert name in registry and other not in registry and other == other.lower()
+        with pytest.raises(ArithjaxError, match=f"did you mean '{name}'"):
+            registry[other]
+
+
+@pytest.mark.parametrize(
+    ("registry", "name", "meant"),
+    [
+        *[("activations", "ReLU", "relu"), ("activations", "swish", "silu"), ("activations", "gellu", "gelu")],
+        *[("losses", "mean_squared_error", "mse"), ("losses", "MSELoss", "mse"), ("optimizers", "Adam", "adam")],
+        *[
+            ("operations", "*", "mul"),
+            ("operations", "multiply", "mul"),
+            ("transforms", "StandardScaler", "standardize"),
+        ],
+        *[("operations", "cube", None), ("operations", "xor", None), ("activations", "qqq", None)],
+    ],
+)
+def test_what_is_suggested_for_an_unknown_name(registry, name, meant):
+    with pytest.raises(ArithjaxError) as caught:
+        REGISTRIES[registry][name]
+    assert (f"; did you mean '{meant}'?" in str(caught.value)) if meant else ("did you mean" not in str(caught.value))

@@ -96,7 +96,7 @@ def test_it_draws_every_chart(folder, show):
         assert box["width"] > 150
         assert box["height"] > 50
     assert page.locator("h1").inner_text() == "Which <b> learns?"
-    assert "of 12 nets learned it" in page.locator(".answer").inner_text()
+    assert "of 6 nets, mul in" in page.locator(".answer").inner_text()
     assert "tiny" in page.locator(".command").inner_text()
 
 
@@ -178,7 +178,9 @@ def test_an_unfinished_study_says_what_is_missing(folder, tmp_path, count, show)
     told = page.locator(".notice[role=status]").inner_text()
     assert f"{count} of {NETS} nets are there" in told
     assert "arithjax run tiny --trials 4 --seeds 3" in told
-    assert page.locator("figure.chart").count() == page.locator("figure.chart canvas").count() == (2 if count else 0)
+    assert (
+        page.locator("figure.chart").count() == page.locator("figure.chart canvas").count() == {0: 0, 1: 2, 5: 3}[count]
+    )  # 5 have two choices of an optimiser
 
 
 def test_a_table_without_its_operation(folder, tmp_path):

@@ -1,6 +1,8 @@
 """Running studies: asked, trained, recorded, continued. `test_survival.py` kills them."""
 
+import dataclasses
 import itertools
+import json
 import warnings
 
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 import arithjax as aj
 from arithjax.errors import ArithjaxError
 from arithjax.studies import runner, samplers, study
-from arithjax.tables import schema
+from arithjax.studies.search import Search
+from arithjax.tables import loading, schema
 from arithjax.tables.store import Store
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
@@ -161,3 +164,112 @@ def test_progress_is_told_how_much_there_is(finished, tmp_path):
     aj.run(tiny, tmp_path, progress=Listen())
     assert said[0] == (12, 4, 8 * 30)
     assert sum(said[1:]) == 8 * 30
+
+
+def few(trial):
+    trial.suggest_categorical("idle", ["a", "b"])
+    return aj.Setup(op="add", loss=trial.suggest_categorical("loss", ["mse", "mae", "huber"]), **TINY)
+
+
+REPEATED = aj.Study("few", few, trials=12, seeds=2, sampler="tpe")
+
+
+def files_of(folder):
+    return {name: (folder / name).read_bytes() for name in ("nets.parquet", "study.json")}
+
+
+@pytest.fixture(scope="module")
+def repeated(tmp_path_factory):
+    """A search that asks for few setups again and again, in batches of three trials."""
+    out = tmp_path_factory.mktemp("repeated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(samplers, "ADAPTIVE", 3)
+        return out, aj.run(REPEATED, out)
+
+
+def test_a_net_that_is_asked_for_again_is_not_trained_again(repeated):
+    out, nets = repeated
+    described = loading.description(out / "few")
+    setups = nets.drop_duplicates("trial").set_index("trial")["loss"]
+    assert setups.is_unique and len(nets) == 2 * len(setups)
+    repeats = {int(number): one for number, one in described["repeats"].items()}
+    assert sorted([*setups.index, *repeats]) == list(range(12)) and len(repeats) >= 9
+    for number, one in repeats.items():
+        assert one["of"] < number and one["choices"]["loss"] == setups[one["of"]]
+    assert {one["choices"]["idle"] for one in repeats.values()} == {"a", "b"}  # they may differ in what changes nothing
+    assert aj.summarise(nets).nets.item() == len(nets)
+
+
+@pytest.mark.parametrize("after", [1, 2, 3])
+def test_repeated_trials_are_rebuilt_after_an_interruption(repeated, tmp_path, monkeypatch, after):
+    monkeypatch.setattr(samplers, "ADAPTIVE", 3)
+    seen = []
+
+    class Stop(study.Progress):
+        def nets(self, rows):
+            seen.append(len(rows))
+            if len(seen) == after:
+                raise KeyboardInterrupt
+
+    try:
+        aj.run(REPEATED, tmp_path, progress=Stop())
+    except KeyboardInterrupt:
+        aj.run(REPEATED, tmp_path)
+    assert files_of(tmp_path / "few") == files_of(repeated[0] / "few")
+    calls = []
+    aj.run(REPEATED, tmp_path, progress=count_training(calls))
+    assert calls == [] and files_of(tmp_path / "few") == files_of(repeated[0] / "few")
+
+
+@pytest.mark.parametrize("changes", [{"sampler": "nsga2"}, {"sampler": "random"}, {"halving": (0.5,), "seeds": 1}])
+def test_every_sampler_and_halving_know_repeated_trials(tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(samplers, "ADAPTIVE", 6)
+    asked = dataclasses.replace(REPEATED, **changes)
+    nets = aj.run(asked, tmp_path)
+    assert len(nets) == 3 * asked.seeds and (nets.groupby("trial").loss.nunique() == 1).all()
+    assert len(loading.description(tmp_path / "few")["repeats"]) == 9
+    before = files_of(tmp_path / "few")
+    aj.run(asked, tmp_path)
+    assert files_of(tmp_path / "few") == before
+
+
+def test_a_search_is_told_what_a_repeated_trial_achieves():
+    found = Search(REPEATED, 12)
+    asked = found.ask(range(12))
+    repeats = found.first_of(asked, ())
+    firsts = [number for number in asked if number not in repeats]
+    found.tell(asked, pd.DataFrame({"error": [float(n) for n in firsts]}, firsts), repeats)
+    assert [trial.values for trial in found.history] == [[float(repeats.get(n, n))] for n in range(12)]
+
+
+def test_a_table_of_an_earlier_version_keeps_its_repeated_rows(repeated, tmp_path):
+    """Its nets are told to the search as they are, and count once."""
+    out, nets = repeated
+    described = loading.description(out / "few")
+    repeats = {int(number): one for number, one in described.pop("repeats").items()}
+    copies = [
+        nets[nets.trial == one["of"]].assign(trial=number, choices=json.dumps(one["choices"], sort_keys=True))
+        for number, one in repeats.items()
+    ]
+    store = Store(tmp_path / "few")
+    store.folder.mkdir()
+    store.write("study.json", json.dumps(described).encode())
+    store.add(pd.concat([nets, *copies], ignore_index=True))
+    calls = []
+    again = aj.run(REPEATED, tmp_path, progress=count_training(calls))
+    assert calls == [] and len(again) == 24
+    pd.testing.assert_frame_equal(aj.summarise(again), aj.summarise(nets))
+
+
+def test_fewer_trials_are_a_part_of_what_is_there(finished):
+    tiny, out, nets = finished
+    part = aj.run(tiny, out, trials=4, seeds=1)
+    pd.testing.assert_frame_equal(part, nets[(nets.trial < 4) & (nets.seed < 1)].reset_index(drop=True))
+    assert len(aj.load(out / "tiny")) == len(nets)
+
+
+def test_a_run_knows_whether_its_setups_are_a_sample(finished, repeated, tmp_path):
+    assert aj.summarise(finished[2]).interval.item() == "Wilson by setups"
+    assert aj.summarise(repeated[1]).interval.item() == "Wilson"  # all 6 combinations were asked for
+    grid = aj.run(aj.Study("few", few, sampler="grid", seeds=1), tmp_path)
+    assert aj.summarise(grid).interval.item() == aj.summarise(aj.load(tmp_path / "few")).interval.item() == "Wilson"

@@ -1,4 +1,4 @@
-"""The search: batches, the same trials however a study is interrupted, grids, importance."""
+"""The search: batches, the same trials however a study is interrupted, grids."""
 
 import json
 
@@ -115,20 +115,6 @@ def test_a_long_history_keeps_the_latest_and_the_best(monkeypatch):
         trial = search.AskedTrial(aj.Setup(**TINY), {"rate": float(number)}, distribution)
         found.history.append(trial.finished([float(number % 10)]))
     assert [trial.params["rate"] for trial in found._remembered()] == [0, 10, 14, 15, 16, 17, 18, 19]
-
-
-def test_importance_of_what_matters():
-    def question(trial):
-        trial.suggest_float("idle", 0.0, 1.0)
-        return rates(trial)
-
-    study = studied("random", 60, question)
-    asked = search.Search(study, 60).ask(range(60))
-    cells = [{"trial": n, "choices": one.choices, "relative_rmse": one.params["rate"]} for n, one in asked.items()]
-    shares = search.importance(pd.DataFrame(cells), study)
-    assert set(shares) == {"op", "rate", "idle"}
-    assert max(shares, key=shares.get) == "rate" and sum(shares.values()) == pytest.approx(1)
-    assert search.importance(pd.DataFrame(cells[:7]), study) == {}
 
 
 def test_a_fixed_trial_is_replayed():

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from arithjax.report import words
+from arithjax.tables import groups
 
 DESCRIBED = {"name": "mine", "trials": 4, "seeds": 3}
 
@@ -22,13 +23,57 @@ def test_a_rate_comes_with_its_wilson_interval():
     assert words.share(pd.Series([], dtype=bool)) == "none (there are no such nets)"
 
 
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [
+        ((0.0158, 0.0141, 0.0176), "1.6 % (1.4-1.8 %)"),
+        ((1, 0.992, 1), "100 % (99.2-100 %)"),
+        ((1 / 240, 0.0007, 0.0232), "0.4 % (0-2 %)"),
+        ((0.00002, 0.00001, 0.0003), "0.002 % (0.00-0.03 %)"),
+        ((0.315, 0.236, 0.406), "32 % (24-41 %)"),
+    ],
+)
+def test_a_rate_has_the_digits_that_its_interval_allows(share, shown):
+    assert words.percent(*share) == shown
+
+
+def test_a_share_of_sampled_setups_has_their_interval():
+    nets = groups.marked(
+        table(8, 16, trial=[i // 4 for i in range(16)], learning_rate=[float(i // 4) for i in range(16)]), True
+    )
+    assert words.share(nets.success) == "50 % (28-72 %)"
+    assert words.share(nets.success, nets) == words.rate_of(nets) == "50 % (8-92 %)"  # 2 of 4, t of 3
+
+
 def test_the_default_answer_names_the_best_and_the_worst_group():
     nets = table(2, 4, op=["add", "add", "mul", "mul"])
     said = words.default_words(nets, ["op"])
-    assert said.startswith("50 % (15-85 %) of 4 nets learned it")
-    assert said.endswith("Best: add with 100 % (34-100 %); worst: mul with 0 % (0-66 %).")
+    assert said.startswith("Learned (relative RMSE of at most 1 %): add in 100 % (34-100 %) of 2 nets, mul in 0 %")
+    assert said.endswith("mul in 0 % (0-66 %) of 2 nets.")  # which is all there is to say
+    of_widths = words.default_words(table(2, 4, widths=["8", "8", "4", "4"]), ["widths"])
+    assert of_widths.endswith("Best: widths 8 with 100 % (34-100 %); worst: widths 4 with 0 % (0-66 %).")
+    assert words.default_words(table(2, 4), []).startswith("50 % (15-85 %) of 4 nets learned it")
     assert words.default_words(nets[:0], ["op"]) == "There are no nets yet."
-    assert "1 net learned it" in words.default_words(nets[:1], [])
+    assert words.default_words(nets[:1], []).startswith("The net learned it (relative RMSE of at most 1 %)")
+
+
+def test_groups_that_do_not_differ_are_not_ranked_by_success():
+    nets = table(0, 4, activation=["relu", "relu", "tanh", "tanh"])
+    said = words.default_words(nets, ["activation"])
+    assert said.endswith("None differs in that: 0 % in each of the 2 groups.")
+    nets["relative_rmse"] = [0.5, 0.5, 0.25, 0.25]
+    assert words.default_words(nets, ["activation"]).endswith(
+        "Their median relative RMSE is smallest with tanh (0.25) and largest with relu (0.5)."
+    )
+
+
+def test_what_a_rate_is_over_is_said():
+    nets = table(2, 4, low=[0, 0, 1, 1], high=[9, 9, 10, 10])
+    assert "It is a rate of these 2 ranges of numbers, and of no others." in words.default_words(nets, [])
+    halved = table(0, 4, until=[None, None, 50, 50])
+    assert "2 of the 4 nets were stopped before their last step" in words.default_words(halved, [])
+    continuous = table(0, 40, learning_rate=[1.316285806174481e-08 * (i + 1) for i in range(40)])
+    assert "0 % in each of the 6 groups" in words.default_words(continuous, ["learning_rate"])
 
 
 @pytest.mark.parametrize(("count", "phrase"), [(0, "0 of 12 nets are there"), (5, "5 of 12 nets are there")])
@@ -39,6 +84,8 @@ def test_an_unfinished_study_says_how_to_go_on(count, phrase):
 
 def test_a_finished_study_misses_nothing():
     assert words.missing(table(0, 12), DESCRIBED) == ""
+    repeats = {"3": {"of": 0, "choices": {}}, "7": {"of": 0, "choices": {}}}  # the latter is not asked for here
+    assert words.missing(table(0, 9), {**DESCRIBED, "repeats": repeats}) == ""
 
 
 def test_words_and_tables_of_an_answer():

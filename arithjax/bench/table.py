@@ -24,7 +24,7 @@ from jax.experimental.compilation_cache import compilation_cache
 from rich.console import Console
 from rich.table import Table
 
-from arithjax import __version__, protocols
+from arithjax import __version__, environment, protocols
 from arithjax.bench.peak import fma_peak, matmul_peak
 from arithjax.bench.ways import WAYS, Runner, Way, flops, sizes_of
 from arithjax.environment import cores
@@ -165,7 +165,7 @@ def installed(ways: Sequence[Way], console: Console) -> list[Way]:
     if absent:
         packages = " and ".join(dict.fromkeys(_named(way) for way in absent))
         line = f"{packages} not installed: without {', '.join(way.name for way in absent)}"
-        console.print(f"{line}; pip install 'arithjax[bench]' adds them", markup=False, soft_wrap=True)
+        console.print(f"{line}; pip install {environment.packages('bench')} adds them", markup=False, soft_wrap=True)
     return [way for way in ways if way not in absent]
 
 

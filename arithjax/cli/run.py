@@ -11,15 +11,15 @@ import pandas as pd
 from rich.console import Console
 
 from arithjax.cli.output import Parts, say
-from arithjax.cli.text import rate_table, text
+from arithjax.cli.text import choice_table, rate_table, text
 from arithjax.diagnosis.answer import Answer
 from arithjax.environment import devices_and_workers
-from arithjax.report import default_words, write
-from arithjax.studies import runner
+from arithjax.report import default_words, percent, write
+from arithjax.studies import runner, samplers
 from arithjax.studies.files import find_study
-from arithjax.studies.search import importance
+from arithjax.studies.importance import importance
 from arithjax.studies.study import Study
-from arithjax.tables import loading, objectives, statistics
+from arithjax.tables import groups, loading, objectives, statistics
 from arithjax.tables.store import Store
 from arithjax.terminal import TerminalProgress
 from arithjax.training import forecast, planning
@@ -59,9 +59,13 @@ def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int |
     workers, batches = devices_and_workers()[1], list(runner.asked_nets(study, trials, seeds, steps))
     tiles = [tile for nets in batches for tile in planning.plan(nets, workers)]
     say(forecast.plan_text(tiles, workers))
-    first, total = 1 + max(nets[-1].trial for nets in batches), trials or study.trials
-    if study.sampler != "grid" and total and first < total:
+    first, total = min(samplers.ADAPTIVE, trials or study.trials or 0), trials or study.trials or 0
+    if study.sampler not in samplers.FIXED and first < total:
         say(f"These are the first {first} of {total} trials: what is asked next depends on results.")
+
+
+Importances = dict[str, tuple[float, float, float]]
+"""The share of importance of each choice, and its interval."""
 
 
 def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:
@@ -70,7 +74,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     nets = loading.with_choices(nets)
     importances = parts.attempt("the importance of each choice", lambda: importance(nets, study), {})
     answer = parts.attempt("the study's answer", lambda: _answer(study, nets), "")
-    described = parts.attempt("the study.json", lambda: _described(store, importances, answer)) or {
+    described = parts.attempt("the study.json", lambda: _described(store, nets, importances, answer)) or {
         **loading.description(folder),
         "importance": importances,
         "answer": answer,
@@ -80,6 +84,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     parts.say("the table of rates", lambda: rate_table(nets, by))
     parts.say("the table of the best setups", lambda: _best(nets))
     parts.say("the importance of each choice", lambda: _shares(importances))
+    parts.say("the table of choices", lambda: choice_table(nets, list(importances) or list(groups.chosen(nets))))
     parts.say("the front", lambda: _front(study, nets))
     page = parts.attempt("the report", lambda: write(folder, nets, described, portraits))
     parts.say("the answer", lambda: f"\n{answer or default_words(nets, by)}")
@@ -88,8 +93,16 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
     parts.end()
 
 
-def _described(store: Store, importances: dict[str, float], answer: str) -> dict[str, Any]:
-    """The content of `study.json` with what was found out, written while no other run can write it."""
+def _described(store: Store, nets: pd.DataFrame, importances: Importances, answer: str) -> dict[str, Any]:
+    """The content of `study.json` with what was found out, written while no other run can write it.
+
+    Of nets that are only a part of what the folder holds nothing is written.
+    """
+    there = len(store.rows(["trial", "seed"]))
+    if len(nets) < there:
+        say(f"This is of the {len(nets):,} nets that were asked for, of {there:,} in {store.folder}.")
+        asked = {"trials": 1 + int(nets["trial"].max()), "seeds": 1 + int(nets["seed"].max())}
+        return {**loading.description(store.folder), **asked, "importance": importances, "answer": answer}
     with store.lock():
         described = {**loading.description(store.folder), "importance": importances, "answer": answer}
         store.write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
@@ -100,14 +113,15 @@ def _best(nets: pd.DataFrame) -> str | None:
     """The best setups, where there are many."""
     if nets["trial"].nunique() <= 12:
         return None
-    best = statistics.setups_table(nets).head(5).drop(columns=["diverged_rate", "dead_rate", "exact_rate"])
+    extra = ["diverged_rate", "dead_rate", "exact_rate", "setups", "interval", "ranges", "stopped"]
+    best = statistics.setups_table(nets).head(5).drop(columns=extra)
     return "\nBest setups:\n" + text(best.dropna(axis=1, how="all"))
 
 
-def _shares(importances: dict[str, float]) -> str | None:
+def _shares(importances: Importances) -> str | None:
     """How much each choice matters, where that is known."""
-    shares = ", ".join(f"{name} {share:.0%}" for name, share in importances.items())
-    return f"\nImportance of each choice (PED-ANOVA): {shares}." if shares else None
+    shares = ", ".join(f"{name} {percent(*share)}" for name, share in importances.items())
+    return f"\nImportance of each choice for the best tenth of the setups (PED-ANOVA): {shares}." if shares else None
 
 
 def _front(study: Study, nets: pd.DataFrame) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from arithjax.cli.output import say
-from arithjax.cli.text import text
+from arithjax.cli.text import summary_text, text
 from arithjax.errors import ArithjaxError
 from arithjax.tables import loading, statistics
 from arithjax.tables.store import Store
@@ -21,7 +21,7 @@ def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     summary = statistics.summarise(nets, _columns(by) or _default_by(folder, nets))
-    say(summary.to_csv().rstrip() if csv else text(summary))
+    say(summary.to_csv().rstrip() if csv else summary_text(summary))
 
 
 def compare(first: str, second: str, by: str | None, csv: bool) -> None:
@@ -33,7 +33,18 @@ def compare(first: str, second: str, by: str | None, csv: bool) -> None:
         say((groups if columns else overall).to_csv().rstrip())
         return
     say(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
-    say(f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe); p: Fisher's exact test.")
+    say(f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe). {_tests(groups)}")
+
+
+TESTS = {
+    "Fisher": "p: Fisher's exact test, as nets are independent.",
+    "permutation": "p: a permutation test of the setups, as these were sampled.",
+}
+
+
+def _tests(compared: pd.DataFrame) -> str:
+    """What the tests of a comparison are."""
+    return " ".join(words for name, words in TESTS.items() if (compared["test"] == name).any())
 
 
 def _columns(by: str | None) -> list[str]:
@@ -51,11 +62,14 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
 def status(folder: str) -> None:
     """What is done of the study in a folder, whether it runs, what is left, and how long that will take."""
     described, store = loading.description(folder), Store(Path(folder))
-    asked = described["trials"] * described["seeds"]
+    repeats = len(described.get("repeats", {}))
+    asked = (described["trials"] - repeats) * described["seeds"]
     rows = store.rows(["trial", "seed"])
     done = int(((rows["trial"] < described["trials"]) & (rows["seed"] < described["seeds"])).sum())
     running, left = store.running(), asked - done
-    say(f"{described['name']}: {described['trials']:,} setups x {described['seeds']:,} seeds = {asked:,} nets")
+    setups, seeds = described["trials"] - repeats, described["seeds"]
+    again = f", from {described['trials']:,} trials" if repeats else ""
+    say(f"{described['name']}: {setups:,} setups x {seeds:,} seeds = {asked:,} nets{again}")
     say(f"done     {done:,} ({done / asked:.0%})")
     say(f"left     {left:,}")
     say(f"running  {'yes' if running else 'no; the same `arithjax run` goes on' if left else 'no'}")

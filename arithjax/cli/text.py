@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from arithjax.tables import statistics
+from arithjax.report import words
+from arithjax.tables import groups, statistics
 
 
 def text(table: pd.DataFrame) -> str:
@@ -12,16 +13,61 @@ def text(table: pd.DataFrame) -> str:
     return table.to_string(float_format=lambda v: f"{v:.4g}")
 
 
+def summary_text(summary: pd.DataFrame) -> str:
+    """A summary of rates for people, without columns that say nothing: single ranges, and none that halving stopped."""
+    idle = [name for name, usual in (("ranges", 1), ("stopped", 0)) if (summary[name] <= usual).all()]
+    return text(summary.drop(columns=idle))
+
+
 def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
-    """Success rates of a results table by columns: a grid over two of them, else a row a group."""
-    summary = statistics.summarise(nets, by)
-    if len(by) != 2:
-        return text(summary)
-    summary["cell"] = [
-        f"{100 * rate:.0f} ({100 * low:.0f}-{100 * high:.0f})"
-        for rate, low, high in summary[["rate", "rate_low", "rate_high"]].to_numpy()
+    """Success rates of a results table by columns: a grid over two of them, else a row a group.
+
+    Numbers with many values are put into bins.
+    """
+    nets = groups.distinct(nets)
+    parts = [groups.labels(nets, name) for name in by]
+    keys = [labels for labels, _ in parts]
+    if len(by) != 2 or statistics.holds_several(nets, keys):
+        if statistics.holds_several(nets, keys):
+            keys.append(nets["op"])
+        return summary_text(statistics.summarise_by(nets, keys))
+    summary = statistics.summarise_by(nets, keys)
+    cells = [words.percent(*row).replace(" %", "") for row in summary[["rate", "rate_low", "rate_high"]].to_numpy()]
+    grid = pd.Series(cells, summary.index).unstack(fill_value="")
+    grid = grid.loc[
+        *([name for name in order if name in there] for (_, order), there in zip(parts, grid.axes, strict=True))
     ]
-    grid = summary["cell"].unstack(fill_value="")
-    good = statistics.success(nets)
-    down, across = (good.groupby(nets[name]).mean().sort_values(ascending=False).index for name in by)
-    return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.loc[down, across].to_string()}"
+    return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.to_string()}{note(summary)}"
+
+
+def note(summary: pd.DataFrame) -> str:
+    """What stands below a grid of rates: how the intervals are computed, what is pooled, and what halving stopped."""
+    words = []
+    if (summary["interval"] == statistics.SETUPS).any():
+        few, many = summary["setups"].min(), summary["setups"].max()
+        words.append(f"Intervals are of setups, of which {few:,} to {many:,} were sampled for each rate.")
+    if summary["ranges"].max() > 1:
+        words.append("Rates are of these ranges of numbers together.")
+    if stopped := summary["stopped"].sum():
+        words.append(f"{stopped:,} nets were stopped by halving, and count as they were there.")
+    return "".join(f"\n{line}" for line in words)
+
+
+def choice_table(nets: pd.DataFrame, names: list[str]) -> str | None:
+    """What nets with each choice achieve, a row a choice and value; None where there is nothing to compare.
+
+    names: parameters of the study. Rates are not pooled over operations, so that there is no table of several.
+    """
+    if nets["op"].nunique() > 1:
+        return None
+    best = statistics.best_of_choices(nets, names)
+    best = best[best.groupby("choice")["value"].transform("size") > 1]
+    if not 1 < len(best) <= MOST_CHOICES:
+        return None
+    best["rate"] = best["rate"].map(words.part)
+    table = text(best.set_index(["choice", "value"]).rename(columns={"relative_rmse": "best relative RMSE"}))
+    return f"\nWith each choice, the success rate and the error of the best setup:\n{table}"
+
+
+MOST_CHOICES = 60
+"""The most rows of that table."""

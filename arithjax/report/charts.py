@@ -12,7 +12,8 @@ import altair as alt
 import numpy as np
 import pandas as pd
 
-from arithjax.tables import statistics
+from arithjax.report import words
+from arithjax.tables import groups, statistics
 
 Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
 """What every chart here is."""
@@ -27,8 +28,6 @@ GRADE_COLOURS = {
 }
 COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8a8a8a", "#b8a900"]
 GREY = "#8a8a8a"
-LEVELS = 12
-"""Numbers with more different values than this are shown in bins."""
 MOST_GROUPS = 120
 """Names beyond these, the least successful, are left out."""
 ACROSS = 110
@@ -44,6 +43,7 @@ _RATES = [
     alt.Tooltip("rate:Q", format=".1%", title="success rate"),
     alt.Tooltip("interval:N", title="95 % interval"),
     alt.Tooltip("nets:Q", title="nets"),
+    alt.Tooltip("setups:Q", title="setups"),
     alt.Tooltip("exact_rate:Q", format=".1%", title="exact"),
     alt.Tooltip("dead_rate:Q", format=".1%", title="dead"),
     alt.Tooltip("diverged_rate:Q", format=".1%", title="diverged"),
@@ -63,36 +63,32 @@ def _legend(names: list[str]) -> alt.Legend:
     return alt.Legend(orient="bottom", title=None, columns=columns, symbolOpacity=1, labelLimit=300)
 
 
-def levels(nets: pd.DataFrame, column: str) -> tuple[pd.Series, list[str]]:
-    """A column as labels, and the order of the labels.
-
-    Numbers ascend, in six bins where there are more than `LEVELS` different ones; names come by falling success rate.
-    """
-    values = nets[column]
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        if values.nunique() > LEVELS:
-            values = pd.qcut(values, 6, duplicates="drop")
-        order = sorted(values.dropna().unique())
-        names = {v: f"{v.left:.2g} to {v.right:.2g}" if isinstance(v, pd.Interval) else f"{v:g}" for v in order}
-        return values.astype(object).map(names).fillna("none"), [*names.values(), "none"]
-    labels = values.astype(object).where(values.notna(), "none").map(str)
-    success = statistics.success(nets).groupby(labels).mean()
-    return labels, list(success.sort_values(ascending=False, kind="stable").index[:MOST_GROUPS])
+def labels(nets: pd.DataFrame, name: str) -> tuple[pd.Series, list[str]]:
+    """A column, or a parameter, as labels, and their order: `groups.labels`, without the least successful of many."""
+    values, order = groups.labels(nets, name)
+    return values, order[:MOST_GROUPS]
 
 
 def _rates(nets: pd.DataFrame, columns: list[str]) -> tuple[pd.DataFrame, list[list[str]]]:
-    """Success rates by columns turned into labels (`levels`), and the order of each column's labels."""
-    labelled, orders = nets.copy(), []
-    for column in columns:
-        labelled[column], order = levels(nets, column)
-        orders.append([name for name in order if name in set(labelled[column])])
-    table = statistics.summarise(labelled, columns).reset_index().replace([np.inf, -np.inf], np.nan)
+    """Success rates by columns turned into labels, in columns `group 0` and so on, and the order of each one's labels.
+
+    The names are ours, since a study's own may be those of the summary, or hold what Vega reads as a path.
+    """
+    parts = [labels(nets, name) for name in columns]
+    keys = [values.rename(GROUP.format(i)) for i, (values, _) in enumerate(parts)]
+    table = statistics.summarise_by(nets, keys).reset_index().replace([np.inf, -np.inf], np.nan)
     table["interval"] = [
-        f"{100 * a:.1f} to {100 * b:.1f} %" for a, b in zip(table["rate_low"], table["rate_high"], strict=True)
+        f"{words.percent(*row).partition(' (')[2][:-1]}, {kind}"
+        for *row, kind in table[["rate", "rate_low", "rate_high", "interval"]].itertuples(index=False)
     ]
-    for column, order in zip(columns, orders, strict=True):
-        table = table[table[column].isin(order)]
-    return table.drop(columns="solved_at").round(6), orders
+    for key, (_, order) in zip(keys, parts, strict=True):
+        table = table[table[key.name].isin(order)]
+    present = [[name for name in order if name in set(key)] for key, (_, order) in zip(keys, parts, strict=True)]
+    return table.drop(columns="solved_at").round(6), present
+
+
+GROUP = "group{}"
+"""The column of a chart's table that holds the labels of its first, second, ... grouping."""
 
 
 def heat_map(nets: pd.DataFrame, down: str, across: str) -> Drawing:
@@ -101,14 +97,15 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> Drawing:
     down, across: the columns whose values are the rows and the columns of cells.
     """
     table, (rows, columns) = _rates(nets, [down, across])
+    y, x = GROUP.format(0), GROUP.format(1)
     brightest = max(0.2, float(table["rate"].max()))
     gaps = alt.Scale(paddingInner=0.03, paddingOuter=0)
     crowded = len(columns) * max(len(str(column)) for column in columns) > ACROSS
     top = alt.Axis(orient="top", labelAngle=30 if crowded else 0, labelAlign="right" if crowded else "center")
     base = alt.Chart(table).encode(
-        alt.X(f"{across}:O", sort=columns, title=nice(across), scale=gaps, axis=top),
-        alt.Y(f"{down}:O", sort=rows, title=nice(down), scale=gaps, axis=alt.Axis(labelLimit=LABEL)),
-        tooltip=[f"{down}:N", f"{across}:N", *_RATES],
+        alt.X(f"{x}:O", sort=columns, title=nice(across), scale=gaps, axis=top),
+        alt.Y(f"{y}:O", sort=rows, title=nice(down), scale=gaps, axis=alt.Axis(labelLimit=LABEL)),
+        tooltip=[alt.Tooltip(f"{y}:N", title=nice(down)), alt.Tooltip(f"{x}:N", title=nice(across)), *_RATES],
     )
     colour = alt.Color(
         "rate:Q",
@@ -127,15 +124,15 @@ def grades(nets: pd.DataFrame, column: str | None) -> Drawing:
 
     column: the column to group by; None for one group of all nets.
     """
-    nets = nets if column else nets.assign(**{"all nets": "all nets"})
-    column = column or "all nets"
+    group, title = GROUP.format(0), nice(column) if column else None
+    nets, column = (nets, column) if column else (nets.assign(**{group: "all nets"}), group)
     table, (order,) = _rates(nets, [column])
-    counts = nets.groupby(levels(nets, column)[0])["grade"].value_counts(normalize=True).rename("share")
-    shares = counts.rename_axis([column, "grade"]).reset_index().merge(table, on=column)
+    counts = nets.groupby(labels(nets, column)[0])["grade"].value_counts(normalize=True).rename("share")
+    shares = counts.rename_axis([group, "grade"]).reset_index().merge(table, on=group)
     shares["rank"] = shares["grade"].map(list(GRADE_COLOURS).index)
-    title = None if column == "all nets" else nice(column)
-    y = alt.Y(f"{column}:N", sort=order, title=title, axis=alt.Axis(labelLimit=LABEL))
-    tooltip = [f"{column}:N", "grade:N", alt.Tooltip("share:Q", format=".1%"), *_RATES[:3]]
+    y = alt.Y(f"{group}:N", sort=order, title=title, axis=alt.Axis(labelLimit=LABEL))
+    who = alt.Tooltip(f"{group}:N", title=title or "nets")
+    tooltip = [who, "grade:N", alt.Tooltip("share:Q", format=".1%"), *_RATES[:4]]
     bars = (
         alt.Chart(shares.round(6))
         .mark_bar(height=18)
@@ -156,7 +153,7 @@ def grades(nets: pd.DataFrame, column: str | None) -> Drawing:
     whiskers = [
         alt.Chart(table)
         .mark_rule(color=colour, strokeWidth=width, strokeCap="round")
-        .encode(alt.X("rate_low:Q"), y, alt.X2("rate_high:Q"), tooltip=[f"{column}:N", *_RATES])
+        .encode(alt.X("rate_low:Q"), y, alt.X2("rate_high:Q"), tooltip=[who, *_RATES])
         for colour, width in (("white", 5), ("black", 2))
     ]
     return _sized(alt.layer(bars, *whiskers), (34 if len(order) <= 20 else 24) * len(order) + 10)
@@ -172,14 +169,8 @@ def shown_error(nets: pd.DataFrame) -> pd.Series:
 
 
 def sample(nets: pd.DataFrame, count: int = MOST_POINTS) -> pd.DataFrame:
-    """A random sample of at most about `count` nets, with all nets of rare grades and equally many of the others."""
-    sizes = nets["grade"].value_counts(ascending=True)
-    keep, left = {}, count
-    for i, (grade, size) in enumerate(sizes.items()):
-        keep[grade] = min(int(size), left // (len(sizes) - i))
-        left -= keep[grade]
-    parts = [group.sample(keep[grade], random_state=0) for grade, group in nets.groupby("grade")]
-    return pd.concat(parts).sort_index()
+    """At most `count` nets, drawn at random, so that each grade has its share among them."""
+    return nets if len(nets) <= count else nets.sample(count, random_state=0).sort_index()
 
 
 def parameters(nets: pd.DataFrame, named: list[str]) -> Drawing:
@@ -234,11 +225,11 @@ def front(nets: pd.DataFrame) -> pd.DataFrame:
 def fronts(nets: pd.DataFrame) -> Drawing | None:
     """The front of error against parameters for each activation of MLPs; None where there is nothing to compare."""
     nets = nets[nets["model"] == "mlp"]
-    labels, order = levels(nets, "activation")
+    values, order = labels(nets, "activation")
     order = order[: 2 * len(COLOURS)]
     if len(order) < 2 or nets["parameters"].nunique() < 2:
         return None
-    lines = pd.concat(front(nets[labels == name]).assign(activation=name) for name in order)
+    lines = pd.concat(front(nets[values == name]).assign(activation=name) for name in order)
     base = alt.Chart(lines).encode(
         alt.X("parameters:Q", scale=_SIZES, axis=_SIZES_AXIS),
         alt.Y("error:Q", title="smallest relative RMSE", scale=alt.Scale(type="log"), axis=_DECADES),
@@ -268,22 +259,39 @@ def _twice(order: list[str], first: Any, second: Any) -> alt.Scale:
     return alt.Scale(domain=order, range=[first if i < len(COLOURS) else second for i in range(len(order))])
 
 
-def importances(importance: dict[str, float]) -> Drawing:
-    """Bars of the share of importance of each choice.
+def importances(importance: dict[str, Any]) -> Drawing:
+    """Bars of the share of importance of each choice, with their intervals where there are any.
 
-    importance: choice -> share, from 0 to 1.
+    importance: choice -> share, from 0 to 1, or share, lower and upper end.
     """
-    table = pd.DataFrame({"choice": [nice(n) for n in importance], "share": list(importance.values())}).round(4)
-    chart = (
-        alt.Chart(table)
-        .mark_bar(color=COLOURS[0], height=18, cornerRadiusEnd=3)
-        .encode(
-            alt.X("share:Q", axis=alt.Axis(format="%"), title="share of importance"),
-            alt.Y("choice:N", sort="-x", title=None),
-            tooltip=["choice:N", alt.Tooltip("share:Q", format=".1%")],
-        )
-    )
+    rows = [[nice(name), *(np.atleast_1d(share).tolist() * 3)[:3]] for name, share in importance.items()]
+    table = pd.DataFrame(rows, columns=["choice", "share", "low", "high"]).round(4)
+    y = alt.Y("choice:N", sort=table["choice"].to_list(), title=None)
+    known = table[table["low"] < table["high"]]
+    ends = [alt.Tooltip(f"{end}:Q", format=".1%") for end in ("low", "high") if len(known)]
+    tooltip = ["choice:N", alt.Tooltip("share:Q", format=".1%"), *ends]
+    chart = alt.Chart(table).mark_bar(color=COLOURS[0], height=18, cornerRadiusEnd=3)
+    chart = chart.encode(alt.X("share:Q", axis=alt.Axis(format="%"), title="share of importance"), y, tooltip=tooltip)
+    if len(known):
+        rules = alt.Chart(known).mark_rule(color=COLOURS[1], strokeWidth=3)
+        chart = alt.layer(chart, rules.encode(alt.X("low:Q"), y, alt.X2("high:Q"), tooltip=tooltip))
     return _sized(chart, 28 * len(table) + 10)
+
+
+def best_of_choices(table: pd.DataFrame) -> Drawing:
+    """The smallest error of the setups with each choice.
+
+    table: as `statistics.best_of_choices` gives it.
+    """
+    shown = table.assign(error=shown_error(table), at=table["choice"].map(nice) + ": " + table["value"]).round(6)
+    y = alt.Y("at:N", sort=shown["at"].to_list(), title=None, axis=alt.Axis(labelLimit=LABEL))
+    x = alt.X("error:Q", title="relative RMSE of the best setup", scale=alt.Scale(type="log"), axis=_DECADES)
+    rate = [alt.Tooltip("rate:Q", format=".1%", title="success rate"), "setups:Q"]
+    dots = alt.Chart(significant(shown, 3)).mark_point(filled=True, size=60, opacity=1)
+    dots = dots.encode(
+        x, y, _groups("choice", list(dict.fromkeys(shown["choice"]))), tooltip=["at:N", "error:Q", *rate]
+    )
+    return _sized(dots, 20 * len(shown) + 10)
 
 
 CURVES: dict[str, tuple[str, Literal["log", "linear"], str]] = {

@@ -7,7 +7,6 @@ import functools
 import gzip
 import html
 import json
-import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import vl_convert
 from arithjax import disk
 from arithjax.report import charts, sections, words
 from arithjax.report.sections import Section, Selected
-from arithjax.tables import loading, schema, statistics
+from arithjax.tables import groups, loading, statistics
 from arithjax.tables.store import Store
 
 MOST_ROWS = 2000
@@ -40,12 +39,11 @@ def write(folder: str | Path, nets: pd.DataFrame, described: dict[str, Any], por
     """
     store = Store(folder)
     store.folder.mkdir(parents=True, exist_ok=True)
-    nets = loading.with_choices(nets)
-    names = _names(list(nets))
-    by = [names[name] for name in described.get("by") or statistics.default_by(nets) if name in names]
-    show, failures = sections.selected(nets, described.get("show", {}))  # under the names that the study knows
-    nets = nets.rename(columns=names)
-    shown = {heading: nets.loc[some.index] for heading, some in show.items()}, failures
+    nets = groups.distinct(loading.with_choices(nets))
+    if groups.SAMPLED not in nets.attrs:
+        groups.marked(nets, loading.sampled(described, nets))
+    by = [name for name in described.get("by") or statistics.default_by(nets) if name in nets]
+    shown = sections.selected(nets, described.get("show", {}))
     with alt.data_transformers.disable_max_rows():
         found = _sections(store.folder, nets, by, described, portraits, shown) if len(nets) else []
         figures = [figure for section in found for figure in section.figures]
@@ -53,25 +51,6 @@ def write(folder: str | Path, nets: pd.DataFrame, described: dict[str, Any], por
     _write_vectors(store, {f.name: spec for f, spec in zip(figures, specs, strict=True) if f.file})
     store.write("report.html", _render(nets, by, described, found, specs).encode())
     return store.folder / "report.html"
-
-
-TAKEN = {
-    *("nets", "rate", "rate_low", "rate_high", "exact_rate", "dead_rate", "diverged_rate", "interval", "success"),
-    *("share", "rank", "group", "good", "kind", "all_nets", "share_low", "share_high", "best", "error", "count"),
-}
-"""Names of what charts compute, which a parameter of a study may have, too."""
-
-
-def _names(columns: list[str]) -> dict[str, str]:
-    """For each column its name in charts: Vega reads dots as paths, and no two names may be one, nor one of `TAKEN`."""
-    names = {name: name for name in columns if name in schema.COLUMNS}
-    for name in columns:
-        if name not in names:
-            plain = re.sub(r"\W", "_", name)
-            while plain in TAKEN or plain in names.values():
-                plain += "_"
-            names[name] = plain
-    return names
 
 
 def offline(folder: str | Path, template: str, drawn: dict[str, charts.Drawing], **fields: Any) -> Path:
@@ -150,7 +129,7 @@ def _render(nets: pd.DataFrame, by: list[str], described: dict, found: list[Sect
         facts=_facts(nets),
         sections=found,
         rows=len(table["rows"]),
-        setups=nets["trial"].nunique() if len(nets) else 0,
+        setups=len(np.unique(groups.setups(nets))),
         command=words.command(described),
         versions=described.get("versions", {}),
         device=described.get("device", ""),
@@ -216,17 +195,17 @@ def _vector(spec: dict[str, Any]) -> str:
 
 
 def _facts(nets: pd.DataFrame) -> list[tuple[str, str]]:
-    """The headline numbers, as pairs of a value and its label."""
-    if nets.empty:
-        return [("0", "nets")]
-    rates = statistics.summarise(nets).iloc[0]
-    shares = [(f"{rates[f'{kind}_rate']:.0%}", kind) for kind in ("exact", "dead", "diverged")]
-    return [
-        (f"{len(nets):,}", "net" if len(nets) == 1 else "nets"),
-        (f"{nets['trial'].nunique():,}", "setup" if nets["trial"].nunique() == 1 else "setups"),
-        (f"{rates['rate']:.0%}", f"learned it ({100 * rates['rate_low']:.0f} to {100 * rates['rate_high']:.0f} %)"),
-        *shares,
-    ]
+    """The headline numbers, as pairs of a value and its label; there are no rates over several operations."""
+    setups, ops = len(np.unique(groups.setups(nets))), nets["op"].nunique() if len(nets) else 0
+    counted = [(len(nets), "net"), (setups, "setup"), (ops, "operation")]
+    facts = [(f"{count:,}", noun if count == 1 else f"{noun}s") for count, noun in counted[: 2 + (ops > 1)]]
+    if ops != 1:
+        return facts if len(nets) else facts[:1]
+    summary = statistics.summarise(nets).iloc[0]
+    rate, _, interval = words.percent(*summary[["rate", "rate_low", "rate_high"]]).partition(" (")
+    where = f" on these {summary['ranges']} ranges" if summary["ranges"] > 1 else ""
+    shares = [(words.part(summary[f"{kind}_rate"]), kind) for kind in ("exact", "dead", "diverged")]
+    return [*facts, (rate, f"learned it{where} ({interval}"), *shares]
 
 
 def _table(nets: pd.DataFrame) -> dict[str, Any]:
@@ -234,6 +213,7 @@ def _table(nets: pd.DataFrame) -> dict[str, Any]:
     if nets.empty:
         return {"columns": [], "rows": []}
     table = statistics.setups_table(nets).head(MOST_ROWS).reset_index().dropna(axis=1, how="all")
+    table = table.drop(columns=["setups", "interval", "ranges", "stopped"])  # each row is one setup
     table.insert(1, "success", list(zip(*(table.pop(name) for name in ("rate", "rate_low", "rate_high")), strict=True)))
     columns = [{"title": TITLES.get(name, charts.nice(name)), "name": name} for name in table]
     return {
@@ -257,7 +237,7 @@ def _cell(name: str, value: Any) -> list[Any]:
     if isinstance(value, tuple):
         return [words.percent(*value), round(value[0], 6)]
     if name.endswith("_rate") and name != "learning_rate":
-        return [f"{100 * value:.0f} %", round(value, 6)]
+        return [words.part(value), round(value, 6)]
     if isinstance(value, bool | np.bool_):
         return [str(bool(value)), str(bool(value))]
     if isinstance(value, int | np.integer):

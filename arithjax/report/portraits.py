@@ -113,18 +113,18 @@ def _about(portrait: Portrait) -> str:
 
 
 def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> list[tuple[str, pd.Series]]:
-    """Up to `count` nets with the reason for each: those that the study shows, the best, and typical ones.
+    """Up to `count` nets with the reason for each: those that the study shows, the best, and those in the middle.
 
-    The typical net of a group is the one with the median error. Only nets that train again within seconds are chosen.
+    In the middle of a group is the net with the median error. Only nets that train again within seconds are chosen.
 
-    nets: the table. by: columns; the best, the worst and the middle group of the first give a typical net each.
+    nets: the table. by: columns; of the first the group that learns most and the one that learns least give a net each.
     show: headings and groups of nets.
     """
     quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= MOST_ARGUMENTS)]
     groups = [(reason, some[some.index.isin(quick.index)]) for reason, some in show.items()]
     groups.append(("The best net", quick.sort_values("relative_rmse").head(1)))
-    groups += _typical(quick, by[0]) if by else []
-    groups.append(("A typical net", quick))
+    groups += _of_groups(quick, by[0]) if by else []
+    groups.append(("The net with the median error", quick))
     chosen: dict[int, tuple[str, pd.Series]] = {}
     for reason, rows in groups:
         if len(rows) and len(chosen) < count:
@@ -133,12 +133,13 @@ def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> lis
     return list(chosen.values())
 
 
-def _typical(nets: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
-    """The best, the worst and the middle group of a column by success rate, each with a heading."""
-    labels, _ = charts.levels(nets, column)
+def _of_groups(nets: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
+    """The groups of a column that learn most and least, each with a heading for its net with the median error."""
+    labels, _ = charts.labels(nets, column)
     rates = statistics.success(nets).groupby(labels).mean().sort_values(ascending=False, kind="stable")
-    names = [rates.index[i] for i in dict.fromkeys([0, len(rates) - 1, len(rates) // 2])] if len(rates) else []
-    return [(f"A typical net with {charts.nice(column)} {name}", nets[labels == name]) for name in names]
+    names = dict.fromkeys([*rates.index[:1], *rates.index[-1:]])
+    found = [(name, nets[labels == name]) for name in names]
+    return [(f"The median error with {charts.nice(column)} {name}, of {len(some)} nets", some) for name, some in found]
 
 
 def _arguments(op: str) -> int:

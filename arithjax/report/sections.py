@@ -12,11 +12,15 @@ import pandas as pd
 
 from arithjax.errors import ArithjaxError
 from arithjax.report import charts, epsilon
-from arithjax.tables import loading, schema, statistics
+from arithjax.tables import groups, loading, schema, statistics
 
 IMPORTANCE = (
-    "How much each choice matters for being among the best tenth of the setups (PED-ANOVA, Watanabe et al. 2023). "
-    "Choices that only some setups have are left out."
+    "How much each choice matters for being among the best tenth of the setups (PED-ANOVA, Watanabe et al. 2023); "
+    "lines are 95 % intervals, from setups drawn again. Choices that only some setups have are left out. "
+)
+BEST = (
+    "The error of the best setup with each choice: what a choice allows, however rarely, where everything else may be "
+    "chosen to suit it. "
 )
 RATES = (
     "A net has learned an operation when its error on fresh arguments is at most 1 % of the spread of the results; it "
@@ -32,7 +36,7 @@ BEYOND = (
 )
 PARAMETERS = (
     "Each dot is a net; click a grade to see it alone. The grey line is the smallest error so far, the dashed one "
-    "the bound of having learned."
+    "the bound of having learned. "
 )
 CURVES = (
     "Over training, for some seeds of each setup: medians with the band that holds 80 % of the nets, and means of "
@@ -92,36 +96,70 @@ def of_table(
     if found := [Figure(name, chart) for name, chart in epsilon.figures(nets)]:
         yield Section("How success hangs on ε and on the steps", epsilon.ABOUT, found, "pairs")
     yield _parameters(nets)
-    if described.get("importance"):
-        yield Section("What matters", IMPORTANCE, [Figure("importance", charts.importances(described["importance"]))])
+    yield from _what_matters(nets, described)
     yield from _curves(folder, nets, by, show)
 
 
 def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
-    varied = _varied(nets, by)
-    figures = [Figure("grades", charts.grades(nets, varied[0] if varied else None))]
-    for i, columns in enumerate(itertools.islice(itertools.combinations(varied, 2), 3)):
+    """Grades and success rates; nets of several operations are in no group together."""
+    varied, several = _varied(nets, by), nets["op"].nunique() > 1
+    if several and "op" not in varied:
+        varied.append("op")
+    figures = [Figure("grades", charts.grades(nets, "op" if several else varied[0] if varied else None))]
+    pairs = [pair for pair in itertools.combinations(varied, 2) if "op" in pair or not several]
+    for i, columns in enumerate(pairs[:3]):
         figures.append(Figure("rates" if i == 0 else f"rates-{i + 1}", _heat_map(nets, *columns)))
     if len(figures) == 1:
         figures[0].name = "rates"
     about = THRESHOLDS if nets["threshold"].notna().any() else RATES
-    return Section("Who learns it", f"{about}Whiskers and intervals are Wilson's, at 95 %.", figures)
+    return Section("Who learns it", f"{about}{_how(nets)}", figures)
+
+
+def _how(nets: pd.DataFrame) -> str:
+    """How the intervals of rates are computed, and what the rates are over."""
+    words = ["Whiskers and intervals are at 95 %: Wilson's, as seeds are independent."]
+    if groups.is_sampled(nets):
+        words = [
+            "Whiskers and intervals are at 95 %. Setups were sampled, and the nets of one succeed and fail together: "
+            "they are Wilson's on the number of independent nets that would be as uncertain."
+        ]
+    if statistics.summarise(nets)["ranges"].max() > 1:
+        words.append("Rates over several ranges of numbers are those of these ranges.")
+    if stopped := nets["until"].count():
+        words.append(f"{stopped:,} nets were stopped by halving, and count as they were there.")
+    return " ".join(words)
 
 
 def _beyond(nets: pd.DataFrame, by: list[str]) -> Iterator[Section]:
     beyond = nets.assign(success=statistics.success(nets) & nets["extrapolation_solved"].fillna(False).astype(bool))
     varied = _varied(nets, by)[:2]
+    if nets["op"].nunique() > 1 and "op" not in varied:
+        varied = [*varied[:1], "op"]
     if len(varied) == 2 and beyond["success"].any() and nets["threshold"].isna().all():
         yield Section("Who goes on beyond the range", BEYOND, [Figure("beyond", _heat_map(beyond, *varied))])
 
 
+def _what_matters(nets: pd.DataFrame, described: dict[str, Any]) -> Iterator[Section]:
+    """The importance of the choices, if it is known, and what the best setup with each achieves."""
+    importance, figures, about = described.get("importance"), [], ""
+    if importance:
+        figures, about = [Figure("importance", charts.importances(importance))], IMPORTANCE
+    names = list(importance or groups.chosen(nets))
+    best = statistics.best_of_choices(nets, names) if nets["op"].nunique() == 1 else nets[:0]
+    if len(best) > len(set(names)) and len(best) <= charts.MOST_GROUPS:
+        figures.append(Figure("best", charts.best_of_choices(best)))
+        about += BEST
+    if figures:
+        yield Section("What matters", about, figures)
+
+
 def _varied(nets: pd.DataFrame, columns: list[str]) -> list[str]:
-    return [name for name in columns if nets[name].nunique(dropna=False) > 1]
+    return [name for name in columns if groups.column(nets, name).nunique(dropna=False) > 1]
 
 
 def _heat_map(nets: pd.DataFrame, one: str, other: str) -> charts.Drawing:
     """Success rates over two columns, that with more values downwards."""
-    down, across = sorted((one, other), key=lambda name: -nets[name].nunique())
+    down, across = sorted((one, other), key=lambda name: -groups.column(nets, name).nunique())
     return charts.heat_map(nets, down, across)
 
 
@@ -129,10 +167,10 @@ def _parameters(nets: pd.DataFrame) -> Section:
     named = [name for name in statistics.varied(nets) if nets[name].nunique() < len(nets)][:5]
     figures, about = [Figure("parameters", charts.parameters(nets, named))], PARAMETERS
     if len(nets) > charts.MOST_POINTS:
-        about += f" {len(charts.sample(nets)):,} of the {len(nets):,} nets are drawn."
+        about += f"{charts.MOST_POINTS:,} of the {len(nets):,} nets are drawn, chosen at random. "
     if (compared := charts.fronts(nets)) is not None:
         figures.append(Figure("fronts", compared))
-        about += " Below, the smallest error of each activation."
+        about += "Below, the smallest error of each activation."
     return Section("Error against parameters", about, figures)
 
 
@@ -159,7 +197,7 @@ def _groups(nets: pd.DataFrame, by: list[str], show: Selected) -> tuple[pd.Serie
     if show:
         members = {net: name for name, some in show.items() for net in _identities(some)}
         return pd.Series(members, dtype=object), list(show)
-    labels, order = charts.levels(nets, by[0]) if by else (pd.Series("all nets", nets.index), ["all nets"])
+    labels, order = charts.labels(nets, by[0]) if by else (pd.Series("all nets", nets.index), ["all nets"])
     order = [name for name in order if name in set(labels)]
     order = order if len(order) <= len(charts.COLOURS) else [*order[:4], *order[-4:]]
     return pd.Series(labels.to_numpy(), _identities(nets), dtype=object), order

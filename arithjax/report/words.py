@@ -7,34 +7,56 @@ from typing import Any
 
 import pandas as pd
 
-from arithjax.tables import statistics
+from arithjax.tables import groups, statistics
 
 
 def percent(rate: float, low: float, high: float) -> str:
-    """A rate with its interval, such as `31 % (23-41 %)`.
+    """A rate with its interval, such as `31 % (23-41 %)`, in as many digits as the interval is narrow.
 
     rate, low, high: shares from 0 to 1.
     """
-    return f"{100 * rate:.0f} % ({100 * low:.0f}-{100 * high:.0f} %)"
+    digits = 0 if high - low >= 0.02 else 1 if high - low >= 0.002 else 2
+    shown = _number(rate, max(digits, _digits(rate)))
+    return f"{shown} % ({_number(low, digits)}-{_number(high, digits)} %)"
 
 
-def share(holds: pd.Series) -> str:
-    """The share of nets for which a condition holds, with its Wilson 95 % interval, in words.
+def part(rate: float) -> str:
+    """A share without an interval, such as `31 %`; it is called 0 or 100 % only where it is."""
+    return f"{_number(rate, _digits(rate))} %"
 
-    holds: a boolean for each net.
+
+def _digits(rate: float) -> int:
+    """The fewest decimals of a percentage that tell a share from none and from all."""
+    return next((digits for digits in range(6) if min(rate, 1 - rate) >= 0.5 * 10.0 ** -(digits + 2)), 0)
+
+
+def _number(share: float, digits: int) -> str:
+    return f"{100 * share:.{0 if share in (0, 1) else digits}f}"
+
+
+def share(holds: pd.Series, nets: pd.DataFrame | None = None) -> str:
+    """The share of nets for which a condition holds, with its 95 % interval, in words.
+
+    holds: a boolean for each net. nets: their rows of a results table; without them the nets count as independent,
+    which those of setups that a study sampled are not (`arithjax.tables.intervals`).
     """
     if holds.empty:
         return "none (there are no such nets)"
-    low, high = statistics.wilson(holds.sum(), len(holds))
-    return percent(float(holds.mean()), float(low), float(high))
+    if nets is None:
+        low, high = statistics.wilson(holds.sum(), len(holds))
+        return percent(float(holds.mean()), float(low), float(high))
+    nets = groups.distinct(nets)
+    return _rate(statistics.rates(holds.loc[nets.index].astype(bool), nets).iloc[0])
 
 
 def rate_of(nets: pd.DataFrame) -> str:
-    """The success rate of nets with its Wilson 95 % interval, in words.
+    """The success rate of nets with its 95 % interval, in words; of several operations, that of each.
 
     nets: a results table, or some of its rows.
     """
-    return share(statistics.success(nets))
+    if "op" in nets and nets["op"].nunique() > 1:
+        return ", ".join(f"{op} {rate_of(some)}" for op, some in nets.groupby("op"))
+    return share(statistics.success(nets), nets)
 
 
 def _rate(row: pd.Series) -> str:
@@ -43,25 +65,83 @@ def _rate(row: pd.Series) -> str:
 
 
 def default_words(nets: pd.DataFrame, by: list[str]) -> str:
-    """The answer of a study that has none of its own: the overall success rate, and the best and the worst group.
+    """The answer of a study that has none of its own: the success rate of each operation, and what does best and worst.
 
     nets: a results table. by: the columns to group by.
     """
     if nets.empty:
         return "There are no nets yet."
-    noun = "net" if len(nets) == 1 else "nets"
-    words = f"{rate_of(nets)} of {len(nets):,} {noun} learned it (relative RMSE of at most 1 %)."
-    groups = statistics.summarise(nets, by).sort_values("rate", ascending=False, kind="stable")
-    if by and len(groups) > 1:
-        (best, most), (worst, least) = ((_label(groups.index[i]), _rate(groups.iloc[i])) for i in (0, -1))
-        words += f" Best: {best} with {most}; worst: {worst} with {least}."
-    if stopped := nets["until"].count():
-        words += f" {stopped:,} of them stopped before their last step and count as they were there."
-    return words
+    words = [_overall(nets), _extremes(nets, by), _stopped(nets)]
+    return " ".join(filter(None, words))
 
 
-def _label(index: object) -> str:
-    return " with ".join(map(str, index)) if isinstance(index, tuple) else str(index)
+def _overall(nets: pd.DataFrame) -> str:
+    """How many nets learned it, and what they are a sample of."""
+    summary = statistics.summarise(nets)
+    if len(summary) > 1:
+        rates = ", ".join(f"{op} in {_rate(row)} of {row['nets']:,} nets" for op, row in summary.iterrows())
+        return f"Learned ({_meaning(nets)}): {rates}.{_of_what(summary)}"
+    row = summary.iloc[0]
+    if row["nets"] == 1:
+        return f"The net {'learned' if row['rate'] else 'has not learned'} it ({_meaning(nets)}); one net is no rate."
+    return f"{_rate(row)} of {row['nets']:,} nets learned it ({_meaning(nets)}).{_of_what(summary)}"
+
+
+def _meaning(nets: pd.DataFrame) -> str:
+    by_threshold = "threshold" in nets and nets["threshold"].notna().any()
+    return "an error beyond the range below the threshold" if by_threshold else "relative RMSE of at most 1 %"
+
+
+def _of_what(summary: pd.DataFrame) -> str:
+    """What rates are over, where it is more than the seeds of one setup on one range."""
+    setups, ranges = int(summary["setups"].max()), int(summary["ranges"].max())
+    words = []
+    if (summary["interval"] == statistics.SETUPS).any():
+        words.append(f"The interval is one of setups, of which {setups:,} were sampled.")
+    if ranges > 1:
+        words.append(f"It is a rate of these {ranges} ranges of numbers, and of no others.")
+    return "".join(f" {sentence}" for sentence in words)
+
+
+def _extremes(nets: pd.DataFrame, by: list[str]) -> str:
+    """The group that learns most and the one that learns least; where all learn as much, the errors of both ends."""
+    nets = groups.distinct(nets)
+    keys = [groups.labels(nets, name)[0] for name in by]
+    if statistics.holds_several(nets, keys):
+        keys.append(nets["op"])
+    table = statistics.summarise_by(nets, keys).sort_values(["rate", "relative_rmse"], ascending=[False, True])
+    if len(table) < 2 or by == ["op"]:
+        return ""
+    first, last = table.iloc[0], table.iloc[-1]
+    best, worst = (_label(table.index[i], [*by, "op"]) for i in (0, -1))
+    if first["rate"] > last["rate"]:
+        return f"Best: {best} with {_rate(first)}; worst: {worst} with {_rate(last)}."
+    same = f"None differs in that: {100 * first['rate']:.3g} % in each of the {len(table)} groups."
+    if first["relative_rmse"] == last["relative_rmse"]:
+        return same
+    errors = (
+        f"smallest with {best} ({first['relative_rmse']:.2g}) and largest with {worst} ({last['relative_rmse']:.2g})"
+    )
+    return f"{same} Their median relative RMSE is {errors}."
+
+
+def _stopped(nets: pd.DataFrame) -> str:
+    """What halving does to the rates of a study."""
+    if "until" not in nets or not (stopped := nets["until"].count()):
+        return ""
+    return (
+        f"{stopped:,} of the {len(nets):,} nets were stopped before their last step, as other setups did better, and "
+        f"count as they were there: trained to the end, more might have learned it."
+    )
+
+
+def _label(index: object, names: list[str]) -> str:
+    """A group of a summary in words: its labels, those that are numbers with their column's name."""
+    parts = index if isinstance(index, tuple) else (index,)
+    named = [
+        f"{name} {label}" if str(label)[:1].isdigit() else str(label) for label, name in zip(parts, names, strict=False)
+    ]
+    return " with ".join(named)
 
 
 def missing(nets: pd.DataFrame, described: dict[str, Any]) -> str:
@@ -69,7 +149,8 @@ def missing(nets: pd.DataFrame, described: dict[str, Any]) -> str:
 
     nets: its table so far. described: the content of its `study.json`.
     """
-    asked = (described.get("trials") or 0) * (described.get("seeds") or 0)
+    trials, repeats = described.get("trials") or 0, described.get("repeats") or {}
+    asked = (trials - sum(int(number) < trials for number in repeats)) * (described.get("seeds") or 0)
     if len(nets) >= asked and len(nets):
         return ""
     there = f"{len(nets):,} of {asked:,} nets are there" if asked else "it holds no nets"

@@ -192,7 +192,9 @@ def _distributed() -> Any:
     try:
         import distributed
     except ImportError:
-        raise ArithjaxError("--cluster needs Dask; install it with: pip install 'arithjax[cluster]'.") from None
+        raise ArithjaxError(
+            f"--cluster needs Dask; install it with: pip install {environment.packages('cluster')}."
+        ) from None
     return distributed
 
 

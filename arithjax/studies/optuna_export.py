@@ -20,7 +20,7 @@ from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
 from arithjax.studies.search import as_chosen, fixed
 from arithjax.studies.study import Study
-from arithjax.tables import loading, statistics
+from arithjax.tables import groups, loading, statistics
 from arithjax.tables.objectives import check_objectives
 from arithjax.tables.objectives import objectives as objective_values
 
@@ -44,7 +44,15 @@ def export(folder: str | Path, url: str, name: str | None = None, study: Study |
     """
     rows, described = loading.load(folder), loading.description(folder)
     names = check_objectives(described.get("objectives", ["error"]))
-    trials = _trials(rows, described, names, study)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Choices for a categorical distribution")  # lists, which storages do hold
+        return _exported(_trials(rows, described, names, study), described, names, url, name)
+
+
+def _exported(
+    trials: list[FrozenTrial], described: dict[str, Any], names: tuple[str, ...], url: str, name: str | None
+) -> int:
+    """Write trials to the storage at a URL; returns their number."""
     try:
         with opened(url) as storage:
             _fill(_new_study(storage, name or described["name"], names), trials, described)
@@ -101,23 +109,28 @@ def _trials(
 ) -> list[FrozenTrial]:
     """The trials of a table as Optuna keeps finished ones, in order."""
     values, firsts = objective_values(rows, objectives), rows.drop_duplicates("trial").set_index("trial")
-    summaries = statistics.summarise(rows, ["trial"])
+    summaries = statistics.summarise_by(rows, [rows["trial"]])
     setups = firsts[[*Setup.field_names(), "parameters"]].to_dict("index")
+    chosen = {int(n): (int(n), groups.parsed_choices(text)) for n, text in firsts["choices"].items()}
+    chosen |= {
+        int(n): (one["of"], one["choices"]) for n, one in described.get("repeats", {}).items() if one["of"] in chosen
+    }
     space = _space(described)
     trials = []
-    for number, row in zip(values.index, values.to_numpy().tolist(), strict=True):
-        params = loading.parsed_choices(firsts["choices"][number])
+    for number, (first, params) in sorted(chosen.items()):
         if study is not None:
-            one = fixed(study, params, int(number))
+            one = fixed(study, params, number)
             params, distributions = one.params, one.distributions
         else:
             params, distributions = _placed(params, space, number)
-        attributes = {**setups[number], **summaries.loc[number].to_dict(), "trial": int(number)}
+        attributes = {**setups[first], **summaries.loc[first].to_dict(), "trial": number, "repeats": first}
+        if first == number:
+            del attributes["repeats"]
         trials.append(
             optuna.trial.create_trial(
                 params=params,
                 distributions=distributions,
-                values=row,
+                values=values.loc[first].tolist(),
                 user_attrs={name: plain(value) for name, value in attributes.items()},
             )
         )

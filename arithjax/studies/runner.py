@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from arithjax.studies.recording import record_study
 from arithjax.studies.search import AskedTrial, Search
 from arithjax.studies.signals import Stop
 from arithjax.studies.study import Progress, Study, with_steps
-from arithjax.tables import loading, objectives, schema
+from arithjax.tables import groups, loading, objectives, schema
 from arithjax.tables.store import Store
 from arithjax.training import planning, workers
 from arithjax.training.tile import NetId, Tile
@@ -43,9 +43,11 @@ def run(
 ) -> pd.DataFrame:
     """Run a study, or continue it, in the folder `out/<name>`; its finished table, one row per net.
 
-    study: the study. Nets that are in the folder already are not trained again.
+    study: the study. Nets that are in the folder already are not trained again. A trial that asks for the setup of an
+        earlier one has its nets, and no rows of its own; `study.json` says which trials those are.
     out: the folder of all results.
     trials, seeds, steps: the numbers of setups, of nets per setup and of optimiser steps, instead of the study's own.
+        Of a folder that holds more trials or seeds, the nets that are asked for are returned.
     progress: its methods are called with what is being done.
     cluster: the address of a Dask scheduler, a scheduler file, or `local:N` for N worker processes here; default: train
         in this process.
@@ -74,8 +76,9 @@ def asked_nets(
     """
     search, seeds = _search(study, trials, seeds, steps)
     for batch in search.batches():
-        for asked in halving.planned(search.ask(batch), search.study.halving):
-            yield _nets_of(asked, seeds)
+        asked = search.ask(batch)
+        for rung in halving.planned(_without(asked, search.first_of(asked, ())), search.study.halving):
+            yield _nets_of(rung, seeds)
         if search.adaptive:
             return
 
@@ -89,6 +92,11 @@ def _search(study: Study, trials: int | None, seeds: int | None, steps: int | No
     search = Search(with_steps(study, steps), trials or study.trials)
     check_nets(search.trials, seeds or study.seeds)
     return search, seeds or study.seeds
+
+
+def _without(asked: dict[int, AskedTrial], repeated: Collection[int]) -> dict[int, AskedTrial]:
+    """The trials of a batch that do not repeat another."""
+    return {number: one for number, one in asked.items() if number not in repeated}
 
 
 def _nets_of(asked: dict[int, AskedTrial], seeds: int) -> list[NetId]:
@@ -113,24 +121,35 @@ class _Run:
         self.done = set(zip(self.stored["trial"], self.stored["seed"], strict=True))
         self.search_seeds = seeds  # seeds that the search learns from: those the study began with, not later ones
         self.announced = False
+        self.repeats: dict[int, int] = {}
 
     def finish(self) -> pd.DataFrame:
         """Train what is missing of the study; the finished table."""
         for batch in self.search.batches():
             stored = _of_trials(self.stored, batch)
-            asked = halving.restored(self._ask(batch, stored), stored, self.study.halving)
+            every = self._ask(batch, stored)
+            repeated = self.search.first_of(every, set(stored["trial"]))
+            self.repeats |= repeated
+            asked = halving.restored(_without(every, repeated), stored, self.study.halving)
             if batch.start == 0:
-                self._describe(asked, stored)
+                self._describe(every, asked, stored, repeated)
             else:
                 fingerprint.refuse_other_rows(self.folder, asked, stored)
-                self._extend_space(asked)
+                self._extend_description(every, repeated)
+            if self.announced and repeated:
+                self.progress.repeated(len(repeated) * self.seeds)
             trained = self._train(asked, stored)
             if self.search.adaptive and batch.stop < self.search.trials:
-                self._tell(asked, [stored, *trained])
-        nets = self.store.finish()
+                self._tell(every, [stored, *trained], repeated)
+        nets = self._asked(self.store.finish())
         if self.study.curves:
             self._record(nets)
-        return nets
+        return groups.marked(nets, loading.sampled(loading.description(self.folder), nets))
+
+    def _asked(self, nets: pd.DataFrame) -> pd.DataFrame:
+        """The nets that were asked for; the folder may hold more, of other numbers of trials and seeds."""
+        asked = (nets["trial"] < self.search.trials) & (nets["seed"] < self.seeds)
+        return nets if asked.all() else nets[asked].reset_index(drop=True)
 
     def _record(self, nets: pd.DataFrame) -> None:
         """Record curves over training; what goes wrong there is a warning, since the table is complete."""
@@ -145,16 +164,24 @@ class _Run:
             )
 
     def _ask(self, batch: range, stored: pd.DataFrame) -> dict[int, AskedTrial]:
-        """A batch's trials; from the table, where that has all of them and the search allows it."""
-        known = stored.drop_duplicates("trial")
-        replayed = self.search.replay(batch, list(known["choices"])) if len(known) == len(batch) else None
+        """A batch's trials; from the folder, where that has all of them and the search allows it."""
+        known = stored.drop_duplicates("trial").set_index("trial")["choices"].to_dict()
+        if (self.folder / "study.json").exists():
+            repeats = loading.description(self.folder).get("repeats", {})
+            known |= {
+                n: json.dumps(repeats[str(n)]["choices"], sort_keys=True)
+                for n in batch
+                if n not in known and str(n) in repeats
+            }
+        replayed = self.search.replay(batch, [known[n] for n in batch]) if len(known) == len(batch) else None
         return replayed or self.search.ask(batch)
 
-    def _tell(self, asked: dict[int, AskedTrial], frames: list[pd.DataFrame]) -> None:
-        """Tell the search the objectives of a batch, given its stored and its new rows."""
-        rows = pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+    def _tell(self, asked: dict[int, AskedTrial], frames: list[pd.DataFrame], repeated: dict[int, int]) -> None:
+        """Tell the search the objectives of a batch, given its stored and its new rows, and which trials it repeats."""
+        frames = [frame for frame in frames if len(frame)]
+        rows = pd.concat(frames, ignore_index=True) if frames else self.stored[:0]
         rows = rows[rows["seed"] < self.search_seeds].sort_values(["trial", "seed"])
-        self.search.tell(asked, objectives.objectives(rows, self.study.objectives))
+        self.search.tell(asked, objectives.objectives(rows, self.study.objectives), repeated)
 
     def _train(self, asked: dict[int, AskedTrial], stored: pd.DataFrame) -> list[pd.DataFrame]:
         """Train the nets that are missing of a batch and write them as they finish; the new rows."""
@@ -179,9 +206,10 @@ class _Run:
             return
         self.announced = True
         typical = int(np.mean([net.setup.last_step for net in nets]) * halving.work(self.study.halving))
-        total = self.search.trials * self.seeds
-        there = sum(trial < self.search.trials and seed < self.seeds for trial, seed in self.done)
-        self.progress.begin(total, there, (total - there) * typical)
+        total = (self.search.trials - len(self.repeats)) * self.seeds
+        there = self._asked(self.stored)
+        self.progress.stored(there)
+        self.progress.begin(total, len(there), (total - len(there)) * typical)
 
     def _rungs(self, asked: dict[int, AskedTrial]) -> Iterator[pd.DataFrame]:
         """Rows of a batch's missing nets; with halving, rung by rung.
@@ -219,12 +247,18 @@ class _Run:
         left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
         return Tile(tile.specs, tile.branches, left)
 
-    def _describe(self, asked: dict[int, AskedTrial], stored: pd.DataFrame) -> None:
-        """Write `study.json`, or bring the folder's own up to date if it asks the same question."""
+    def _describe(
+        self, every: dict[int, AskedTrial], asked: dict[int, AskedTrial], stored: pd.DataFrame, repeated: dict[int, int]
+    ) -> None:
+        """Write `study.json`, or bring the folder's own up to date if it asks the same question.
+
+        every: the first batch's trials. asked: those that repeat no other, as halving left them. repeated: the rest.
+        """
         question = fingerprint.resolved(self.study, self.steps, asked)
         content = {
             **question,
-            "space": fingerprint.space_of(asked),
+            **_repeats(every, repeated),
+            "space": fingerprint.space_of(every),
             "hash": fingerprint.digest(question),
             "trials": self.search.trials,
             "seeds": self.seeds,
@@ -256,7 +290,9 @@ class _Run:
         counts = {name: max(content[name], before[name]) for name in ("trials", "seeds")}
         places = self._places(before, content, len(self.done) < counts["trials"] * counts["seeds"])
         space = {**content["space"], **before.get("space", {})}
+        repeats = {**before.get("repeats", {}), **content.get("repeats", {})}
         content = {**before, **content, **counts, **places[0], "told": self.search_seeds, "space": space}
+        content |= {"repeats": repeats} if repeats else {}
         return {**content, "continued": places[1:]} if places[1:] else content
 
     def _refuse_other_counts(self, before: dict[str, Any]) -> None:
@@ -285,14 +321,25 @@ class _Run:
                 places.append(here)
         return places
 
-    def _extend_space(self, asked: dict[int, AskedTrial]) -> None:
-        """Add to `study.json` the parameters that a later batch was the first to ask for."""
-        described, space = loading.description(self.folder), fingerprint.space_of(asked)
-        if not space.keys() <= described["space"].keys():
-            self._write_description({**described, "space": {**space, **described["space"]}})
+    def _extend_description(self, every: dict[int, AskedTrial], repeated: dict[int, int]) -> None:
+        """Add to `study.json` what a later batch brings: trials that repeat others, and parameters first asked for."""
+        described = loading.description(self.folder)
+        space = {**fingerprint.space_of(every), **described["space"]}
+        repeats = {**described.get("repeats", {}), **_repeats(every, repeated).get("repeats", {})}
+        content = {**described, "space": space, **({"repeats": repeats} if repeats else {})}
+        if content != described:
+            self._write_description(content)
 
     def _write_description(self, content: dict[str, Any]) -> None:
         self.store.write("study.json", json.dumps(content, indent=1, ensure_ascii=False).encode())
+
+
+def _repeats(every: dict[int, AskedTrial], repeated: dict[int, int]) -> dict[str, dict[str, Any]]:
+    """The entry of `study.json` about trials that repeat the setup of another: which, and with what parameters."""
+    found = {
+        str(number): {"of": first, "choices": json.loads(every[number].choices)} for number, first in repeated.items()
+    }
+    return {"repeats": found} if found else {}
 
 
 class _Writer:

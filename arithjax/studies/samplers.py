@@ -9,6 +9,9 @@ import optuna
 ADAPTIVE = 32
 """The smallest number of trials that are asked for at a time when a sampler learns from results."""
 
+FIXED = ("random", "grid", "quasi-random")
+"""Samplers whose trials do not depend on results."""
+
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True),
     "nsga2": lambda seed: optuna.samplers.NSGAIISampler(seed=seed, population_size=max(2, ADAPTIVE)),

@@ -11,10 +11,11 @@ import json
 import math
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,7 @@ from arithjax.errors import MOST_NETS, ArithjaxError
 from arithjax.setup import Setup
 from arithjax.studies import samplers
 from arithjax.studies.study import Study
-from arithjax.tables import objectives
-from arithjax.tables.loading import parsed_choices
+from arithjax.tables.groups import parsed_choices
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -89,11 +89,13 @@ class Search:
         self.directions = [StudyDirection.MINIMIZE] * len(study.objectives)
         self.live = optuna.create_study(directions=self.directions)
         self.history: list[FrozenTrial] = []
+        self.firsts: dict[Setup, int] = {}
+        self.values: dict[int, list[float]] = {}
 
     @property
     def adaptive(self) -> bool:
         """Whether what is asked for depends on results."""
-        return self.study.sampler not in ("random", "grid", "quasi-random")
+        return self.study.sampler not in samplers.FIXED
 
     def batches(self) -> Iterator[range]:
         """The numbers of the trials that are asked for together: all, unless the sampler learns from results."""
@@ -106,6 +108,19 @@ class Search:
                 size = max(samplers.ADAPTIVE, first // 16)
             yield range(first, min(first + size, self.trials))
             first += size
+
+    def first_of(self, asked: dict[int, AskedTrial], stored: Collection[int]) -> dict[int, int]:
+        """Which trials of a batch repeat the setup of an earlier one, with that one's number.
+
+        A setup that is asked for again has the same nets. Batches are given in their order. stored: trials that have
+        nets of their own in the table, as in those of earlier versions; they repeat none.
+        """
+        repeated = {}
+        for number, one in asked.items():
+            first = self.firsts.setdefault(one.setup, number)
+            if first != number and number not in stored:
+                repeated[number] = first
+        return repeated
 
     def ask(self, batch: range) -> dict[int, AskedTrial]:
         """A batch's trials by number; raises `ArithjaxError` when the study's question fails."""
@@ -137,13 +152,17 @@ class Search:
         except (ArithjaxError, ValueError, TypeError):  # another question's, which is refused when it is asked
             return None
 
-    def tell(self, asked: dict[int, AskedTrial], values: pd.DataFrame) -> None:
+    def tell(
+        self, asked: dict[int, AskedTrial], values: pd.DataFrame, repeated: Mapping[int, int] = MappingProxyType({})
+    ) -> None:
         """Tell the sampler the values of a batch's objectives.
 
         asked: the batch's trials by number. values: one row per trial, one column per objective.
+        repeated: trials without values of their own, and the earlier ones, of this batch or another, that they repeat.
         """
+        self.values |= {int(number): row for number, row in zip(values.index, values.to_numpy().tolist(), strict=True)}
         for number, one in asked.items():
-            row = values.loc[number].tolist()
+            row = self.values[repeated.get(number, number)]
             if self.study.sampler == "tpe":
                 self.history.append(one.finished(row))
             elif one.trial is not None:
@@ -268,44 +287,6 @@ def check_choices(study: Study, distributions: dict[str, BaseDistribution]) -> N
                 )
 
 
-def optuna_trials(rows: pd.DataFrame, study: Study) -> list[FrozenTrial]:
-    """The trials of a results table as Optuna keeps finished ones, in order.
-
-    rows: rows of the study's table. study: asked again for each trial's distributions.
-    """
-    values = objectives.objectives(rows, study.objectives)
-    choices = rows.drop_duplicates("trial").set_index("trial")["choices"]
-    return [
-        fixed(study, parsed_choices(choices[number]), int(number)).finished(row)
-        for number, row in zip(values.index, values.to_numpy().tolist(), strict=True)
-    ]
-
-
-def importance(rows: pd.DataFrame, study: Study) -> dict[str, float]:
-    """How much each parameter matters for being among the best trials (PED-ANOVA, Watanabe et al. 2023).
-
-    rows: rows of the study's table. study: asked again for each trial's distributions.
-
-    Shares that sum to 1, by parameter; empty with fewer than 8 trials or when none varies. Parameters that only some
-    trials have, such as the width of a third layer, are left out. Of several objectives the first counts.
-    """
-    trials = optuna_trials(rows, study)
-    if len(trials) < 8:
-        return {}
-    common = set.intersection(*(set(trial.params) for trial in trials))
-    params = [name for name in common if len({repr(trial.params[name]) for trial in trials}) > 1]
-    if not params:
-        return {}
-    search = optuna.create_study(directions=["minimize"] * len(study.objectives))
-    search.add_trials(trials)
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return optuna.importance.get_param_importances(
-            search, evaluator=evaluator, params=sorted(params), target=lambda trial: trial.values[0]
-        )
-
-
 def combinations(study: Study) -> Iterator[dict[str, Any]]:
     """Every combination of a question's parameters, in the order in which the question lists their values.
 
@@ -330,7 +311,7 @@ class _Open(BaseException):
         self.name, self.values = name, values
 
 
-class _Prefix(FixedTrial):
+class _Prefix(_Again):
     """A trial whose first parameters are fixed; any other raises `_Open`."""
 
     def _suggest(self, name: str, distribution: BaseDistribution) -> Any:

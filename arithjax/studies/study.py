@@ -196,6 +196,12 @@ class Progress:
     def nets(self, rows: pd.DataFrame) -> None:
         """These nets, rows of a results table, are finished and will be written."""
 
+    def stored(self, rows: pd.DataFrame) -> None:
+        """These nets, rows of a results table, are those that the folder has already; told before `begin`."""
+
+    def repeated(self, nets: int) -> None:
+        """So many nets of those that the study asks for are earlier trials' nets, and are not trained again."""
+
 
 def with_steps(study: Study, steps: int | None) -> Study:
     """A copy of a study whose setups train for another number of optimiser steps; the study itself for None.

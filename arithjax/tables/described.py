@@ -45,6 +45,17 @@ def _nothing_or(entry: Check) -> Check:
     return lambda value: value is None or entry(value)
 
 
+def _share(value: Any) -> bool:
+    """A share, or with its interval, as earlier releases had none."""
+    return _number(value) or (isinstance(value, list) and len(value) == 3 and all(map(_number, value)))
+
+
+def _repeats(value: Any) -> bool:
+    """For trials by number which other each repeats, and with what parameters."""
+    entry = _record({"of": _whole(0, 2**31), "choices": _map_to(_any)})
+    return _map_to(entry)(value) and all(number.isdecimal() and number.isascii() for number in value)
+
+
 _COUNT, _SEED = _whole(1, 2**31), _whole(0, 2**32)
 _PLACE: dict[str, Check] = {"versions": _map_to(_text), "device": _text}
 
@@ -54,7 +65,8 @@ REQUIRED: dict[str, Check] = {"name": _text, "seed": _SEED, "trials": _COUNT, "s
 OPTIONAL: dict[str, Check] = {
     **{"told": _COUNT, "steps": _nothing_or(_COUNT), "schema": _whole(0, 2**31), "halving": _list_of(_number)},
     **{"source": _text, "about": _text, "answer": _text, "hash": _text, "sampler": _text},
-    **{"objectives": _list_of(_text), "by": _list_of(_text), "show": _map_to(_text), "importance": _map_to(_number)},
+    **{"objectives": _list_of(_text), "by": _list_of(_text), "show": _map_to(_text), "importance": _map_to(_share)},
+    **{"repeats": _repeats},
     **{"setup": _map_to(_any), "space": _map_to(_record({"name": _text, "attributes": _map_to(_any)}))},
     **{**_PLACE, "continued": _list_of(_record(_PLACE))},
 }

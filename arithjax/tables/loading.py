@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pandas as pd
 
 from arithjax import disk
 from arithjax.errors import ArithjaxError
-from arithjax.setup import Setup, cell
+from arithjax.setup import Setup
+from arithjax.tables import groups
 from arithjax.tables.conditions import where
 from arithjax.tables.described import LARGEST, wrong_entry
-from arithjax.tables.parquet import MOST_COLUMNS, UNREADABLE, read_bounded
+from arithjax.tables.groups import parsed_choices
+from arithjax.tables.parquet import UNREADABLE, read_bounded
 from arithjax.tables.store import Store
 
 __all__ = ["CURVES", "description", "load", "load_curves", "parsed_choices", "setup_of", "where", "with_choices"]
@@ -39,7 +42,44 @@ def load(folder: str | Path) -> pd.DataFrame:
     rows = Store(folder).rows()
     if rows.empty:
         raise ArithjaxError(f"{folder} holds no results yet; run its study first.")
-    return with_choices(rows)
+    try:
+        described = description(folder)
+    except ArithjaxError:
+        described = {}
+    return with_choices(groups.marked(rows, sampled(described, rows)))
+
+
+def sampled(described: dict[str, Any], nets: pd.DataFrame) -> bool:
+    """Whether the setups of a table are a sample of those that its study could have asked for.
+
+    They are not where the study goes through a grid, or where its search space is finite and all of it was asked for.
+
+    described: the content of the study's `study.json`; where it does not say, they are. nets: the table.
+    """
+    if described.get("sampler") in WHOLE:
+        return False
+    asked = set(nets["choices"].dropna()) if "choices" in nets else set()
+    asked |= {json.dumps(one["choices"], sort_keys=True) for one in described.get("repeats", {}).values()}
+    return len(asked) < _combinations(described.get("space", {}))
+
+
+WHOLE = ("grid", "GridSampler", "BruteForceSampler")
+"""Samplers that go through a whole search space: arithjax's, and Optuna's."""
+
+
+def _combinations(space: dict[str, Any]) -> float:
+    """The number of combinations in a search space, as `study.json` has it; infinite where a number is continuous."""
+    try:
+        return math.prod(_values(one["attributes"]) for one in space.values()) if space else math.inf
+    except (KeyError, TypeError, ZeroDivisionError):
+        return math.inf
+
+
+def _values(attributes: dict[str, Any]) -> float:
+    if "choices" in attributes:
+        return len(attributes["choices"])
+    step = attributes["step"]
+    return math.inf if step is None else 1 + (attributes["high"] - attributes["low"]) // step
 
 
 def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
@@ -48,36 +88,8 @@ def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
     Cells are missing in trials without the parameter; lists become text such as `64,64`. Raises `ArithjaxError` when
     `choices` holds anything but JSON objects.
     """
-    if "choices" not in nets or nets.empty:
-        return nets
-    codes, texts = pd.factorize(nets["choices"].fillna("{}"))  # equal for all nets of a trial, so each is parsed once
-    trials = [parsed_choices(text) for text in texts]
-    names = dict.fromkeys(name for trial in trials for name in trial if name not in nets)
-    if len(names) > MOST_COLUMNS:
-        raise ArithjaxError(f"choices names {len(names):,} parameters, more than the {MOST_COLUMNS} of a table.")
-    columns = {name: pd.Series([_scalar(trial.get(name)) for trial in trials]) for name in names}
-    return nets.assign(**{name: column.take(codes).set_axis(nets.index) for name, column in columns.items()})
-
-
-def parsed_choices(text: Any) -> dict[str, Any]:
-    """The parameters in a cell of column `choices`, none where it is empty; else `ArithjaxError` is raised."""
-    try:
-        parsed = json.loads(text) if isinstance(text, str) else {}
-    except (ValueError, RecursionError):
-        parsed = None
-    if not isinstance(parsed, dict):
-        raise ArithjaxError(
-            f"choices={str(text)[:60]!r} is no JSON object, so the table is damaged; restore it, or delete it and run "
-            f"the study again."
-        )
-    return parsed
-
-
-def _scalar(value: Any) -> Any:
-    """A parameter's value as a table cell, which tables can be grouped by."""
-    if isinstance(value, list):
-        return cell(tuple(value))
-    return json.dumps(value) if isinstance(value, dict) else value
+    chosen = groups.chosen(nets)
+    return nets.assign(**{name: chosen[name] for name in chosen if name not in nets})
 
 
 def load_curves(folder: str | Path) -> pd.DataFrame | None:

@@ -71,13 +71,14 @@ def front(nets: pd.DataFrame, names: Sequence[str] = ("error", "parameters")) ->
     names: which of `OBJECTIVES`; raises `ArithjaxError` for an unknown one.
 
     One row per trial, sorted by the first objective: the objectives, the success rate as `rate`, and the setup's fields
-    that vary between the table's rows.
+    that vary between the table's rows; `steps (field)` beside an objective of that name.
     """
     values = objectives(nets, names).sort_values(list(names), kind="stable")
     best = values[_undominated(values.to_numpy())]
     setups = nets[nets["trial"].isin(best.index)]
     rates = setups["grade"].isin(SUCCESS).groupby(setups["trial"]).mean().rename("rate")
-    return best.join(rates).join(setups.groupby("trial")[varied(nets)].first())
+    fields = setups.groupby("trial")[varied(nets)].first()
+    return best.join(rates).join(fields.rename(columns={name: f"{name} (field)" for name in fields if name in best}))
 
 
 def _undominated(points: np.ndarray) -> list[bool]:

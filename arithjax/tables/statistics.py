@@ -8,42 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from arithjax.errors import ArithjaxError, nearest
-from arithjax.setup import Setup
+from arithjax.tables import groups, intervals
+from arithjax.tables.groups import default_by as default_by
+from arithjax.tables.groups import distinct, varied
+from arithjax.tables.intervals import newcombe as newcombe
+from arithjax.tables.intervals import wilson
 from arithjax.tables.schema import YARDSTICKS
 
-Z95 = 1.959963984540054
-"""The 97.5 % quantile of the standard normal distribution."""
-
-
-def wilson(successes: Any, trials: Any, z: float = Z95) -> tuple[np.ndarray, np.ndarray]:
-    """The Wilson score interval of a success rate (Wilson 1927): arrays of its lower and upper ends.
-
-    successes, trials: numbers or arrays that broadcast; every number of trials is at least 1.
-    z: the normal quantile of the confidence level; default: 95 %.
-
-    98 of 100 gives (0.930, 0.994); 0 of 100 gives (0, 0.037). It is computed here since `scipy.stats.binomtest` gives
-    one interval at a time, at 0.2 ms each, and takes half a second to import.
-    """
-    k, n = np.asarray(successes, float), np.asarray(trials, float)
-    centre = (k + z**2 / 2) / (n + z**2)
-    half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
-    return np.maximum(centre - half, 0.0), np.minimum(centre + half, 1.0)
-
-
-def newcombe(k1: Any, n1: Any, k2: Any, n2: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The 95 % interval of a difference of two success rates, `k2 / n2 - k1 / n1` (Newcombe 1998, method 10).
-
-    k1, n1, k2, n2: successes and trials of the first and the second sample, numbers or arrays that broadcast.
-
-    Arrays of its lower and upper ends. 56 of 70 against 48 of 80 gives 0.0524 to 0.3339 for the difference 0.2.
-    """
-    (low1, high1), (low2, high2) = wilson(k1, n1), wilson(k2, n2)
-    rate1, rate2 = np.asarray(k1) / np.asarray(n1), np.asarray(k2) / np.asarray(n2)
-    difference = rate2 - rate1
-    below = np.sqrt((rate2 - low2) ** 2 + (high1 - rate1) ** 2)
-    above = np.sqrt((high2 - rate2) ** 2 + (rate1 - low1) ** 2)
-    return difference - below, difference + above
+NETS, SETUPS = "Wilson", "Wilson by setups"
+"""How an interval is computed: of independent nets, or of sampled setups with all their nets."""
 
 
 def success(nets: pd.DataFrame) -> pd.Series:
@@ -51,46 +24,123 @@ def success(nets: pd.DataFrame) -> pd.Series:
     return nets["success"].astype(bool)
 
 
+def rates(holds: pd.Series, nets: pd.DataFrame, keys: Sequence[pd.Series] = ()) -> pd.DataFrame:
+    """The share of nets for which something holds, with its 95 % interval, a row a group.
+
+    holds: a boolean for each net. nets: their rows of a table, each net once (`groups.distinct`).
+    keys: what groups them, a series for each level; default: one group of all nets.
+
+    Columns: `nets`, `rate`, `rate_low rate_high`, the number of different `setups`, and `interval`, how it is computed:
+    `Wilson` where the nets are independent, those of one setup or of cells that a study names; `Wilson by setups` where
+    a study sampled them (`arithjax.tables.intervals.of_setups`).
+    """
+    of = _by_setup(holds, nets, keys)
+    table = of.sum().assign(setups=of.size())
+    low, high = wilson(table["good"], table["nets"])
+    clustered = (table["setups"] > 1).to_numpy() & groups.is_sampled(nets)
+    if clustered.any():
+        cells, place = of.obj, of.ngroup().to_numpy()
+        some = clustered[place]
+        codes, order = np.unique(place[some], return_inverse=True)
+        low[codes], high[codes], _ = intervals.of_setups(cells["good"][some], cells["nets"][some], order)
+    return pd.DataFrame(
+        {
+            "nets": table["nets"],
+            "rate": table["good"] / table["nets"],
+            "rate_low": low,
+            "rate_high": high,
+            "setups": table["setups"],
+            "interval": np.where(clustered, SETUPS, NETS),
+        }
+    )
+
+
+def _by_setup(holds: pd.Series, nets: pd.DataFrame, keys: Sequence[pd.Series]) -> Any:
+    """The number of `nets` of every setup, and of those that are `good`, grouped by keys."""
+    keys = list(keys) or [pd.Series("all nets", nets.index)]
+    frame = pd.DataFrame({"nets": 1, "good": holds.astype(int)}, nets.index)
+    cells = frame.groupby([*keys, groups.setups(nets)], dropna=False, sort=True).sum()
+    return cells.groupby(level=0 if len(keys) == 1 else list(range(len(keys))), dropna=False, sort=True)
+
+
 def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates with 95 % intervals, one row per group of nets.
 
-    nets: rows of a results table.
-    by: the columns to group by; default: one group of all nets. Raises `ArithjaxError` for an unknown column.
+    nets: rows of a results table. A net that several trials asked for counts once.
+    by: the columns to group by, or parameters of the study's question; default: one group of all nets. Where a group
+        would hold several operations it is divided by `op` as well. Raises `ArithjaxError` for an unknown name.
 
-    Columns: `nets`, `rate` (share of successes: graded learned or exact, or below the setup's threshold) with its
-    Wilson 95 % interval `rate_low rate_high`, the shares `exact_rate dead_rate diverged_rate`, and the medians of
-    `relative_rmse`, `extrapolation_relative_rmse` and, over the nets that are solved, `solved_at`.
+    Columns: `nets`, `rate` (share of successes: graded learned or exact, or below the setup's threshold) with its 95 %
+    interval `rate_low rate_high`, the number of different `setups`, `interval`, how it is computed (see `rates`), the
+    shares `exact_rate dead_rate diverged_rate`, and the medians of `relative_rmse`, `extrapolation_relative_rmse` and,
+    over the nets that succeeded, `solved_at`. `ranges` is the number of ranges of numbers that a group holds, since its
+    rate is one of these ranges alone, and `stopped` the number of its nets that halving stopped, which count as they
+    were there.
     """
-    by = [by] if isinstance(by, str) else list(by)
-    for name in by:
-        if name not in nets.columns:
-            raise ArithjaxError(f"by: there is no column '{name}'{nearest(name, nets.columns)}")
+    nets = distinct(nets)
+    return summarise_by(nets, keys_of(nets, by))
+
+
+def per_trial(nets: pd.DataFrame) -> pd.DataFrame:
+    """As `summarise`, a row a trial; a trial with the setup of an earlier one is left out."""
+    nets = distinct(nets)
+    return summarise_by(nets, [nets["trial"]])
+
+
+def summarise_by(nets: pd.DataFrame, keys: list[pd.Series]) -> pd.DataFrame:
+    """As `summarise`, by series. nets: a table that has each net once. keys: a value for each net, a series a level."""
+    keys = _told_apart(keys)
+    good = success(nets)
     frame = pd.DataFrame(
         {
-            "rate": success(nets),
             "exact_rate": nets["grade"] == "exact",
             "dead_rate": nets["grade"] == "dead",
             "diverged_rate": nets["grade"] == "diverged",
             "relative_rmse": nets["relative_rmse"].fillna(np.inf),
             "extrapolation_relative_rmse": nets["extrapolation_relative_rmse"].fillna(np.inf),
-            "solved_at": nets["solved_at"],
+            "solved_at": nets["solved_at"].where(good),
+            "ranges": groups.ranges(nets),
+            "stopped": nets["until"].notna() if "until" in nets else False,
         }
     )
-    keys = [nets[name].rename(_key(name, frame.columns)) for name in by]
-    groups = frame.groupby(keys, dropna=False, sort=True) if by else frame.groupby(lambda _: "all nets")
+    of = frame.groupby(keys or [pd.Series("all nets", nets.index)], dropna=False, sort=True)
     with np.errstate(invalid="ignore"):
-        medians = groups[["relative_rmse", "extrapolation_relative_rmse", "solved_at"]].median()
-    table = groups[["rate", "exact_rate", "dead_rate", "diverged_rate"]].mean()
-    table.insert(0, "nets", groups.size())
-    low, high = wilson((table["rate"] * table["nets"]).round(), table["nets"])
-    table.insert(2, "rate_low", low)
-    table.insert(3, "rate_high", high)
-    return pd.concat([table, medians], axis=1)
+        medians = of[["relative_rmse", "extrapolation_relative_rmse", "solved_at"]].median()
+    shares = of[["exact_rate", "dead_rate", "diverged_rate"]].mean()
+    counts = pd.DataFrame({"ranges": of["ranges"].nunique(), "stopped": of["stopped"].sum()})
+    return pd.concat([rates(good, nets, keys), shares, medians, counts], axis=1)
 
 
-def _key(name: str, columns: Sequence[str]) -> str:
-    """The name of a summary's groups: a study's parameter may have the name of a column that is computed."""
-    return f"{name} (chosen)" if name in (*columns, "nets", "rate_low", "rate_high") else name
+COMPUTED = {
+    *("nets", "rate", "rate_low", "rate_high", "setups", "interval", "exact_rate", "dead_rate", "diverged_rate"),
+    *("relative_rmse", "extrapolation_relative_rmse", "solved_at", "ranges", "stopped"),
+    *("nets_a", "rate_a", "nets_b", "rate_b", "difference", "low", "high", "p", "test"),
+}
+"""The columns of summaries and comparisons; groups by a parameter of such a name are called `... (chosen)`."""
+
+
+def _told_apart(keys: list[pd.Series]) -> list[pd.Series]:
+    """Keys under names that no column of a summary has."""
+    return [key.rename(f"{key.name} (chosen)") if key.name in COMPUTED else key for key in keys]
+
+
+def keys_of(nets: pd.DataFrame, by: str | Sequence[str], divide: bool | None = None) -> list[pd.Series]:
+    """What groups the nets of a table by columns or parameters of these names, a series each, and by operation.
+
+    divide: whether the operation is added; default: where some group would hold several.
+    """
+    names = [by] if isinstance(by, str) else by
+    keys = _told_apart([groups.column(nets, name).rename(name) for name in names])
+    if divide is None:
+        divide = holds_several(nets, keys)
+    return [*keys, nets["op"]] if divide else keys
+
+
+def holds_several(nets: pd.DataFrame, keys: list[pd.Series]) -> bool:
+    """Whether some group of nets holds several operations."""
+    if "op" not in nets or nets["op"].nunique() < 2:
+        return False
+    return not keys or bool((nets["op"].groupby(keys, dropna=False).nunique() > 1).any())
 
 
 def yardsticks(nets: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -100,52 +150,90 @@ def yardsticks(nets: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
 
     Columns: `beats_zero`, `beats_mean` and `beats_plane`, for answering 0, the mean, and the best plane.
     """
+    nets = distinct(nets)
     level = nets["beats"].map(YARDSTICKS.index)
-    keys = [nets[name] for name in by]
+    keys = keys_of(nets, by, divide=False)
     return pd.DataFrame({f"beats_{name}": (level >= i).groupby(keys).mean() for i, name in enumerate(YARDSTICKS) if i})
 
 
-def varied(nets: pd.DataFrame) -> list[str]:
-    """The setup's fields that differ between the rows of a table, in order."""
-    return [name for name in Setup.field_names() if name in nets and nets[name].nunique(dropna=False) > 1]
-
-
-def default_by(nets: pd.DataFrame) -> list[str]:
-    """The columns to group a table by when none are given: the first two fields that vary, without `until`.
-
-    `until` is left out because successive halving sets it from results.
-    """
-    return [name for name in varied(nets) if name != "until"][:2]
-
-
 def setups_table(nets: pd.DataFrame) -> pd.DataFrame:
-    """One row per trial, the most successful first: the fields that vary, `parameters`, and `summarise`'s columns."""
-    table = summarise(nets, ["trial"])
-    table = nets.groupby("trial")[[*varied(nets), "parameters"]].first().join(table)
+    """`per_trial`, the most successful first, with the fields that vary and `parameters` before its columns."""
+    nets = distinct(nets)
+    table = nets.groupby("trial")[[*varied(nets), "parameters"]].first().join(per_trial(nets))
     return table.sort_values(["rate", "relative_rmse"], ascending=[False, True])
+
+
+def best_of_choices(nets: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """What the setups with each choice achieve: a row a choice and its value.
+
+    nets: a results table of one operation. names: parameters or columns; numbers with many values are put into bins.
+
+    Columns: `choice value`, the number of `setups` with it, the success `rate` over all their nets, and
+    `relative_rmse`, the smallest median error of a setup.
+    """
+    nets = distinct(nets)
+    trials = nets["relative_rmse"].fillna(np.inf).groupby(nets["trial"]).median()
+    rows = []
+    for name in names:
+        text, order = groups.labels(nets, name)
+        for value in (value for value in order if value in set(text)):
+            some = nets[text == value]
+            best = trials.loc[some["trial"].unique()]
+            row = {"choice": name, "value": value, "setups": len(best), "rate": success(some).mean()}
+            rows.append({**row, "relative_rmse": best.min()})
+    return pd.DataFrame(rows, columns=["choice", "value", "setups", "rate", "relative_rmse"])
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     """Success rates of two tables side by side, one row per group.
 
     a, b: rows of two results tables.
-    by: the columns to group by; default: one group of all nets. Raises `ArithjaxError` for an unknown column.
+    by: as in `summarise`.
 
-    Columns: `nets_a rate_a nets_b rate_b`, the `difference` b - a with its 95 % interval `low high` (Newcombe), and `p`
-    of Fisher's exact test that the rates are equal. In a group that only one table has, the others are missing. With
-    many groups some small p are chance.
+    Columns: `nets_a rate_a nets_b rate_b`, the `difference` b - a with its 95 % interval `low high` (Newcombe's, from
+    the intervals of both rates), and `p` of the `test` that the rates are equal: `Fisher`'s exact test where the nets
+    of both are independent, and `permutation` of the setups where those of both are sampled. In a group that only one
+    table has the others are missing. With many groups some small p are chance.
     """
-    from scipy.stats import fisher_exact  # half a second of start-up, for this alone
-
-    sides = [summarise(nets, by)[["nets", "rate"]] for nets in (a, b)]
+    a, b = distinct(a), distinct(b)
+    divide = any(holds_several(nets, keys_of(nets, by, False)) for nets in (a, b))
+    sides = []
+    for nets in (a, b):
+        holds, keys = success(nets), keys_of(nets, by, divide)
+        cells = [cell.to_numpy().T for _, cell in _by_setup(holds, nets, keys)[["good", "nets"]]]
+        sides.append(rates(holds, nets, keys).assign(cells=pd.Series(cells, dtype=object).to_numpy()))
     table = sides[0].add_suffix("_a").join(sides[1].add_suffix("_b"), how="outer")
     both = table.dropna()
-    nets_a, nets_b = both["nets_a"].astype(int), both["nets_b"].astype(int)
-    good_a, good_b = (both["rate_a"] * nets_a).round().astype(int), (both["rate_b"] * nets_b).round().astype(int)
-    low, high = newcombe(good_a, nets_a, good_b, nets_b)
-    counts = zip(good_a, nets_a - good_a, good_b, nets_b - good_b, strict=True)
-    p = [float(fisher_exact([[k1, m1], [k2, m2]]).pvalue) for k1, m1, k2, m2 in counts]
-    compared = pd.DataFrame(
-        {"difference": both["rate_b"] - both["rate_a"], "low": low, "high": high, "p": p}, both.index
-    )
-    return table.join(compared).astype({"nets_a": "Int64", "nets_b": "Int64"})
+    first, second = ((both[f"rate_{side}"], both[f"rate_low_{side}"], both[f"rate_high_{side}"]) for side in "ab")
+    low, high = intervals.of_difference(first, second)
+    tests = [
+        _test(*pair)
+        for pair in zip(both["cells_a"], both["interval_a"], both["cells_b"], both["interval_b"], strict=True)
+    ]
+    compared = pd.DataFrame({"difference": second[0] - first[0], "low": low, "high": high}, both.index)
+    compared[["p", "test"]] = pd.DataFrame(tests, both.index, ["p", "test"])
+    table = table[[f"{name}_{side}" for side in "ab" for name in ("nets", "rate")]].join(compared)
+    return table.astype({"nets_a": "Int64", "nets_b": "Int64"})
+
+
+def _test(a: np.ndarray, interval_a: str, b: np.ndarray, interval_b: str) -> tuple[float, str]:
+    """The p of the test that two rates are equal, and the test's name.
+
+    a, b: successes and nets of each setup, `[2, setups]`. interval_a, interval_b: how their intervals are computed.
+
+    With one cell's nets on one side and sampled setups on the other there are no setups to permute; Fisher's test then
+    takes the effective number of nets of the sampled ones.
+    """
+    if interval_a == interval_b == SETUPS:
+        return intervals.permutation(a, b), "permutation"
+    counts = [_independent(cells, interval == SETUPS) for cells, interval in ((a, interval_a), (b, interval_b))]
+    return intervals.fisher(*counts[0], *counts[1]), "Fisher"
+
+
+def _independent(cells: np.ndarray, sampled: bool) -> tuple[int, int]:
+    """Successes and number of independent nets: all of them, or of sampled setups the effective number, rounded."""
+    good, nets = (int(total) for total in cells.sum(axis=1))
+    if not sampled:
+        return good, nets
+    effective = float(intervals.of_setups(cells[0], cells[1], np.zeros(cells.shape[1], int))[2][0])
+    return round(good / nets * effective), round(effective)
