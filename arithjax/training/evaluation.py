@@ -33,7 +33,7 @@ class Judge:
 
     def __init__(self, tile: Tile, fits: tuple[Fitted, Fitted], shared: Shared, per_net: PerNet):
         spec = tile.specs.train
-        self.engine = engine_of(spec.layout)
+        self.engine = engine_of(tile)
         self.spec, self.view = self.engine.evaluation(spec, tile.setup.widths), tile.specs.data.view
         self.resized = self.spec.network is not spec.network
         self.task = Task.of(tile.setup)
