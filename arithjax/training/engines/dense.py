@@ -123,10 +123,6 @@ class Dense(Engine):
         tree = jax.tree.map(jnp.asarray, fused.unpack(shape, trained.params))
         return State(tree, (trained._replace(seen=seen, over=over),))
 
-    def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
-        """The spec itself: what the kernel computes does not depend on sizes."""
-        return spec.evaluation
-
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
         """The kernel's forward pass."""
         shape, x = _shape(spec), np.asarray(inputs).reshape(-1, *inputs.shape[2:])
@@ -153,12 +149,22 @@ def _train(
 
 def _shape(spec: EvalSpec) -> fused.Shape:
     network: Any = spec.network
-    names = tuple(layer[0].name for layer in network.activations)
+    names = tuple(activation.name for activation in network.activations)
     return fused.Shape((spec.inputs, *network.features), names, network.use_bias)
 
 
+def numbers_moved(spec: EvalSpec, nets: int) -> int:
+    """Parameters that a step of so many nets moves, with those of places without a net or a unit."""
+    shape = _shape(spec)
+    groups = fused.grouped(shape, nets, spec.precision)
+    width = fused.lanes(spec.precision)
+    return sum(
+        -(-len(range(nets)[part]) * share // width) * width // share * shape.parameters(share) for part, share in groups
+    )
+
+
 def _rule(spec: TrainSpec, shared: Shared) -> fused.Rule:
-    (optimizer,), (loss,) = spec.optimizers, spec.losses
+    optimizer, loss = spec.optimizer, spec.loss
     numbers = {name: float(getattr(shared.numbers, name)) for name in NUMBERS if name in fused.Rule._fields}
     return fused.Rule(optimizer.name, loss.name, optimizer.decoupled, **numbers)
 
