@@ -26,9 +26,7 @@ tile: the value; it is a traced scalar or index, or belongs to the task or the e
     nothing.
 static: the value; changing it compiles another program.
 
-Dense nets that share a program, padded to a common width, are less strict: their `widths` are arrays over nets, and
-their activations traced indices. Other models are stricter: their `optimizer` and `loss` are static. Whether
-`weight_decay`, `clip`, `clip_value` and `regularizer` are used at all is static for all.
+Whether `weight_decay`, `clip`, `clip_value` and `regularizer` are used at all is static, too.
 """
 
 LARGEST = 3e38

@@ -186,6 +186,8 @@ def _net_in(path: str | Path, header: dict[str, Any], arrays: list[np.ndarray]) 
         branch[last] = array
     fits = Fitted(**tree["fits"]["x"]), Fitted(**tree["fits"]["t"])
     net = Net(make(**header["setup"]), header["row"], tree["params"], fits)
+    if " " in net.row["program"]:  # arithjax 0.1 padded layers, and named their sizes
+        net.params = net.network.resize(net.params, OPERATIONS[net.setup.op].arity, net.network.features)
     net.predict(np.zeros((1, OPERATIONS[net.setup.op].arity)))  # arrays of other shapes fail here, and not when used
     return net
 

@@ -96,7 +96,7 @@ class Setup:
     output_activation: str = declare("linear", "name", "static", "activation of the output", registry=ACTIVATIONS)
     bias: bool = declare(True, "bool", "static", "layers have a bias")
     initializer: str = declare("glorot_uniform", "name", "tile", "how weights start", registry=INITIALIZERS)
-    optimizer: str = of_training("adam", "name", "tile", "the optimiser", registry=OPTIMIZERS)
+    optimizer: str = of_training("adam", "name", "static", "the optimiser", registry=OPTIMIZERS)
     learning_rate: float = of_training(1e-3, "number", "net", "the optimiser's learning rate", allowed=POSITIVE)
     beta1: float | None = of_optimizer("decay of the first moment; default: the optimiser's", DECAY, 0.9)
     beta2: float | None = of_optimizer("decay of the second moment; default: the optimiser's", DECAY, 0.999)
@@ -140,7 +140,7 @@ class Setup:
         None, "number", "tile", "factor on the learning rate at the end; default: the schedule's", allowed=Limits(0, 1)
     )
     warmup: int = of_training(0, "whole", "tile", "steps of linear warm-up", allowed=Limits(0, "steps"))
-    loss: str = of_training("mse", "name", "tile", "the loss, in transformed units", registry=LOSSES)
+    loss: str = of_training("mse", "name", "static", "the loss, in transformed units", registry=LOSSES)
     batch: int = declare(64, "whole", "static", "examples a step", allowed=Limits(1))
     steps: int = declare(10_000, "whole", "tile", "optimiser steps", allowed=Limits(1, 10**8))
     until: int | None = of_training(

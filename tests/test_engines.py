@@ -93,7 +93,7 @@ def test_no_architecture_is_compiled_or_padded():
     nets = [replace(net(widths=(width, 70 - width)), trial=width) for width in range(1, 70)]
     tiles = plan(nets, 2)
     assert len(tiles) == len(nets)
-    assert all(tile.name == "fused" and tile.width is None for tile in tiles)
+    assert all(tile.name == "fused" for tile in tiles)
 
 
 def test_nets_that_stop_stay_as_they_are():
@@ -107,6 +107,25 @@ def test_nets_that_stop_stay_as_they_are():
         pd.testing.assert_frame_equal(
             rows([one]), table[table.seed == one.seed].reset_index(drop=True), check_exact=True
         )
+
+
+def test_nets_that_are_over_take_no_part_and_answer_as_ever():
+    changes = {"activation": "relu", "output_activation": "relu", "optimizer": "sgd", "momentum": 0.5, "steps": 1000}
+    setup = net(widths=(2,), evaluate_every=100, **changes).setup
+    (tile,) = plan([NetId(0, seed, setup) for seed in range(16)], 1)
+    often, once = Trainer(tile, ROOT), Trainer(tile, ROOT, longest=1000)  # in one segment nobody leaves
+    for trainer in (often, once):
+        broken = jax.tree.map(lambda p: p.at[..., 4].set(np.nan), trainer.state.params)
+        trainer.state = trainer.state._replace(params=broken)
+        trainer.advance_to(1000)
+    (course,) = often.state.moments
+    assert course.over.any() and not course.over.all()
+    for ours, theirs in zip(*(jax.tree.leaves(trainer.state.params) for trainer in (often, once)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert course.over[4] and course.over[np.isfinite(course.params).all(0)].any()
+    often.start_again(course.over)
+    often.advance_to(1100)
+    assert not often.state.moments[0].over.all() and often.state.moments[0].over.sum() < course.over.sum()
 
 
 def test_a_checkpoint_is_kept_while_training_goes_on():

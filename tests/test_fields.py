@@ -44,8 +44,6 @@ SMALL = {
 }
 DENSE = {"model": "mlp", **SMALL}
 UNITS = {"model": "nmu", **SMALL, "regularizer": 0.1}
-OF_DENSE = {"widths": "net", "activation": "tile", "output_activation": "tile"}
-OF_UNITS = {"optimizer": "static", "loss": "static"}
 
 
 def scope(base, name):
@@ -57,9 +55,9 @@ def scope(base, name):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_scope_of_a_field_is_that_of_the_plan(name):
-    assert scope(UNITS, name) == OF_UNITS.get(name, FIELDS[name].scope)
+    assert scope(UNITS, name) == FIELDS[name].scope
     if name not in ("regularizer", "regularizer_apart", "alternate"):  # of units alone
-        assert scope(DENSE, name) == OF_DENSE.get(name, FIELDS[name].scope)
+        assert scope(DENSE, name) == FIELDS[name].scope
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS.items())

@@ -35,7 +35,7 @@ def task(shape, nets=NETS, dtype=np.float64, scale=0.6):
     params, x = [], []
     for i in range(nets):
         random = np.random.default_rng([7, i])
-        params.append(scale * random.normal(size=shape.parameters))
+        params.append(scale * random.normal(size=shape.parameters()))
         x.append(random.normal(size=(EXAMPLES, shape.sizes[0])))
     params, x = np.stack(params, -1).astype(dtype), np.stack(x, -1).astype(dtype)
     return params, x, x[:, 0] * x[:, -1]
@@ -299,6 +299,36 @@ def test_a_net_is_the_same_bits_on_other_processors(processor, features, lanes):
     assert ran.stdout.split() == [str(lanes), digest()]
 
 
+FEW = [dtype for dtype in (np.float32, np.float64) if fused.available() and fused.few_share(dtype) > 1]
+
+
+@pytest.mark.parametrize("dtype", FEW)
+@pytest.mark.parametrize("sizes, bias", [((2, 7, 6, 5, 1), True), ((3, 8, 2, 1, 1), False), ((1, 1), True)], ids=str)
+def test_few_nets_with_several_units_in_a_vector_are_the_same_bits(dtype, sizes, bias):
+    shape = fused.Shape(sizes, ("gelu", "sin", "relu", "sigmoid")[1 - len(sizes) :], bias)
+    params, x, t = task(shape, 6, dtype)
+    results = []
+    for share in (1, fused.few_share(dtype)):
+        state = fused.State.starting(fused.spread(shape, params, share))
+        examples = fused.Examples(fused.to_vectors(x, share), fused.to_vectors(t, share))
+        limits = {"weight_decay": 0.01, "clip": np.array([0.1, np.inf] * 3), "clip_value": 0.2, "share": share}
+        own = fused.per_net(dtype, np.full(6, 0.02), **limits)
+        fused.advance(shape, rule_of("adamw", "huber"), state, examples, segment(30, 20), own)
+        answers = fused.from_vectors(fused.predict(shape, state.params, examples.x), 6)
+        results.append((fused.collect(shape, state.params, 6, share), answers))
+    assert all(map(np.array_equal, *results))
+    assert np.isfinite(results[0][0]).all() and not np.array_equal(results[0][0], params)
+
+
+def test_groups_hold_every_net_once_and_few_nets_a_few_in_a_vector():
+    lanes, shape = fused.lanes(), fused.Shape((2, 16, 16, 1), ("relu",) * 3)
+    for nets in range(3 * lanes):
+        groups = fused.grouped(shape, nets, np.float32)
+        assert [*range(nets)] == [place for part, _ in groups for place in range(nets)[part]]
+        assert all(share == 1 for part, share in groups if len(range(nets)[part]) % lanes == 0)
+    assert fused.grouped(shape, lanes + 4, np.float32)[-1] == (slice(lanes, lanes + 4), fused.few_share())
+
+
 def test_clips_and_decay_of_other_nets_change_nothing():
     limits = np.where(np.arange(20) == 3, 0.01, np.inf)
     alone, beside = bits(20), bits(20, clip=limits, clip_value=limits)
@@ -363,7 +393,7 @@ def test_denormal_numbers_count_as_zero_inside_and_as_themselves_outside():
 def test_trees_and_arrays_survive_their_way_to_the_kernel_and_back():
     for bias in (True, False):
         shape = fused.Shape((3, 4, 2, 1), ("relu",) * 3, bias)
-        flat = np.arange(shape.parameters * 5, dtype=np.float32).reshape(shape.parameters, 5)
+        flat = np.arange(shape.parameters() * 5, dtype=np.float32).reshape(shape.parameters(), 5)
         tree = fused.unpack(shape, flat)
         assert tree["Dense_1"]["kernel"].shape == (4, 2, 5) and ("bias" in tree["Dense_1"]) == bias
         assert np.array_equal(fused.pack(shape, tree), flat)

@@ -27,7 +27,7 @@ FLAX = {
 
 def architecture(*widths, lanes):
     scaling = aj.INITIALIZERS["glorot_uniform"].scaling()
-    return Architecture(jnp.tile(jnp.asarray(widths)[:, None], lanes), jnp.zeros(len(widths) - 1, int), scaling)
+    return Architecture(jnp.tile(jnp.asarray(widths)[:, None], lanes), jnp.zeros((), int), scaling)
 
 
 def drawn(network, key, shape):
@@ -36,7 +36,7 @@ def drawn(network, key, shape):
 
 
 def mlp(*names, features, **options):
-    return MLP(features, tuple((aj.ACTIVATIONS[name],) for name in names), **options)
+    return MLP(features, tuple(aj.ACTIVATIONS[name] for name in names), **options)
 
 
 @pytest.mark.parametrize("name", aj.ACTIVATIONS)

@@ -16,7 +16,7 @@ from arithjax.training import step
 from arithjax.training.engines import choice, onchip
 from arithjax.training.initial import initial_params, resting
 from arithjax.training.planning import plan
-from arithjax.training.specs import Branches, specs_of
+from arithjax.training.specs import specs_of
 from arithjax.training.tile import FEWEST_LANES, NetId, Tile, named_tile, per_net_arrays, shared_arrays
 from arithjax.training.trainer import Trainer
 
@@ -56,14 +56,13 @@ def test_the_kernel_trains_as_the_compiled_engine(name):
 
 def test_a_net_is_the_same_in_every_block_and_launch(monkeypatch):
     one = setup(widths=(1,), activation="relu")
-    branches = Branches.of([one])
-    specs = specs_of(one, branches, nets=40, layout=LAYOUTS["onchip"])  # a block of 32, and one that is not full
+    specs = specs_of(one, nets=40, layout=LAYOUTS["onchip"])  # a block of 32, and one that is not full
     nets = tuple(NetId(0, seed, one) for seed in range(40))
     monkeypatch.setattr(specs_module, "PORTION", 6)  # launches of six steps
-    company = Trainer(Tile(specs, branches, nets), ROOT)
+    company = Trainer(Tile(specs, nets), ROOT)
     company.advance_to(one.steps)
     assert company.step == 12
-    alone = Trainer(Tile(specs, branches, nets[::-1]), ROOT)
+    alone = Trainer(Tile(specs, nets[::-1]), ROOT)
     alone.advance_to(one.steps)
     for place in (0, 39):
         for ours, theirs in zip(params(company, place), params(alone, 39 - place), strict=True):
@@ -72,9 +71,8 @@ def test_a_net_is_the_same_in_every_block_and_launch(monkeypatch):
 
 def shapes_of(one, nets, steps, layout="onchip"):
     """A spec, and the arguments of the programs that train it."""
-    branches = Branches.of([one])
-    specs = specs_of(one, branches, nets=nets, layout=LAYOUTS[layout])
-    tile = Tile(specs, branches, tuple(NetId(0, seed, one) for seed in range(nets)))
+    specs = specs_of(one, nets=nets, layout=LAYOUTS[layout])
+    tile = Tile(specs, tuple(NetId(0, seed, one) for seed in range(nets)))
     spec, shared, per_net = specs.train, shared_arrays(tile), per_net_arrays(tile)
     state = resting(spec, initial_params(spec.evaluation, jnp.uint32(0), shared, per_net), shared)
     fits = Fitted(*[jnp.ones((spec.inputs, nets))] * 2), Fitted(*[jnp.ones(nets)] * 2)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax.models.mlp import bucket
+from arithjax.models.mlp import layer_activations
 from arithjax.registry import OPERATIONS
 from arithjax.task.examples import order
 from arithjax.task.operations import Operation
@@ -23,7 +23,7 @@ from arithjax.training.forecast import forecast, plan_text
 from arithjax.training.memory import bytes_of
 from arithjax.training.outcome import train_tile
 from arithjax.training.planning import plan
-from arithjax.training.specs import Branches, layer_activations, specs_of
+from arithjax.training.specs import specs_of
 from arithjax.training.tile import NetId, Tile, named_tile
 from arithjax.training.trainer import Trainer
 
@@ -63,13 +63,9 @@ EXACT = LAYERED | {
         **{"low": 1, "input_transform": "raw", "target_transform": "raw", "regularizer": 0.1, "regularizer_end": 10},
         **{"clip_value": 0.5, "threshold": 1e-3, "learning_rate": 0.01},
     ),
-    "finished": net(finish=9, activation="tanh", target_transform="log1p"),
-    "double": net(precision="float64", fresh=True, integers=False, optimizer="sgd", loss="mae", distribution="normal"),
     "double adam": net(precision="float64", activation="tanh", widths=(4,), batch=64, examples=256, learning_rate=0.03),
-    "double finished": net(precision="float64", finish=9, learning_rate=0.02),
-    "units finished": net(model=("nau", "nmu"), widths=(2,), finish=9, input_transform="raw", target_transform="raw"),
 }
-"""Nets that are trained alone in exact programs, and again as lanes of shared ones."""
+"""Nets that are trained alone, and some again beside others."""
 
 
 def run_all(tiles):
@@ -85,39 +81,19 @@ def rows(trained, *nets):
     return [{name: repr(cell) for name, cell in table.iloc[place].items()} for place in places]
 
 
-def beside(one, place, places, padded=False, branches=None):
+def beside(one, place, places):
     """A tile with `one` at `place`, beside other seeds, other numbers, and nets that diverge."""
     wild = replace(one, setup=one.setup.replace(learning_rate=1e10))
     slow = replace(one, seed=50, setup=one.setup.replace(learning_rate=1e-4))
     others = [replace(wild if i % 2 else slow, seed=100 + i) for i in range(places - 1)]
-    if padded and one.setup.model == "mlp":  # units are not padded
-        narrow = one.setup.replace(widths=(1,) * len(one.setup.widths))
-        others[-1] = NetId(1, 0, narrow)
-    branches = branches or Branches.of([one.setup])
-    specs = specs_of(one.setup, branches, widest(one) if padded else None, places)
-    return Tile(specs, branches, (*others[:place], one, *others[place:]))
+    return Tile(specs_of(one.setup, places), (*others[:place], one, *others[place:]))
 
 
-def widest(one):
-    return bucket(max(one.setup.widths))
+ORDINARY = [n for n, one in EXACT.items() if not (one.setup.fresh or "double" in n)]
 
 
-def everything(one):
-    """Branches for all a net needs: its activations among all, its optimiser and loss among several."""
-    if one in LAYERED.values():
-        layers = (*(tuple(sorted(names)) for names in zip(*THREES, strict=True)), ("linear",))
-        return Branches(layers, tuple(sorted({"adamw", one.setup.optimizer})), tuple(sorted({"mae", one.setup.loss})))
-    if not isinstance(one.setup.model, str):
-        return Branches.of([one.setup])._replace(optimizers=("adam", "sgd"), losses=("mae", "mse"), ops=("add", "mul"))
-    *hidden, _ = layer_activations(one.setup)
-    layers = (*(tuple(sorted({name, "tanh"})) for name in hidden), ("linear",))
-    return Branches(layers, ("adam", "sgd"), ("mae", "mse"), ("add", "mul"))
-
-
-ALIKE = ("half a block", "wide", "finished", "double", "double finished", "units finished")
-"""Nets that differ from others of `EXACT` in little; a program for each takes its time to compile."""
-
-ORDINARY = [n for n, one in EXACT.items() if not (one.setup.fresh or one.setup.finish or "double" in n)]
+PLACES = [("gelu", 7, 32), ("gelu", 100, 128), ("double adam", 50, 64), ("fresh", 20, 64), ("units", 3, 64)]
+"""Nets beside others, and where they stand."""
 
 
 def in_exact_programs(nets):
@@ -127,49 +103,18 @@ def in_exact_programs(nets):
 
 @pytest.fixture(scope="module")
 def exact():
-    return in_exact_programs(one for name, one in EXACT.items() if name not in ALIKE or name in ORDINARY)
+    return in_exact_programs(EXACT[name] for name in {*ORDINARY, *(name for name, *_ in PLACES)})
 
 
-def in_shared_programs(nets):
-    """Nets in padded programs with many branches, beside nets that diverge, by net."""
-    tiles = [beside(one, 5, 32, True, everything(one)) for one in nets]
-    return {done.tile.nets[5]: done for done in run_all(tiles).values()}
-
-
-@pytest.fixture(scope="module")
-def shared():
-    return in_shared_programs(one for name, one in EXACT.items() if name not in ALIKE)
-
-
-@pytest.mark.parametrize("name", [name for name in EXACT if name not in ALIKE])
-def test_a_net_is_its_own_in_a_shared_program(exact, shared, name):
-    one = EXACT[name]
-    assert rows(shared[one], one) == rows(exact[one], one)
-    assert np.isfinite(exact[one].rows.mse[0])
-
-
-@pytest.mark.slow
-def test_all_nets_are_their_own_in_shared_programs():
-    alike = [EXACT[name] for name in ALIKE]
-    exact = in_exact_programs(alike)
-    for one, trained in in_shared_programs(alike).items():
-        assert rows(trained, one) == rows(exact[one], one)
-
-
-def test_neighbours_diverge(shared):
-    table = pd.concat([trained.rows for trained in shared.values()])
-    wild = table[table.learning_rate == 1e10]
-    assert (table.grade == "diverged").any()
-    assert set(wild.grade) <= {"diverged", "failed", "dead"}
-    assert table.diverged.equals(table.grade == "diverged")
-    assert np.isinf(wild.mse[wild.diverged]).any() or wild.mse[wild.diverged].isna().any()
-
-
-@pytest.mark.parametrize(("name", "place", "places"), [("gelu", 7, 32), ("gelu", 100, 128), ("double adam", 50, 64)])
+@pytest.mark.parametrize(("name", "place", "places"), PLACES)
 def test_a_net_is_its_own_in_every_lane(exact, name, place, places):
     one = EXACT[name]
     trained = train_tile(beside(one, place, places), ROOT)
     assert rows(trained, one) == rows(exact[one], one)
+    assert np.isfinite(exact[one].rows.mse[0])
+    wild = trained.rows[trained.rows.learning_rate == 1e10]
+    assert set(wild.grade) <= {"diverged", "failed", "dead"}
+    assert trained.rows.diverged.equals(trained.rows.grade == "diverged")
 
 
 def test_nets_differ_by_seed_and_root(exact):
@@ -308,31 +253,6 @@ def test_plans_hold_every_net_once():
     assert all(len(tile.nets) <= tile.places for tile in tiles)
 
 
-def test_who_trains_long_has_a_program_of_its_own():
-    short = [net(activation=name, widths=(width,)) for name in ("relu", "gelu", "tanh") for width in (6, 7)]
-    long = net(activation="sin", widths=(5,), steps=10_000_000)
-    tiles = {tile.nets[0]: tile.specs.train for tile in plan([*short, long], 2)}
-    assert tiles[long].network.features == (5, 1) and not tiles[long].network.padded
-    assert {spec.network.features for one, spec in tiles.items() if one is not long} == {(8, 1)}
-
-
-def test_who_trains_too_little_for_a_program_joins_a_wider_one():
-    few = [net(activation=name, widths=(w,)) for name in ("relu", "gelu", "tanh") for w in (2, 3, 4, 5, 7, 9, 12)]
-    assert {tile.specs.train.network.features for tile in plan(few, 2)} == {(16, 1)}
-    many = [
-        replace(one, trial=trial, setup=one.setup.replace(learning_rate=1e-3 * (1 + trial), steps=2000))
-        for trial, one in enumerate(few * 200)
-    ]
-    assert {tile.specs.train.network.features for tile in plan(many, 2)} > {(16, 1)}
-
-
-@pytest.mark.parametrize("width", [8, 16])
-def test_a_net_is_judged_alike_in_wider_programs(exact, width):
-    one = EXACT["gelu"]
-    wider = train_tile(named_tile(f"lanes 2-{width}-1", one), ROOT)
-    assert rows(wider, one) == rows(exact[one], one)
-
-
 def test_a_plan_that_does_not_fit_is_split(monkeypatch):
     big = [replace(net(examples=100_000, widths=widths), trial=i) for i in range(200) for widths in [(3,), (100,)]]
     whole = plan(big, 2)
@@ -359,7 +279,7 @@ def test_a_forecast_tells_what_a_plan_costs():
     tiles = plan(nets, 2)
     table = forecast(tiles)
     assert table.nets.sum() == len(nets) and table.runs.sum() == len(tiles)
-    assert table.padding.between(0, 1, inclusive="left").all()
+    assert table["empty"].between(0, 1, inclusive="left").all()
     assert (table.compile_seconds > 0).all() and (table.train_seconds > 0).all()
     assert f"{len(table)} programs, {len(tiles)} runs, {len(nets)} nets" in plan_text(tiles, 2)
 
@@ -367,9 +287,9 @@ def test_a_forecast_tells_what_a_plan_costs():
 @pytest.mark.parametrize(
     ("one", "layers"), [(net(), "2-3-1"), (EXACT["units"], "nau,dense,snmu 2-2-3-1")], ids=["mlp", "units"]
 )
-def test_a_forecast_of_an_exact_program_has_no_padding(one, layers):
+def test_a_forecast_of_a_full_program_has_no_empty_places(one, layers):
     (row,) = forecast(plan([replace(one, seed=seed) for seed in range(32)], 1)).itertuples()
-    assert (row.form, row.layers, row.places, row.padding) == ("lanes", layers, 32, 0)
+    assert (row.form, row.layers, row.places, row.empty) == ("lanes", layers, 32, 0)
 
 
 ADDING = {"op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "learning_rate": 0.02, "tests": 1024}

@@ -18,7 +18,7 @@ from arithjax.registry import MODELS
 from arithjax.task.points import Task
 from arithjax.training import step as training_step
 from arithjax.training.outcome import train_tile
-from arithjax.training.specs import Branches, specs_of
+from arithjax.training.specs import specs_of
 from arithjax.training.step import loss_of_batch
 from arithjax.training.tile import FEWEST_LANES as LANES
 from arithjax.training.tile import NetId, Tile, named_tile, shared_arrays
@@ -288,8 +288,7 @@ def test_the_best_evaluation_counts_and_not_the_last():
     """A rate so large that the error goes up and down."""
     setup = protocols.single_module("nau", "add", (1, 2), steps=40, evaluate_every=1, tests=64, learning_rate=0.4)
     ids = tuple(NetId(0, seed, setup) for seed in range(LANES))
-    branches = Branches.of([setup])
-    whole = train_tile(Tile(specs_of(setup, branches, None, LANES), branches, ids), 0).rows
+    whole = train_tile(Tile(specs_of(setup, LANES), ids), 0).rows
     early = whole[whole.selected_at < 40]
     assert len(early) > 0
     row = early.iloc[0]
@@ -303,9 +302,9 @@ def test_a_net_is_the_same_in_programs_of_any_size(lanes):
     """Powers under RMSProp: what rounds differently in programs of 16 lanes."""
     changes = {"simple": True, "optimizer": "rmsprop", "learning_rate": 0.01, "steps": 60, "evaluate_every": 20}
     setup = protocols.arithmetic_dataset("nalu", "mul", tests=64, **changes)
-    branches, one = Branches.of([setup]), NetId(0, 3, setup)
+    one = NetId(0, 3, setup)
     nets = tuple(NetId(0, seed, setup) for seed in range(lanes))
-    many = train_tile(Tile(specs_of(setup, branches, None, lanes), branches, nets), 0).rows
+    many = train_tile(Tile(specs_of(setup, lanes), nets), 0).rows
     alone = train_tile(named_tile("lanes", one), 0).rows
     pd.testing.assert_frame_equal(alone, many.iloc[[3]].reset_index(drop=True), check_exact=True)
 

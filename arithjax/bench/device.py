@@ -32,7 +32,7 @@ from arithjax.training.engines import choice
 from arithjax.training.memory import bytes_of
 from arithjax.training.outcome import train_tile
 from arithjax.training.planning import plan
-from arithjax.training.specs import Branches, specs_of
+from arithjax.training.specs import specs_of
 from arithjax.training.tile import NetId, Tile
 from arithjax.training.trainer import Trainer
 from arithjax.training.workers import train_nets
@@ -214,9 +214,7 @@ def _layout(setup: Setup) -> Layout:
 
 
 def _tile(setup: Setup, nets: int, layout: Layout) -> Tile:
-    branches = Branches.of([setup])
-    specs = specs_of(setup, branches, None, nets, layout)
-    return Tile(specs, branches, tuple(NetId(0, seed, setup) for seed in range(nets)))
+    return Tile(specs_of(setup, nets, layout), tuple(NetId(0, seed, setup) for seed in range(nets)))
 
 
 def _trained(tile: Tile, steps: int) -> np.ndarray:

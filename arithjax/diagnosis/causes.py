@@ -95,7 +95,7 @@ def _no_gradient(e: Evidence) -> Holds:
 
 
 def _dense(e: Evidence) -> bool:
-    return MODELS[names_of(e.setup.model)[0]].pads
+    return MODELS[names_of(e.setup.model)[0]].dense
 
 
 def _outside(e: Evidence) -> Float[np.ndarray, " nets"]:

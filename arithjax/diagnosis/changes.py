@@ -108,7 +108,7 @@ def _output(setup: Setup) -> Iterator[Change]:
 
 def _dense(setup: Setup) -> bool:
     """Whether a setup has dense layers alone, whose activations count."""
-    return MODELS[names_of(setup.model)[0]].pads
+    return MODELS[names_of(setup.model)[0]].dense
 
 
 def _activations(setup: Setup) -> Iterator[Change]:

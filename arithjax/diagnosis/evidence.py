@@ -14,6 +14,7 @@ import pandas as pd
 from jaxtyping import Array, Bool, Float
 
 from arithjax.environment import devices_and_workers
+from arithjax.models.mlp import layer_activations
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 from arithjax.task.points import Points, Task, evaluate
@@ -156,8 +157,8 @@ def image(activation: str) -> tuple[float, float]:
 def _flat(trainer: Trainer, points: Points) -> Float[np.ndarray, " nets"]:
     """The share of outputs of every net's first layer at the ends of its activation; 0 where it has no two ends."""
     tile, spec = trainer.tile, trainer.tile.specs.train.evaluation
-    names = tile.branches.layers
-    low, high = image(names[0][0]) if len(names) > 1 else (-np.inf, np.inf)
+    names = layer_activations(tile.setup)
+    low, high = image(names[0]) if len(names) > 1 else (-np.inf, np.inf)
     if not np.isfinite([low, high]).all():
         return np.zeros(spec.nets)
     with tile.arithmetic:

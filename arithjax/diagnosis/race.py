@@ -134,7 +134,7 @@ class Race:
 
 def tile_seconds(tile: Tile) -> float:
     """Planned seconds of a tile on one core, its compiling included."""
-    return cost.seconds(tile) + TILE_SECONDS + cost.compile_seconds(tile.branches, tile.specs.train.layout)
+    return cost.seconds(tile) + TILE_SECONDS + cost.compile_seconds(tile.specs.train)
 
 
 def merit(nets: pd.DataFrame) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Choices made at run time: true branches, so that one program serves several activations, optimisers or operations."""
+"""Branches: what rounds alike in every program, and choices made at run time among schedules and transforms."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from arithjax.environment import backend
 from arithjax.models.activations import Activation
 
 
-def choose(index: Int[Array, ""], functions: Sequence[Callable], *arguments: Any) -> Any:
-    """`functions[index](*arguments)` as a branch that the compiler keeps, even if there is only one function.
+def choose(branch: Int[Array, ""], function: Callable, *arguments: Any) -> Any:
+    """`function(*arguments)` behind a branch that the compiler keeps; `branch` is 0, which only run time knows.
 
-    Nothing is fused across it, so that its results round alike however many functions there are to choose from.
+    Nothing is fused across it, so that its results round alike in every program. Accelerators have no such branch.
     """
-    if len(functions) > 1 or backend() != "cpu":
-        return switch(index, functions, *arguments)
+    if backend() != "cpu":
+        return function(*arguments)
 
     def never(*arguments: Any) -> Any:
-        return jax.tree.map(jnp.zeros_like, jax.eval_shape(functions[0], *arguments))
+        return jax.tree.map(jnp.zeros_like, jax.eval_shape(function, *arguments))
 
-    return jax.lax.cond(index >= 0, functions[0], never, *arguments)
+    return jax.lax.cond(branch >= 0, function, never, *arguments)
 
 
 def switch(index: Int[Array, ""], functions: Sequence[Callable], *arguments: Any) -> Any:
@@ -45,41 +45,37 @@ def mapped(function: Callable, values: Array) -> Any:
 
 
 def activate(
-    activations: tuple[Activation, ...], index: Int[Array, ""], z: Float[Array, "batch units lanes"]
+    activation: Activation, branch: Int[Array, ""], z: Float[Array, "batch units lanes"]
 ) -> Float[Array, "batch units lanes"]:
-    """The activation at `index`, a scalar, applied to `z [batch, units, lanes]`.
+    """The activation of `z [batch, units, lanes]`; `branch` as in `choose`.
 
     Value and slope are computed once, behind a branch that the compiler cannot see through. An `optimization_barrier`
     does not do: XLA drops it before it fuses, computes the activation again for every product it enters (2 to 5 times
     slower), and moves factors across sums differently in different programs, so that the same net would round
     differently.
     """
-    return _branch(tuple(activation.fn for activation in activations), index, z)
+    return _branch(activation.fn, branch, z)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _branch(
-    functions: tuple[Callable, ...], index: Int[Array, ""], z: Float[Array, "*shape"]
-) -> Float[Array, "*shape"]:
-    return choose(index, functions, z)
+def _branch(function: Callable, branch: Int[Array, ""], z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    return choose(branch, function, z)
 
 
 def _branch_forward(
-    functions: tuple[Callable, ...], index: Int[Array, ""], z: Float[Array, "*shape"]
+    function: Callable, branch: Int[Array, ""], z: Float[Array, "*shape"]
 ) -> tuple[Float[Array, "*shape"], tuple]:
-    def value_and_slope(
-        function: Callable, z: Float[Array, "*shape"]
-    ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
+    def value_and_slope(z: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
         value, pullback = jax.vjp(function, z)
         return value, pullback(jnp.ones_like(value))[0]
 
-    value, slope = choose(index, [functools.partial(value_and_slope, function) for function in functions], z)
-    return value, (index, slope)
+    value, slope = choose(branch, value_and_slope, z)
+    return value, (branch, slope)
 
 
-def _branch_backward(functions: tuple[Callable, ...], residuals: tuple, cotangent: Float[Array, " ..."]) -> tuple:
-    index, slope = residuals
-    return None, choose(index, [jnp.multiply], cotangent, slope)
+def _branch_backward(function: Callable, residuals: tuple, cotangent: Float[Array, " ..."]) -> tuple:
+    branch, slope = residuals
+    return None, choose(branch, jnp.multiply, cotangent, slope)
 
 
 _branch.defvjp(_branch_forward, _branch_backward)

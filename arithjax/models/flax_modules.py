@@ -17,7 +17,6 @@ from jaxtyping import Array, Float, Key
 
 from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
-from arithjax.models.activations import Activation
 from arithjax.models.network import LIFTED, Architecture, Layout, Model, Network, Params
 from arithjax.registry import OPERATIONS
 from arithjax.setup import DEFAULTS, FIELDS, Setup
@@ -42,9 +41,7 @@ class FlaxModel(Model):
         """Nothing is known of the module, so that each net is computed by itself."""
         return LIFTED
 
-    def network(
-        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
-    ) -> Linen | NNX:
+    def network(self, setup: Setup) -> Linen | NNX:
         """The network of a setup.
 
         Raises:

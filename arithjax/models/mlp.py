@@ -1,8 +1,7 @@
 """The MLP family, lanes last: every array carries the net as its last axis.
 
 With several lanes a layer is a multiply-sum, which the compiler turns into wide vector arithmetic over the lanes; with
-one lane it is a matrix product, for wide nets under `vmap`. A padded network serves several architectures at once:
-layers have common widths and are masked after the activation, which is one of several, chosen by a traced index.
+one lane it is a matrix product, for wide nets under `vmap`.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ from arithjax.models.branches import activate
 from arithjax.models.network import LANES, PRODUCT, Architecture, Expression, Layout, Model, Network, Params
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
-
-BUCKETS = (2, 4, 8, 16, 32, 64, 128, 256)
-"""Widths that padded layers have; beyond, multiples of the last."""
 
 DRAWN_WIDTHS, DRAWN_DEPTH = (16, 64, 256), 5
 """Sizes at which weights are drawn and then cut: one of these widths for all layers, a multiple of so many layers."""
@@ -59,7 +55,7 @@ class Dense(nn.Module):
         fan_out: Int[Array, " lanes"],
         scaling: initializers.Scaling,
     ) -> Float[Array, "batch {self.features} lanes"]:
-        """Apply the layer. `fan_in` and `fan_out`, `[lanes]`, are the true widths: what lies beyond is padding."""
+        """Apply the layer. `fan_in` and `fan_out`, `[lanes]`, are the widths that weights are drawn for."""
         _, inputs, lanes = x.shape
 
         # nets are initialised one by one, each from its own key, in one lane
@@ -72,18 +68,15 @@ class Dense(nn.Module):
 
 
 class MLP(nn.Module, Network):
-    """Dense layers, each followed by one of its activations.
+    """Dense layers, each followed by its activation.
 
     features: units of each layer; the last one is the output.
-    activations: for each layer, what it can choose from.
-    padded: to common widths, for nets of several architectures.
-    branchless: matrix products of one architecture, with one activation a layer.
+    branchless: matrix products, whose activations need no branch.
     """
 
     features: tuple[int, ...]
-    activations: tuple[tuple[Activation, ...], ...]
+    activations: tuple[Activation, ...]
     use_bias: bool = True
-    padded: bool = False
     branchless: bool = False
 
     @nn.compact
@@ -94,12 +87,7 @@ class MLP(nn.Module, Network):
         widths = architecture.widths
         for i, features in enumerate(self.features):
             z = Dense(features, self.use_bias)(x, widths[i], widths[i + 1], architecture.scaling)
-            if self.branchless:
-                x = self.activations[i][0].fn(z)
-            else:
-                x = activate(self.activations[i], architecture.activation[i], z)
-            if self.padded and i + 1 < len(self.features):  # after the activation, since cos(0) is not 0
-                x = x * (jnp.arange(features)[:, None] < widths[i + 1][None, :])[None]
+            x = self.activations[i].fn(z) if self.branchless else activate(self.activations[i], architecture.branch, z)
         return x[:, 0]
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
@@ -115,12 +103,8 @@ class MLP(nn.Module, Network):
         width = next((size for size in DRAWN_WIDTHS if max(self.features) <= size), None)
         depth = -(-len(self.features) // DRAWN_DEPTH) * DRAWN_DEPTH
         features = (width,) * depth if width else self.features  # very wide nets are drawn in their own sizes
-        linear = ((ACTIVATIONS["linear"],),) * len(features)
+        linear = (ACTIVATIONS["linear"],) * len(features)
         return MLP(features, linear, self.use_bias, branchless=True, parent=None)
-
-    def judged_as(self, widths: tuple[int, ...]) -> MLP:
-        features = (*(bucket(max(widths)),) * len(widths), 1)
-        return self.clone(features=features, padded=True)
 
     def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
         sizes = (inputs, *features)
@@ -134,18 +118,15 @@ class MLP(nn.Module, Network):
     ) -> list[Float[Array, "points units lanes"]]:
         _, kept = self.apply({"params": params}, x, architecture, capture_intermediates=True)
         return [
-            activate(self.activations[i], architecture.activation[i], kept["intermediates"][_layer(i)]["__call__"][0])
+            activate(self.activations[i], architecture.branch, kept["intermediates"][_layer(i)]["__call__"][0])
             for i in range(len(self.features) - 1)
         ]
 
     def formula(self, params: Params, x: list[Expression], widths: tuple[int, ...]) -> Expression | None:
-        """The polynomial of linear and square layers, where it has few terms; `params` may be padded.
-
-        The network has one activation for each layer.
-        """
+        """The polynomial of linear and square layers, where it has few terms."""
         import sympy  # it takes its time to load, and few nets have a formula
 
-        names = [layer[0].name for layer in self.activations]
+        names = [activation.name for activation in self.activations]
         degree = 2 ** names.count("square")
         if not set(names) <= {"linear", "square"} or math.comb(len(x) + degree, degree) > MOST_TERMS:
             return None
@@ -178,11 +159,6 @@ def _resized(layer: dict, inputs: int, features: int) -> dict:
     return resized
 
 
-def bucket(width: int) -> int:
-    """The width that a padded layer has, at least `width`."""
-    return next((b for b in BUCKETS if width <= b), math.ceil(width / BUCKETS[-1]) * BUCKETS[-1])
-
-
 def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
     """Weights and biases of a dense net with layer sizes `(inputs, ..., 1)`."""
     return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
@@ -193,21 +169,18 @@ class MLPModel(Model):
 
     name = "mlp"
     about = "dense layers, with widths, activations, bias and initialiser of the setup"
-    pads = True
+    dense = True
     needs_hidden = True
 
     def layout(self, setup: Setup) -> Layout:
         """Narrow nets train faster as lanes of multiply-sums, wide ones as matrix products (measured on CPU)."""
-        width = bucket(max(setup.widths))
+        width = max(setup.widths)
         return LANES if width <= 16 or (width <= 32 and setup.batch <= 16) else PRODUCT
 
-    def network(
-        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
-    ) -> MLP:
-        """The network of a setup, its hidden layers padded to `width` if there is one."""
-        widths = (width,) * len(setup.widths) if width else setup.widths
-        branchless = not self.layout(setup).lanes and not width
-        return MLP((*widths, 1), activations, setup.bias, bool(width), branchless)
+    def network(self, setup: Setup) -> MLP:
+        """The network of a setup."""
+        activations = tuple(ACTIVATIONS[name] for name in layer_activations(setup))
+        return MLP((*setup.widths, 1), activations, setup.bias, branchless=not self.layout(setup).lanes)
 
 
 def layer_activations(setup: Setup) -> tuple[str, ...]:

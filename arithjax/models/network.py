@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from arithjax.models.activations import Activation
 from arithjax.models.initializers import Scaling
 from arithjax.setup import DEFAULT_WIDTHS, Setup
 
@@ -30,15 +29,15 @@ Expression = Any
 
 
 class Architecture(NamedTuple):
-    """What may differ between the nets of one compiled network.
+    """What a network is given besides its parameters.
 
-    widths: `[layers + 1, lanes]` true widths, from the inputs to the output; units beyond them are padding.
-    activation: `[layers]` index of each layer's activation among those it can choose from.
+    widths: `[layers + 1, lanes]`, from the inputs to the output; initial weights are drawn for them.
+    branch: 0, as an array; what is computed behind it rounds alike in every program (`arithjax.models.branches`).
     scaling: variance and distribution of the initial weights, scalars.
     """
 
     widths: Int[Array, "sizes lanes"]
-    activation: Int[Array, " layers"]
+    branch: Int[Array, ""]
     scaling: Scaling
 
 
@@ -49,10 +48,8 @@ class Network:
     """Units of each layer, the output last; empty where nothing is known of the layers."""
     flops: ClassVar[int] = 6
     """Floating-point operations of a training step for each weight and example: forward, and twice backward."""
-    padded: bool = False
-    """Whether layers are wider than those of the nets, so that several architectures share the program."""
     branchless: bool = False
-    """Whether nothing is chosen at run time: one activation a layer, one optimiser."""
+    """Whether nothing is computed behind a branch."""
 
     @property
     def penalised_below(self) -> float:
@@ -78,10 +75,6 @@ class Network:
 
     def drawn_as(self) -> Network:
         """The network whose initial parameters hold this one's (see `resize`), so that many share a program."""
-        return self
-
-    def judged_as(self, widths: tuple[int, ...]) -> Network:
-        """The network in which nets with these hidden widths are evaluated, whatever program trained them."""
         return self
 
     def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
@@ -177,7 +170,7 @@ class Model:
     """A member of `MODELS`: it makes the network of a setup. Setups are checked by these attributes.
 
     stackable: may be one of several layers.
-    pads: layers may be padded to a common width.
+    dense: its layers are all dense.
     needs_hidden: has at least one hidden layer.
     regularizable: has the units' regulariser, and may alternate between weights and gates.
     countable: its parameters follow from the widths alone.
@@ -185,7 +178,7 @@ class Model:
     """
 
     stackable: ClassVar[bool] = False
-    pads: ClassVar[bool] = False
+    dense: ClassVar[bool] = False
     needs_hidden: ClassVar[bool] = False
     regularizable: ClassVar[bool] = False
     countable: ClassVar[bool] = True
@@ -195,13 +188,8 @@ class Model:
         """Where the nets of a setup stand in arrays."""
         raise NotImplementedError
 
-    def network(
-        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
-    ) -> Network:
-        """The network of a setup.
-
-        activations: for each layer, what it can choose from. width: what hidden layers are padded to, if they are.
-        """
+    def network(self, setup: Setup) -> Network:
+        """The network of a setup."""
         raise NotImplementedError
 
 

@@ -26,9 +26,9 @@ from jaxtyping import Array, Float, Key
 
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
-from arithjax.models.mlp import Dense
+from arithjax.models.mlp import Dense, layer_activations
 from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params
-from arithjax.registry import MODELS
+from arithjax.registry import ACTIVATIONS, MODELS
 from arithjax.setup import Setup
 
 
@@ -89,12 +89,12 @@ class Stack(nn.Module, Network):
     """Layers one upon another, the last with one feature.
 
     kinds: the unit of each layer. features: units of each layer.
-    activations: for each layer, what it can choose from; only dense layers have any.
+    activations: of each layer; only dense layers use theirs.
     """
 
     kinds: tuple[type[Unit], ...]
     features: tuple[int, ...]
-    activations: tuple[tuple[Activation, ...], ...]
+    activations: tuple[Activation, ...]
     use_bias: bool = True
     flops: ClassVar[int] = 50  # powers and logarithms count as many (measured)
 
@@ -114,7 +114,7 @@ class Stack(nn.Module, Network):
                 widths = architecture.widths[i : i + 2]
                 dense: Any = Dense(features, self.use_bias, name=name)
                 z = dense(x, *widths, architecture.scaling)
-                x = activate(self.activations[i], architecture.activation[i], z)
+                x = activate(self.activations[i], architecture.branch, z)
             elif kind.trains_apart and noise is not None:
                 x = kind(features, name=name)(x, noise(i, x.shape[:2]))
             else:
@@ -178,10 +178,9 @@ class UnitModel(Model):
         """Units are lanes, whatever their width."""
         return LANES
 
-    def network(
-        self, setup: Setup, activations: tuple[tuple[Activation, ...], ...] = (), width: int | None = None
-    ) -> Stack:
+    def network(self, setup: Setup) -> Stack:
         """The stack of a setup's layers, each of one unit."""
+        activations = tuple(ACTIVATIONS[name] for name in layer_activations(setup))
         return Stack(kinds_of(setup), (*setup.widths, 1), activations, setup.bias)
 
 

@@ -34,7 +34,7 @@ from arithjax.studies.study import Study, with_steps
 from arithjax.tables import schema
 from arithjax.training.cost import seconds as seconds_of
 from arithjax.training.outcome import train_tile
-from arithjax.training.specs import Branches, specs_of
+from arithjax.training.specs import specs_of
 from arithjax.training.tile import NetId, Tile
 
 JOB_SECONDS = (0.5, 30.0)
@@ -255,8 +255,6 @@ def packed(tiles: Sequence[Tile]) -> dict[str, Any]:
             {
                 "places": tile.places,
                 "layout": tile.specs.train.layout.name,
-                "width": tile.width,
-                "branches": tuple(tile.branches),
                 "name": tile.name,
                 "nets": [(net.trial, net.seed, setups[net.setup]) for net in tile.nets],
             }
@@ -274,9 +272,7 @@ def unpacked(job: dict[str, Any]) -> list[Tile]:
     tiles = []
     for one in job["tiles"]:
         nets = tuple(NetId(trial, seed, setups[place]) for trial, seed, place in one["nets"])
-        branches = Branches(*one["branches"])
-        specs = specs_of(nets[0].setup, branches, one["width"], one["places"], LAYOUTS[one["layout"]])
-        tile = Tile(specs, branches, nets)
+        tile = Tile(specs_of(nets[0].setup, one["places"], LAYOUTS[one["layout"]]), nets)
         if tile.name != one["name"]:
             raise ArithjaxError(f"a worker would train in {tile.name}, and not in {one['name']}; update its arithjax.")
         tiles.append(tile)

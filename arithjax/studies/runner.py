@@ -245,7 +245,7 @@ class _Run:
     def _unfinished(self, tile: Tile) -> Tile:
         """A tile without the nets that are in the table."""
         left = tuple(net for net in tile.nets if (net.trial, net.seed) not in self.done)
-        return Tile(tile.specs, tile.branches, left)
+        return Tile(tile.specs, left)
 
     def _describe(
         self, every: dict[int, AskedTrial], asked: dict[int, AskedTrial], stored: pd.DataFrame, repeated: dict[int, int]

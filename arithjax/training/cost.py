@@ -8,9 +8,10 @@ from __future__ import annotations
 import math
 
 from arithjax.environment import backend
-from arithjax.models.mlp import bucket, count_parameters
-from arithjax.models.network import FUSED, LANES, Layout
-from arithjax.training.specs import Branches, TrainSpec
+from arithjax.models.mlp import count_parameters
+from arithjax.models.network import FUSED
+from arithjax.training.engines import dense
+from arithjax.training.specs import TrainSpec
 from arithjax.training.tile import FEWEST_LANES, VECTOR, Tile
 
 LANE_BYTES = 512
@@ -27,9 +28,16 @@ UNKNOWN_STEP_SECONDS = 1e-3
 """Time of a step of a network of which nothing is known."""
 
 
-def compile_seconds(branches: Branches, layout: Layout = LANES) -> float:
-    """Expected seconds to compile a program that chooses from these activations; the fused engine compiles none."""
-    return 0.0 if layout is FUSED else 2.5 + 0.1 * sum(map(len, branches.layers))
+def compile_seconds(spec: TrainSpec) -> float:
+    """Expected seconds to compile a program; the fused engine compiles none."""
+    return 0.0 if spec.layout is FUSED else 2.5 + 0.1 * len(spec.network.features)
+
+
+def numbers_moved(tile: Tile) -> tuple[int, int]:
+    """Parameters that a step moves: those of all places, and those of nets. One a net of which nothing is known."""
+    spec, nets = tile.specs.train, len(tile.nets)
+    own = count_parameters((spec.inputs, *spec.network.features)) if spec.network.features else 1
+    return dense.numbers_moved(spec, nets) if spec.layout is FUSED else spec.nets * own, nets * own
 
 
 def step_seconds(spec: TrainSpec) -> float:
@@ -65,7 +73,7 @@ def places(spec: TrainSpec, nets: int, workers: int) -> int:
     rows = spec.examples * (spec.inputs + 1) * 4
     fits = power_of_two((1 << 28) // rows + 1) // 2
     if spec.block < spec.batch:  # the sums of a vector stay in registers, and blocks of few lanes in the cache
-        fits = min(fits, VECTOR * 256 // bucket(max(spec.network.features)) ** 2)
+        fits = min(fits, VECTOR * 256 // max(spec.network.features) ** 2)
     most = LANE_BYTES // (8 if spec.precision == "float64" else 4)
     fewest = VECTOR if spec.layout is FUSED else FEWEST_LANES
     return min(most, max(fewest, fits), max(fewest, power_of_two(math.ceil(nets / workers))))

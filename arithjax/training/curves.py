@@ -136,7 +136,7 @@ def gradient_norms(
     ) -> Float[Array, "*lanes"]:
         def loss(params: Any) -> Float[Array, ""]:
             y = spec.network.predict(params, x_t[0], architecture_of(shared, per_net))
-            return jax.lax.switch(shared.loss, [loss.fn for loss in spec.losses], y, x_t[1]).mean(0).sum()
+            return spec.loss.fn(y, x_t[1]).mean(0).sum()
 
         gradient = jax.tree.leaves(jax.grad(loss)(params))
         return jnp.sqrt(sum(jnp.sum(g * g, axis=spec.layout.net_axes(g)) for g in gradient))

@@ -33,9 +33,8 @@ class Judge:
 
     def __init__(self, tile: Tile, fits: tuple[Fitted, Fitted], shared: Shared, per_net: PerNet):
         spec = tile.specs.train
-        self.engine = engine_of(spec.layout)
-        self.spec, self.view = self.engine.evaluation(spec, tile.setup.widths), tile.specs.data.view
-        self.resized = self.spec.network is not spec.network
+        self.engine = engine_of(tile)
+        self.spec, self.view = spec.evaluation, tile.specs.data.view
         self.task = Task.of(tile.setup)
         self.fits, self.shared, self.per_net = fits, shared, per_net
         self.known: dict[int, tuple[Points, grading.Block, Float[Array, "blocks points arity nets"]]] = {}
@@ -47,7 +46,7 @@ class Judge:
             blocks = jax.tree.map(jnp.asarray, made)
             self.known[id(points)] = points, blocks, self._inputs(blocks)
         _, blocks, inputs = self.known[id(points)]
-        sums = self._sums(self._own(params), blocks, inputs)
+        sums = self._sums(params, blocks, inputs)
         return grading.combine(sums, points)
 
     def certify(self, params: Any, candidates: Bool[np.ndarray, " nets"]) -> Bool[np.ndarray, " nets"]:
@@ -55,13 +54,12 @@ class Judge:
         domain, truth, certified = self.task.domain, self.task.domain_truth, candidates.copy()
         if self.task.uncertain or domain is None or truth is None:
             return np.zeros_like(candidates)
-        own = self._own(params)
         blocks = grading.blocks(domain, truth, 1.0)
         for i in range(len(blocks.x)):
             if not certified.any():
                 break
             block = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], blocks)
-            right = np.asarray(self._sums(own, block, self._inputs(block)).right)[0]
+            right = np.asarray(self._sums(params, block, self._inputs(block)).right)[0]
             certified &= right == block.weight.sum()
         return certified
 
@@ -69,13 +67,7 @@ class Judge:
         """The sparsity error of every net, `[nets]`; NaN where no weight has to be discrete."""
         if jax.eval_shape(self.spec.network.sparsity_error, params) is None:
             return np.full(self.spec.nets, np.nan)
-        return np.asarray(inference.sparsity_error(self.spec, self._own(params)))
-
-    def _own(self, params: Any) -> Any:
-        """The parameters in the sizes of the judge's network."""
-        if not self.resized:
-            return params
-        return jax.tree.map(jnp.asarray, self.spec.network.resize(params, self.spec.inputs, self.spec.network.features))
+        return np.asarray(inference.sparsity_error(self.spec, params))
 
     def _inputs(self, blocks: grading.Block) -> Float[Array, "blocks points arity nets"]:
         return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)

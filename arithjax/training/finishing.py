@@ -26,7 +26,7 @@ from arithjax.models.network import PRODUCT, Architecture
 from arithjax.setup import check_finishable
 from arithjax.training.compiled import compiled, lanes_options
 from arithjax.training.initial import parameter_shapes
-from arithjax.training.specs import Branches, EvalSpec, specs_of
+from arithjax.training.specs import EvalSpec, specs_of
 from arithjax.training.tile import NetId, Tile, architecture_of, per_net_arrays, shared_arrays
 from arithjax.training.trainer import Trainer
 
@@ -67,10 +67,9 @@ def finish(trainer: Trainer, stop: threading.Event | None = None) -> Int[np.ndar
         held = spec.layout.take(params, place)
         with arithmetic("float64"):
             alone, architecture = _alone(net)
-            own = spec.network.resize(held, spec.inputs, alone.network.features)
-            start = jax.tree.map(lambda leaf: leaf.astype(float), own)
+            start = jax.tree.map(lambda leaf: leaf.astype(float), held)
             end, taken[place] = minimise(alone, start, x, t, jnp.int32(setup.finish), architecture)
-        _write(held, spec.network.resize(jax.tree.map(np.asarray, end), spec.inputs, spec.network.features))
+        _write(held, jax.tree.map(np.asarray, end))
     with trainer.tile.arithmetic:
         trainer.state = trainer.state._replace(params=jax.tree.map(jnp.asarray, params))
     return taken
@@ -88,8 +87,7 @@ def _alone(net: NetId) -> tuple[EvalSpec, Architecture]:
     Raises:
         ArithjaxError: it has too many parameters to be finished.
     """
-    branches = Branches.of([net.setup])
-    tile = Tile(specs_of(net.setup, branches, layout=PRODUCT), branches, (net,))
+    tile = Tile(specs_of(net.setup, layout=PRODUCT), (net,))
     shared, per_net = shared_arrays(tile), per_net_arrays(tile)
     spec = tile.specs.train.evaluation
     check_finishable(net.setup, sum(map(math.prod, parameter_shapes(spec, shared, per_net))))

@@ -92,13 +92,12 @@ def _deepened(architecture: Architecture, depth: int) -> Architecture:
     widths = np.asarray(architecture.widths)
     filled = np.ones((depth + 1, widths.shape[1]), widths.dtype)
     filled[: len(widths)] = widths
-    return Architecture(jnp.asarray(filled), jnp.zeros(depth, jnp.int32), architecture.scaling)
+    return Architecture(jnp.asarray(filled), architecture.branch, architecture.scaling)
 
 
 def resting(spec: TrainSpec, params: Any, shared: Shared) -> State:
-    """Parameters with the state of an optimiser that has made no step, large enough for any of the spec's."""
-    start = spec.optimizers[int(shared.optimizer)].start
-    count = max(slots(optimizer, shared.numbers, params) for optimizer in spec.optimizers)
+    """Parameters with the state of an optimiser that has made no step."""
+    start, count = spec.optimizer.start, slots(spec.optimizer, shared.numbers, params)
     # numpy's, since jax would compile a program for each shape
     moments = (jax.tree.map(lambda p: jnp.asarray(np.full(p.shape, start, p.dtype)), params),) * count
     return State(params, moments, no_losses(spec))
@@ -166,7 +165,6 @@ def shown(
 @compiled()
 def prepare(spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet) -> Examples:
     """Every net's own examples, transformed, lanes last."""
-    assert spec.op is not None
     return examples.prepare(
         keys_of(per_net.identity, root, 1),
         spec.op,

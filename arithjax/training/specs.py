@@ -2,20 +2,18 @@
 
 Each stage takes the spec it needs, so that what does not depend on a network's shape compiles once for all
 architectures: examples a `DataSpec`, steps a `TrainSpec`, weights and predictions an `EvalSpec`, transforms and errors
-a `ViewSpec`. `Branches` names what a program chooses from at run time.
+a `ViewSpec`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from arithjax.environment import backend
 from arithjax.models import model_of
-from arithjax.models.mlp import bucket, layer_activations
 from arithjax.models.network import FUSED, Layout, Network
-from arithjax.registry import ACTIVATIONS, DISTRIBUTIONS, LOSSES, OPERATIONS, OPTIMIZERS, TRANSFORMS
+from arithjax.registry import DISTRIBUTIONS, LOSSES, OPERATIONS, OPTIMIZERS, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.distributions import Distribution
 from arithjax.task.operations import Operation
@@ -49,11 +47,11 @@ class ViewSpec:
 class DataSpec:
     """The training examples of `nets` nets.
 
-    op: None where a pool of tiles leaves it open. transforms: to choose from. examples: of each net.
+    transforms: to choose from. examples: of each net.
     """
 
     nets: int
-    op: Operation | None
+    op: Operation
     integers: bool
     distribution: Distribution
     examples: int
@@ -67,9 +65,9 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class FreshSpec:
-    """Examples drawn anew at each step: operations and transforms to choose from."""
+    """Examples drawn anew at each step, with transforms to choose from."""
 
-    ops: tuple[Operation, ...]
+    op: Operation
     integers: bool
     distribution: Distribution
     transforms: tuple[Transform, ...]
@@ -95,7 +93,7 @@ class TrainSpec(EvalSpec):
 
     examples, batch: of each net, and of each step.
     block: examples whose gradients are summed at a time, so that their activations stay in the cache.
-    optimizers, losses: to choose from. weight_decay, clip, clip_value, penalty, alternate: whether a step has them.
+    weight_decay, clip, clip_value, penalty, alternate: whether a step has them.
     apart: whether the penalty has a step of its own. watched: whether the losses of batches are kept.
     stops: whether nets may stop before the last step. fresh: how batches are drawn, if they are not rows of examples.
     """
@@ -103,8 +101,8 @@ class TrainSpec(EvalSpec):
     examples: int
     batch: int
     block: int
-    optimizers: tuple[Optimizer, ...]
-    losses: tuple[Loss, ...]
+    optimizer: Optimizer
+    loss: Loss
     weight_decay: bool
     clip: bool
     clip_value: bool
@@ -142,58 +140,25 @@ class Specs(NamedTuple):
         return Specs(replace(self.data, nets=nets), replace(self.train, nets=nets))
 
 
-class Branches(NamedTuple):
-    """What a program chooses from at run time, by name.
-
-    layers: activations of every layer, the output last. ops: operations, where examples are fresh at each step.
-    """
-
-    layers: tuple[tuple[str, ...], ...]
-    optimizers: tuple[str, ...]
-    losses: tuple[str, ...]
-    ops: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, setups: Iterable[Setup]) -> Branches:
-        """Just what these setups, all of one depth, need."""
-        setups = list(setups)
-        layers = zip(*(layer_activations(setup) for setup in setups), strict=True)
-        return cls(
-            tuple(_distinct(names) for names in layers),
-            _distinct(setup.optimizer for setup in setups),
-            _distinct(setup.loss for setup in setups),
-            _distinct(setup.op for setup in setups if setup.fresh),
-        )
-
-
-def _distinct(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(names)))
-
-
-def specs_of(
-    setup: Setup, branches: Branches, width: int | None = None, nets: int = 1, layout: Layout | None = None
-) -> Specs:
+def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs:
     """The specs of a setup's tile.
 
-    branches: what the program chooses from. width: what hidden layers are padded to, if they are. nets: its places.
-    layout: other than that which the engine's choice gives.
+    nets: its places. layout: other than that which the engine's choice gives.
     """
     model, op = model_of(setup), OPERATIONS[setup.op]
     layout, distribution = layout or layout_of(setup), DISTRIBUTIONS[setup.distribution]
-    activations = tuple(tuple(ACTIVATIONS[name] for name in names) for names in branches.layers)
     transforms = tuple(TRANSFORMS.values())
-    ops = tuple(OPERATIONS[name] for name in branches.ops)
     train = TrainSpec(
-        network=model.network(setup, activations, width),
+        network=model.network(setup),
         layout=layout,
         nets=nets,
         inputs=op.arity,
         precision=setup.precision,
         examples=setup.examples,
         batch=setup.batch,
-        block=block_of(setup, layout, width),
-        optimizers=tuple(OPTIMIZERS[name] for name in branches.optimizers),
-        losses=tuple(LOSSES[name] for name in branches.losses),
+        block=block_of(setup, layout),
+        optimizer=OPTIMIZERS[setup.optimizer],
+        loss=LOSSES[setup.loss],
         weight_decay=decay_of(setup) > 0,
         clip=setup.clip is not None,
         clip_value=setup.clip_value is not None,
@@ -202,12 +167,12 @@ def specs_of(
         alternate=setup.alternate,
         watched=setup.restart is not None and setup.restart_by == "batches",
         stops=setup.stop_early,
-        fresh=FreshSpec(ops, setup.integers, distribution, transforms) if setup.fresh else None,
+        fresh=FreshSpec(op, setup.integers, distribution, transforms) if setup.fresh else None,
     )
     return Specs(DataSpec(nets, op, setup.integers, distribution, setup.examples, transforms), train)
 
 
-def block_of(setup: Setup, layout: Layout, width: int | None) -> int:
+def block_of(setup: Setup, layout: Layout) -> int:
     """Examples of a batch that a program takes at a time.
 
     A divisor of the batch near the most it should be; or the whole batch: for units, where that is less, on
@@ -216,7 +181,7 @@ def block_of(setup: Setup, layout: Layout, width: int | None) -> int:
     model = model_of(setup)
     if model.stackable or layout is FUSED or backend() != "cpu":
         return setup.batch
-    width = bucket(width or max(setup.widths)) if model.pads else 2
+    width = max(setup.widths) if model.dense else 2
     if layout.lanes:
         most = BLOCK if setup.batch * width >= LARGE else setup.batch
     else:

@@ -19,7 +19,7 @@ from arithjax.task.examples import Examples, draw_batch, order, uniform
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training.compiled import compiled, lanes_options, product_options
 from arithjax.training.initial import State, keys_of
-from arithjax.training.optimizers import Optimizer, clip_norm, direction
+from arithjax.training.optimizers import clip_norm, direction
 from arithjax.training.schedules import Pace, rates
 from arithjax.training.specs import FreshSpec, TrainSpec
 from arithjax.training.tile import PerNet, Shared, architecture_of
@@ -139,9 +139,9 @@ def _fresh_batch(
 ) -> tuple[Float[Array, "batch arity lanes"], Float[Array, "batch lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
     x = draw_batch(keys, step, shape, spec.integers, shared.interval, spec.distribution)
-    if any(op.leaves_out for op in spec.ops):
-        x = choose(shared.op, [op.usable for op in spec.ops], x)
-    t = choose(shared.op, spec.ops, x)
+    if spec.op.leaves_out:
+        x = choose(shared.branch, spec.op.usable, x)
+    t = choose(shared.branch, spec.op, x)
     forward = functools.partial(_switch, spec.transforms)
     return (
         forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)),
@@ -191,7 +191,7 @@ def batch_losses(
     """Each lane's mean loss without its penalty, `[lanes]`; see `loss_of_batch`."""
     y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
     assert y.shape == t.shape, (y.shape, t.shape)
-    return switch(shared.loss, [loss.fn for loss in spec.losses], y, t).mean(0)
+    return spec.loss.fn(y, t).mean(0)
 
 
 def _gradient(
@@ -262,7 +262,9 @@ def moved_along(
     per_net_of = spec.layout.per_net
     decay = per_net_of(per_net.weight_decay)
 
-    def follow(optimizer: Optimizer, gradient: Any, params: Any, moments: tuple) -> tuple[Any, tuple]:
+    optimizer = spec.optimizer
+
+    def follow(gradient: Any, params: Any, moments: tuple) -> tuple[Any, tuple]:
         if spec.weight_decay and not optimizer.decoupled:
             gradient = jax.tree.map(lambda g, p: g + decay * p, gradient, params)
         moved, moments = direction(optimizer, shared.numbers, gradient, params, moments, step)
@@ -270,10 +272,10 @@ def moved_along(
             moved = jax.tree.map(lambda d, p: d + decay * p, moved, params)
         return moved, moments
 
-    branches = [functools.partial(follow, optimizer) for optimizer in spec.optimizers]
     # a branch that is kept, so that nets round alike in every program; unclipped lanes do without it, and are faster so
     kept = not spec.network.branchless and (not spec.layout.lanes or spec.clip)
-    moved, moments = (choose if kept else switch)(shared.optimizer, branches, gradient, state.params, state.moments)
+    given = gradient, state.params, state.moments
+    moved, moments = choose(shared.branch, follow, *given) if kept else follow(*given)
     rate = per_net_of(per_net.learning_rate) * factor
 
     def move(p: Float[Array, "*shape"], d: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

@@ -19,14 +19,13 @@ from jaxtyping import Array, Float, Int32, UInt32
 from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
 from arithjax.models.initializers import Scaling
-from arithjax.models.mlp import layer_activations
 from arithjax.models.network import FUSED, LAYOUTS, Architecture
 from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.examples import Range
 from arithjax.training.optimizers import Numbers, decay_of, default, numbers_of
 from arithjax.training.schedules import Pace
-from arithjax.training.specs import Branches, Specs, specs_of
+from arithjax.training.specs import Specs, specs_of
 
 FEWEST_LANES = 32
 """Fewest nets of a program of lanes: with fewer, powers round differently (a NALU trained by RMSProp at 16)."""
@@ -48,7 +47,6 @@ class Tile:
     """Nets that train together in one run of a program; places beyond the last net are filled with copies of it."""
 
     specs: Specs
-    branches: Branches
     nets: tuple[NetId, ...]
 
     @property
@@ -62,12 +60,6 @@ class Tile:
         return self.specs.train.nets
 
     @property
-    def width(self) -> int | None:
-        """What hidden layers are padded to, if they are."""
-        network = self.specs.train.network
-        return network.features[0] if network.padded else None
-
-    @property
     def arithmetic(self) -> AbstractContextManager:
         """The context in which its arrays are made and its programs called: that of its precision, in this thread."""
         return arithmetic(self.specs.train.precision)
@@ -76,17 +68,17 @@ class Tile:
     def name(self) -> str:
         """The program as a table shows it: all that a net's last bits depend on besides its setup and seed.
 
-        `lanes` or, of matrix products, `product*8` with the places, and then the sizes of a padded program, as in
-        `product*8 2-64-64-1`: a padded layer may round differently from one of its true width.
+        `fused`, `lanes` or, of matrix products, `product*8` with the places.
         """
-        train = self.specs.train
-        name = train.layout.name if train.layout.lanes else f"{train.layout.name}*{train.nets}"
-        sizes = (train.inputs, *train.network.features)
-        return f"{name} {'-'.join(map(str, sizes))}" if train.network.padded else name
+        layout = self.specs.train.layout
+        return layout.name if layout.lanes else f"{layout.name}*{self.places}"
 
 
 def named_tile(name: str, net: NetId) -> Tile:
     """The tile that trains one net again to the same bits, from the program's name in its row.
+
+    Rows of arithjax 0.1 may name sizes that layers were padded to, as in `product*8 2-64-64-1`. Their nets are trained
+    in their own sizes, and may come out with other last bits.
 
     Raises:
         ArithjaxError: no program has such a name.
@@ -94,29 +86,24 @@ def named_tile(name: str, net: NetId) -> Tile:
     found = _NAME.fullmatch(name)
     if found is None or found["layout"] not in LAYOUTS:
         raise ArithjaxError(f"program={name[:60]!r} is no program of arithjax, so the table is damaged.")
-    branches, width = Branches.of([net.setup]), int(found["width"]) if found["width"] else None
     layout = LAYOUTS[found["layout"]]
     fewest = VECTOR if layout is FUSED else FEWEST_LANES
-    specs = specs_of(net.setup, branches, width, int(found["places"] or fewest), layout)
-    return Tile(specs, branches, (net,))
+    return Tile(specs_of(net.setup, int(found["places"] or fewest), layout), (net,))
 
 
-_NAME = re.compile(r"(?P<layout>[a-z]+)(\*(?P<places>[1-9]\d{0,5}))?( \d+-(?P<width>\d{1,6})(-\d+)*)?")
+_NAME = re.compile(r"(?P<layout>[a-z]+)(\*(?P<places>[1-9]\d{0,5}))?( \d+(-\d{1,6})+)?")
 """The name of a program, as in `product*8 2-64-64-1`."""
 
 
 class Shared(NamedTuple):
-    """Scalars that all nets of a tile have in common; what is chosen at run time is an index among the branches."""
+    """Scalars that all nets of a tile have in common; `branch` is that of `Architecture`."""
 
-    op: Int32[Array, ""]
-    optimizer: Int32[Array, ""]
-    loss: Int32[Array, ""]
+    branch: Int32[Array, ""]
     input_transform: Int32[Array, ""]
     target_transform: Int32[Array, ""]
     interval: Range
     numbers: Numbers
     pace: Pace
-    activation: Int32[Array, " layers"]
     scaling: Scaling
     regularizer_ramp: Int32[Array, ""]
     regularizer_start: Int32[Array, ""]
@@ -142,18 +129,15 @@ class PerNet(NamedTuple):
 
 def architecture_of(shared: Shared, per_net: PerNet) -> Architecture:
     """True widths, activations and initialiser of the nets."""
-    return Architecture(per_net.widths, shared.activation, shared.scaling)
+    return Architecture(per_net.widths, shared.branch, shared.scaling)
 
 
 def shared_arrays(tile: Tile) -> Shared:
     """What the nets of a tile have in common as arrays: whole numbers int32, others in its precision."""
-    setup, branches = tile.setup, tile.branches
+    setup = tile.setup
     schedule = SCHEDULES[setup.schedule]
-    layers = zip(branches.layers, layer_activations(setup), strict=True)
     return Shared(
-        op=_int(branches.ops.index(setup.op) if setup.fresh else 0),
-        optimizer=_int(branches.optimizers.index(setup.optimizer)),
-        loss=_int(branches.losses.index(setup.loss)),
+        branch=_int(0),
         input_transform=_int(list(TRANSFORMS).index(setup.input_transform)),
         target_transform=_int(list(TRANSFORMS).index(setup.target_transform)),
         interval=Range(*map(_float, setup.bounds)),
@@ -164,7 +148,6 @@ def shared_arrays(tile: Tile) -> Shared:
             _int(setup.warmup),
             _int(setup.steps),
         ),
-        activation=_int([names.index(name) for names, name in layers]),
         scaling=INITIALIZERS[setup.initializer].scaling(),
         regularizer_ramp=_int(list(RAMPS).index(setup.regularizer_ramp)),
         regularizer_start=_int(setup.regularizer_start),

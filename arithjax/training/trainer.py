@@ -34,7 +34,7 @@ class Trainer:
         self.longest = min(longest, max(1, MOST_ROWS // tile.setup.batch))
         with tile.arithmetic:
             self.root, self.shared, self.per_net = jnp.uint32(root), shared_arrays(tile), per_net_arrays(tile)
-            self.engine = engine_of(tile.specs.train.layout)
+            self.engine = engine_of(tile)
             self.state = self.engine.initial(tile.specs.train, self.root, self.shared, self.per_net)
             task = Task.of(tile.setup)
             self.examples = examples_of(task, tile.specs.data, self.root, self.shared, self.per_net)

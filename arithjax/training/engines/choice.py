@@ -55,7 +55,7 @@ def using(engine: str) -> Iterator[None]:
 def layout_of(setup: Setup) -> Layout:
     """The layout, and with it the engine, of a setup's nets."""
     model = model_of(setup)
-    if model.pads and _chosen[0] == "fused":
+    if model.dense and _chosen[0] == "fused":
         if backend() == "cpu" and suits(setup):
             return FUSED
         if backend() != "cpu" and suits_chip(setup):

@@ -37,10 +37,6 @@ class Engine:
         """Every net trained through the steps of a segment; `examples` as `prepared` gives them."""
         raise NotImplementedError
 
-    def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
-        """The spec in which nets with these hidden widths are evaluated."""
-        raise NotImplementedError
-
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> Any:
         """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, arity, nets]`."""
         raise NotImplementedError

@@ -1,11 +1,13 @@
 """The fused engine: dense nets of any shape trained on a CPU by one compiled kernel, in plain NumPy arrays.
 
-Arrays hold nets in vectors, `[vectors, ..., lanes]`, as `to_vectors` makes them of arrays with the net last; a slice of
-the vectors is a view, so that several workers can train one state. A net's numbers are the same bits whatever its
-lane, its neighbours, the number of nets and the processor.
+Arrays hold nets in groups, `[groups, ..., nets]`, as `to_vectors` makes them of arrays with the net last; a slice of
+the groups is a view, so that several workers can train one state. A group is of as many nets as fill a vector, or of
+four nets, with several units of a layer beside each other in a vector; then the parameters have places for units that
+are none (`spread`). A net's numbers are the same bits whatever its lane, its group, its neighbours, their number and
+the processor.
 
     shape = Shape((2, 8, 8, 1), ("relu", "relu", "linear"))
-    state = State.starting(to_vectors(pack(shape, params)))
+    state = State.starting(spread(shape, pack(shape, params), share=1))
     advance(shape, rule, state, examples, segment, nets)
     y = from_vectors(predict(shape, state.params, to_vectors(x)), count)
 """
@@ -23,6 +25,8 @@ import numpy as np
 
 from arithjax.errors import ArithjaxError
 
+FEW_COST = 1.25
+"""Time of a vector of few nets in relation to one of many (measured)."""
 COMPILING = "arithjax.training.engines.compiling"
 
 
@@ -39,10 +43,9 @@ class Shape:
     activations: tuple[str, ...]
     bias: bool = True
 
-    @property
-    def parameters(self) -> int:
-        """Weights and biases of one net."""
-        return sum((a + self.bias) * b for a, b in itertools.pairwise(self.sizes))
+    def parameters(self, share: int = 1) -> int:
+        """Weights and biases of one net; with the places of units that fill up vectors of `share` units."""
+        return sum((a + self.bias) * _filled(b, share) for a, b in itertools.pairwise(self.sizes))
 
 
 class Rule(NamedTuple):
@@ -144,10 +147,31 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     return memory[offset : offset + size].view(dtype).reshape(shape)
 
 
-def to_vectors(array: Any) -> np.ndarray:
-    """`[..., nets]`, float32 or float64, as `[vectors, ..., lanes]`; lanes without a net are zero."""
+def few_share(dtype: Any = np.float32) -> int:
+    """Units beside each other in a vector of few nets; 1 where `FEW` nets fill it."""
+    return max(1, lanes(dtype) // _compiling().vectors.FEW)
+
+
+def grouped(shape: Shape, nets: int, dtype: Any) -> list[tuple[slice, int]]:
+    """So many nets in groups that train fastest: which of them, and units in a vector.
+
+    Vectors of as many nets as fit; those that are left over with few in a vector, if that is less work.
+    """
+    width, share = lanes(dtype), few_share(dtype)
+    whole, left = nets - nets % width, nets % width
+    few = -(-left * share // width) * shape.parameters(share) // share  # vectors of parameters
+    if not left or share == 1 or FEW_COST * few > shape.parameters():
+        return [(slice(nets), 1)] if nets else []
+    return [*([(slice(whole), 1)] if whole else []), (slice(whole, nets), share)]
+
+
+def to_vectors(array: Any, share: int = 1) -> np.ndarray:
+    """`[..., nets]`, float32 or float64, as `[groups, ..., nets]`; places without a net are zero.
+
+    share: units in a vector; a group has as many nets as then fill it.
+    """
     array = np.asarray(array)
-    width, nets = lanes(array.dtype), array.shape[-1]
+    width, nets = lanes(array.dtype) // share, array.shape[-1]
     result = aligned((-(-nets // width), *array.shape[:-1], width), array.dtype)
     for vector, of in enumerate(result):
         part = array[..., vector * width : (vector + 1) * width]
@@ -156,8 +180,13 @@ def to_vectors(array: Any) -> np.ndarray:
 
 
 def from_vectors(array: np.ndarray, nets: int) -> np.ndarray:
-    """`[vectors, ..., lanes]` as `[..., nets]`."""
+    """`[groups, ..., nets]` as `[..., nets]`."""
     return np.concatenate(list(array), axis=-1)[..., :nets]
+
+
+def _filled(units: int, share: int) -> int:
+    """Units of a layer with those that fill up its last vector."""
+    return -(-units // share) * share
 
 
 def pack(shape: Shape, params: dict) -> np.ndarray:
@@ -181,14 +210,46 @@ def unpack(shape: Shape, flat: np.ndarray) -> dict:
     return params
 
 
+@functools.cache
+def _places(shape: Shape, share: int) -> np.ndarray:
+    """Where every parameter stands among those with the places of units that fill up vectors, `[parameters]`."""
+    places, start = [], 0
+    for inputs, outputs in itertools.pairwise(shape.sizes):
+        rows, width = inputs + shape.bias, _filled(outputs, share)
+        places.append(start + width * np.arange(rows)[:, None] + np.arange(outputs))
+        start += rows * width
+    return np.concatenate([part.ravel() for part in places])
+
+
+def spread(shape: Shape, flat: np.ndarray, share: int) -> np.ndarray:
+    """`[parameters, nets]` in groups, `[groups, parameters, nets]`, with the places of units that fill up vectors."""
+    if share == 1:
+        return to_vectors(flat)
+    filled = np.zeros((shape.parameters(share), flat.shape[1]), flat.dtype)
+    filled[_places(shape, share)] = flat
+    return to_vectors(filled, share)
+
+
+def collect(shape: Shape, vectors: np.ndarray, nets: int, share: int) -> np.ndarray:
+    """The parameters of so many nets, `[parameters, nets]`: the inverse of `spread`."""
+    flat = from_vectors(vectors, nets)
+    return flat if share == 1 else flat[_places(shape, share)]
+
+
 def per_net(
-    dtype: Any, learning_rate: Any, weight_decay: Any = 0.0, clip: Any = np.inf, clip_value: Any = np.inf
+    dtype: Any,
+    learning_rate: Any,
+    weight_decay: Any = 0.0,
+    clip: Any = np.inf,
+    clip_value: Any = np.inf,
+    share: int = 1,
 ) -> np.ndarray:
-    """What differs from net to net, each `[nets]` or one number for all, as `[vectors, 4, lanes]`.
+    """What differs from net to net, each `[nets]` or one number for all, as `[groups, 4, nets]`.
 
     A net whose learning rate is 0 is stopped: its parameters stay as they are, and its moments mean nothing any more.
     """
-    return to_vectors(np.stack(np.broadcast_arrays(learning_rate, weight_decay, clip, clip_value)).astype(dtype))
+    numbers = np.stack(np.broadcast_arrays(learning_rate, weight_decay, clip, clip_value)).astype(dtype)
+    return to_vectors(numbers, share)
 
 
 # ---- training and using nets
@@ -203,23 +264,21 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
         state: contiguous arrays of one type, float32 or float64, that can be written.
         examples: of the same type; read-only arrays will do.
         segment: the steps.
-        nets: `[vectors, 4, lanes]` as `per_net` makes it.
+        nets: `[groups, 4, nets]` as `per_net` makes it.
 
     Raises:
         ArithjaxError: when shapes do not fit each other, or a row names no example.
     """
     _check(shape, state, examples, segment, nets)
-    dtype = state.params.dtype
-    kernel, members = _compiling().kernel, _compiling().functions
-    table, _memory = kernel.workspace(shape.sizes, shape.bias, dtype.type(1))
+    dtype, members, share = state.params.dtype, _compiling().functions, _share(state.params)
+    *setting, _memory = _setting(shape, share, dtype)
     start, rows, rates = segment
     numbers = np.array([rule.beta1, rule.beta2, rule.momentum, rule.epsilon], dtype)
     betas = np.stack([numbers[:2], 1 - numbers[:2]], axis=1).ravel()
     corrections = np.stack([_corrections(float(beta), start, len(rows)) for beta in numbers[:2]], axis=1)
     used = np.stack([nets[:, 0] > 0, nets[:, 2] < np.inf, nets[:, 3] < np.inf], axis=1).any(-1)
     _compiling().compiled("advance", dtype)(
-        *_setting(shape),
-        table,
+        *setting,
         list(members.LOSSES).index(rule.loss),
         list(members.OPTIMIZERS).index(rule.optimizer),
         *state,
@@ -228,7 +287,8 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
         np.asarray(rates, dtype),
         corrections.astype(dtype),
         (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1])),
-        np.insert(nets, 1 if rule.decoupled else 2, 0, axis=1),  # weight decay where the optimiser takes none
+        # weight decay where the optimiser takes none; what a net has is that of all its units
+        np.tile(np.insert(nets, 1 if rule.decoupled else 2, 0, axis=1), share),
         used,
     )
 
@@ -240,7 +300,8 @@ def gradient(shape: Shape, loss: str, params: np.ndarray, x: np.ndarray, t: np.n
     # without momentum, what gradient descent keeps after a step is the gradient of that step
     rule = Rule("sgd", loss, momentum=0.0)
     segment = Segment(0, np.arange(examples, dtype=np.int32)[None], np.ones(1))
-    advance(shape, rule, state, Examples(x, t), segment, per_net(dtype, np.ones(len(params) * lanes(dtype))))
+    ones = np.ones(len(params) * params.shape[-1])
+    advance(shape, rule, state, Examples(x, t), segment, per_net(dtype, ones, share=_share(params)))
     return state.first
 
 
@@ -252,37 +313,48 @@ def predict(shape: Shape, params: np.ndarray, x: np.ndarray) -> np.ndarray:
 def hidden(shape: Shape, params: np.ndarray, x: np.ndarray, layers: int) -> np.ndarray:
     """Values after the first `layers` layers, at least 1: `[vectors, points, units, lanes]`."""
     part = Shape(shape.sizes[: layers + 1], shape.activations[:layers], shape.bias)
-    _fit(len(x), lanes(params.dtype), [(params, shape.parameters), (x, x.shape[1], shape.sizes[0])])
+    share = _share(params)
+    _fit(params, [(params, shape.parameters(share)), (x, x.shape[1], shape.sizes[0])])
     y = aligned((*x.shape[:2], part.sizes[-1], x.shape[-1]), params.dtype)
-    params = np.ascontiguousarray(params[:, : part.parameters])
-    table, _memory = _compiling().kernel.workspace(part.sizes, part.bias, params.dtype.type(1))
-    _compiling().compiled("predict", params.dtype)(*_setting(part), table, params, x, y, params.dtype.type(0))
+    params = np.ascontiguousarray(params[:, : part.parameters(share)])
+    *setting, _memory = _setting(part, share, params.dtype)
+    _compiling().compiled("predict", params.dtype)(*setting, params, x, y, params.dtype.type(0))
     return y
+
+
+def _share(params: np.ndarray) -> int:
+    """Units in a vector of these parameters, `[groups, parameters, nets]`; 0 where no vector holds such a group."""
+    width = lanes(params.dtype)
+    return next((share for share in (1, few_share(params.dtype)) if params.shape[-1] * share == width), 0)
 
 
 def _check(shape: Shape, state: State, examples: Examples, segment: Segment, nets: np.ndarray) -> None:
     """Refuse arrays that do not fit: the kernel reads memory by address, and would read that of others."""
-    vectors, count = examples.t.shape[:2]
-    given: list[tuple] = [(array, shape.parameters) for array in state]
+    count, parameters = examples.t.shape[1], shape.parameters(_share(state.params) or 1)
+    given: list[tuple] = [(array, parameters) for array in state]
     given += [(examples.x, count, shape.sizes[0]), (examples.t, count), (nets, 4)]
-    _fit(vectors, lanes(state.params.dtype), given)
+    _fit(state.params, given)
     rows, rates = segment.rows, segment.rates
     if len(rows) != len(rates) or (rows.size and not 0 <= rows.min() <= rows.max() < count):
         raise ArithjaxError(f"the fused engine needs a rate for each of {len(rows)} steps, and rows below {count}.")
 
 
-def _fit(vectors: int, width: int, given: list[tuple]) -> None:
-    """Refuse an array that is not `[vectors, ..., width]`, each given with what should stand for the dots."""
+def _fit(params: np.ndarray, given: list[tuple]) -> None:
+    """Refuse an array that is not `[groups, ..., nets]`, each given with what should stand for the dots."""
+    nets = params.shape[-1] if _share(params) else lanes(params.dtype)
     for array, *expected in given:
-        if array.shape != (vectors, *expected, width):
-            wanted = (vectors, *expected, width)
+        if array.shape != (len(params), *expected, nets):
+            wanted = (len(params), *expected, nets)
             raise ArithjaxError(f"the fused engine needs an array of shape {wanted}, not {array.shape}.")
 
 
-def _setting(shape: Shape) -> tuple[np.ndarray, np.ndarray, bool]:
+def _setting(shape: Shape, share: int, dtype: np.dtype) -> tuple[Any, ...]:
+    """The kernel's first arguments, and then memory that has to be kept while it runs."""
     members = _compiling().functions
     codes = {name: code for code, name in enumerate(members.ACTIVATIONS)} | {"linear": members.LINEAR}
-    return np.array(shape.sizes), np.array([codes[name] for name in shape.activations]), shape.bias
+    names = np.array([codes[name] for name in shape.activations])
+    table, memory = _compiling().kernel.workspace(shape.sizes, shape.bias, share, dtype.type(1))
+    return np.array(shape.sizes), names, shape.bias, table, share, memory
 
 
 def _corrections(beta: float, start: int, steps: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from arithjax.training.engines.vectors import ARM, BYTES, I64, Code, Vector, emi
 ROWS, COLUMNS = (
     (5, 5) if ARM or BYTES == 64 else (2, 4)
 )  # of a register tile: 25 + 5 + 1 of 32 registers, 8 + 4 + 1 of 16
+FEW_COLUMNS = 3
 INFINITY = float("inf")
 
 
@@ -24,6 +25,12 @@ INFINITY = float("inf")
 def copy(code: Code, source: Any, target: Any, kind: Any) -> None:
     """Copy one vector."""
     code.store(code.load(source), target)
+
+
+@emitted
+def copy_part(code: Code, source: Any, target: Any, kind: Any) -> None:
+    """Copy `FEW` numbers."""
+    code.part.store(code.part.load(source), target)
 
 
 @emitted
@@ -69,18 +76,34 @@ def differ(code: Code, index: Any, y: Any, t: Any, slopes: Any, count: Any, scal
     code.switch(index, write, list(functions.LOSSES.values()))
 
 
+def _add_squares(code: Code, values: Any, count: Any, total: Any) -> None:
+    place = cgutils.alloca_once_value(code.builder, code.load(total).value)
+    with code.each(count) as k:
+        g = code.load(values, k)
+        code.builder.store(fma(g, g, code.vector(code.builder.load(place))).value, place)
+    code.store(code.vector(code.builder.load(place)), total)
+
+
 @emitted
-def clip_norm(code: Code, gradient: Any, count: Any, limits: Any, kind: Any) -> None:
+def add_squares(code: Code, values: Any, count: Any, total: Any, kind: Any) -> None:
+    """Add the squares of consecutive vectors to the vector at `total`, in order."""
+    _add_squares(code, values, count, total)
+
+
+@emitted
+def add_squares_part(code: Code, values: Any, count: Any, total: Any, kind: Any) -> None:
+    """The same for consecutive vectors of `FEW` numbers."""
+    _add_squares(code.part, values, count, total)
+
+
+@emitted
+def clip_norm(code: Code, gradient: Any, count: Any, limits: Any, squares: Any, kind: Any) -> None:
     """Scale every net's gradient down to a norm of at most its limit (Pascanu et al. 2013).
 
-    A net with an infinite limit keeps its gradient to the bit, whatever the limits of the nets beside it.
+    squares: address of the sum of its squares. A net with an infinite limit keeps its gradient to the bit, whatever the
+    limits of the nets beside it.
     """
-    limit = code.load(limits)
-    place = cgutils.alloca_once_value(code.builder, code.full(0.0).value)
-    with code.each(count) as k:
-        g = code.load(gradient, k)
-        code.builder.store(fma(g, g, code.vector(code.builder.load(place))).value, place)
-    norm = sqrt(code.vector(code.builder.load(place)))
+    limit, norm = code.load(limits), sqrt(code.load(squares))
     factor = limit / where(norm < 1e-30, 1e-30, norm)
     factor = where((factor > 1.0) | (limit >= INFINITY), 1.0, factor)
     with code.each(count) as k:
@@ -123,19 +146,28 @@ def move(code: Code, index: Any, state: Any, gradient: Any, count: Any, own: Any
 
 
 @emitted
-def tile(code: Code, rows: Any, columns: Any, depth: Any, a: Any, b: Any, c: Any, start: Any, kind: Any) -> None:
+def tile(
+    code: Code, few: Any, rows: Any, columns: Any, depth: Any, a: Any, b: Any, c: Any, start: Any, kind: Any
+) -> None:
     """`c = start + a @ b` for at most `ROWS` x `COLUMNS` vectors, whose sums stay in registers; in order of `depth`.
 
     A matrix is a triple of integers: its address and the bytes from one row and from one column to the next.
+    few: 1 if a number of `a` is one of `FEW` nets, and multiplies all units in a vector of `b`; otherwise 0.
     """
-    matrices = [cgutils.unpack_tuple(code.builder, matrix) for matrix in (a, b, c, start)]
-    shapes = [(m, n) for m in range(ROWS) for n in range(COLUMNS)]
-    index = code.builder.add(code.builder.mul(rows, I64(COLUMNS)), code.builder.sub(columns, I64(COLUMNS + 1)))
-    code.switch(index, lambda shape: _tile(code, shape[0] + 1, shape[1] + 1, depth, *matrices), shapes)
+    build = code.builder
+    matrices = [cgutils.unpack_tuple(build, matrix) for matrix in (a, b, c, start)]
+    shapes = [(code.load, m, n) for m in range(ROWS) for n in range(COLUMNS)]
+    shapes += [(code.load_repeated, m, n) for m in range(ROWS) for n in range(min(FEW_COLUMNS, COLUMNS))]
+    row = build.select(build.icmp_signed(">", few, I64(0)), I64(min(FEW_COLUMNS, COLUMNS)), I64(COLUMNS))
+    index = build.add(build.mul(build.sub(rows, I64(1)), row), build.sub(columns, I64(1)))
+    index = build.add(index, build.mul(few, I64(ROWS * COLUMNS)))
+    code.switch(index, lambda shape: _tile(code, shape[0], shape[1] + 1, shape[2] + 1, depth, *matrices), shapes)
 
 
-def _tile(code: Code, rows: int, columns: int, depth: Any, a: list, b: list, c: list, start: list) -> None:
-    """Write the code of a tile of one shape: no loop but that over the depth."""
+def _tile(
+    code: Code, load: Callable, rows: int, columns: int, depth: Any, a: list, b: list, c: list, start: list
+) -> None:
+    """Write the code of a tile of one shape: no loop but that over the depth. `load` reads numbers of `a`."""
     build = code.builder
     cells = [(i, j) for i in range(rows) for j in range(columns)]
     sums = [code.load(*_place(build, start, i, j)) for i, j in cells]
@@ -147,7 +179,7 @@ def _tile(code: Code, rows: int, columns: int, depth: Any, a: list, b: list, c: 
     right = [code.load(at_b, build.mul(I64(j), b[2])) for j in range(columns)]
     results = []
     for i in range(rows):
-        x = code.load(at_a, build.mul(I64(i), a[1]))
+        x = load(at_a, build.mul(I64(i), a[1]))
         results += [fma(x, y, code.vector(totals[i * columns + j])) for j, y in enumerate(right)]
     nexts = [build.sub(left, I64(1)), build.add(at_a, a[2]), build.add(at_b, b[1])]
     _carry(carried, before, [depth, a[0], b[0]], sums)

@@ -216,7 +216,7 @@ def _step(spec: TrainSpec, kept: Sequence[Any], own: Any, batches: tuple[Any, An
     spec = replace(spec, layout=ALONE)
     numbers, step, factor = scalars
     per_net = _only(PerNet, **{name: own[i] for i, name in enumerate(OWN)})
-    shared = _only(Shared, numbers=Numbers(*_values(numbers, len(Numbers._fields))), optimizer=jnp.int32(0))
+    shared = _only(Shared, numbers=Numbers(*_values(numbers, len(Numbers._fields))), branch=jnp.int32(0))
     for row, slope in enumerate(clipped(spec, _gradient(spec, params, *batches, at), per_net)):
         slopes[row] = slope
 
@@ -243,7 +243,7 @@ def _values(rows: Any, count: int, first: Any = 0) -> list[jax.Array]:
 
 def _gradient(spec: TrainSpec, params: Any, x: Any, t: Any, at: tuple) -> list[jax.Array]:
     """The gradient of every net's mean loss over a batch, an example at a time."""
-    (loss,), structure = spec.losses, _structure(spec)
+    loss, structure = spec.loss, _structure(spec)
     weights = _values(params, structure.num_leaves)
 
     def add(b: jax.Array, total: list) -> list:
@@ -267,7 +267,7 @@ def _predict(spec: TrainSpec, weights: list, values: list) -> jax.Array:
     """The output for one example's inputs."""
     network: Any = spec.network
     tree = jax.tree.unflatten(_structure(spec), weights)
-    for i, (activation,) in enumerate(network.activations):
+    for i, activation in enumerate(network.activations):
         layer = tree[f"Dense_{i}"]
         sums = [functools.reduce(jnp.add, map(jnp.multiply, values, ws)) for ws in zip(*layer["kernel"], strict=True)]
         values = [activation.fn(z) for z in map(jnp.add, sums, layer.get("bias", [0.0] * len(sums)))]

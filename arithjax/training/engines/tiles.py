@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from arithjax.models.network import FUSED, ONCHIP, Layout
+from arithjax.models.network import FUSED, ONCHIP
 from arithjax.task.transforms import Fitted
 from arithjax.training import inference
 from arithjax.training.engines.dense import Dense
@@ -17,13 +17,14 @@ from arithjax.training.engines.xla import XLA
 from arithjax.training.tile import PerNet, Shared, Tile, per_net_arrays, shared_arrays
 
 
-def engine_of(layout: Layout) -> Engine:
-    """The engine of tiles with this layout."""
+def engine_of(tile: Tile) -> Engine:
+    """The engine of a tile, named by its layout."""
+    layout = tile.specs.train.layout
     if layout is ONCHIP:  # imported where it is used, since it takes a third of a second
         from arithjax.training.engines.onchip import OnChip
 
         return OnChip()
-    return Dense() if layout is FUSED else XLA()
+    return Dense(len(tile.nets)) if layout is FUSED else XLA()
 
 
 def answer(
@@ -33,7 +34,7 @@ def answer(
     view = tile.specs.data.view
     inputs = inference.transformed(view, x[None], fits[0], shared.input_transform)
     spec = tile.specs.train
-    y = engine_of(spec.layout).predict(spec.evaluation, params, inputs, shared, per_net)
+    y = engine_of(tile).predict(spec.evaluation, params, inputs, shared, per_net)
     return inference.original(view, y, fits[1], shared.target_transform)[0]
 
 

@@ -33,6 +33,7 @@ ARM = platform.machine().lower() in ("aarch64", "arm64")
 FEATURES = set((get_host_cpu_features() if config.CPU_FEATURES is None else config.CPU_FEATURES).split(","))
 FUSES = ARM or "+fma" in FEATURES  # without the instruction, LLVM would call a library for every fma
 BYTES = 64 if "+avx512f" in FEATURES else 32 if "+avx2" in FEATURES else 16  # of a vector
+FEW = 4  # nets that share a vector, with several units of a layer side by side
 
 
 class Vector:
@@ -184,11 +185,17 @@ def polynomial(x: Vector, coefficients: Sequence[float]) -> Vector:
 
 
 class Code:
-    """Writes loops, loads and stores of vectors."""
+    """Writes loops, loads and stores of vectors, as wide as the processor's unless told otherwise."""
 
-    def __init__(self, builder: Any, element: Any) -> None:
-        self.builder = builder
-        self.kind = ir.VectorType(element, BYTES // (4 if element == ir.FloatType() else 8))
+    def __init__(self, builder: Any, element: Any, count: int = 0) -> None:
+        size = 4 if element == ir.FloatType() else 8
+        self.builder, self.kind = builder, ir.VectorType(element, count or BYTES // size)
+        self.bytes = self.kind.count * size
+
+    @property
+    def part(self) -> Code:
+        """For vectors of `FEW` numbers, or of what a whole vector has if that is less."""
+        return Code(self.builder, self.kind.element, min(FEW, self.kind.count))
 
     def vector(self, value: Any) -> Vector:
         """One of LLVM's values as a vector."""
@@ -203,6 +210,13 @@ class Code:
         # arrays are aligned to whole vectors, which is fast; to claim less costs nothing and is true of any array
         return self.vector(self.builder.load(self._pointer(address, offsets), typ=self.kind, align=4))
 
+    def load_repeated(self, address: Any, *offsets: Any) -> Vector:
+        """The vector of `FEW` numbers at an address, as often as a whole vector holds it."""
+        part = self.part.load(address, *offsets).value
+        order = [lane % part.type.count for lane in range(self.kind.count)]
+        lanes = ir.Constant(ir.VectorType(I32, self.kind.count), order)
+        return self.vector(self.builder.shuffle_vector(part, part, lanes))
+
     def store(self, vector: Vector, address: Any, *offsets: Any) -> None:
         """Write a vector to an address."""
         self.builder.store(vector.value, self._pointer(address, offsets), align=4)
@@ -216,7 +230,7 @@ class Code:
     def each(self, count: Any) -> Iterator[Any]:
         """A loop over consecutive vectors: yields their offset."""
         with cgutils.for_range(self.builder, count) as loop:
-            yield self.builder.mul(loop.index, I64(BYTES))
+            yield self.builder.mul(loop.index, I64(self.bytes))
 
     def switch(self, index: Any, write: Callable, members: Sequence[Any]) -> None:
         """Code that `write(member)` writes, for the member at an index known at run time."""

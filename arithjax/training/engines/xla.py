@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import jax
@@ -38,11 +37,6 @@ class XLA(Engine):
     ) -> State:
         """One call of a compiled program."""
         return step.advance(spec, state, examples, segment, root, shared, per_net)
-
-    def evaluation(self, spec: TrainSpec, widths: tuple[int, ...]) -> EvalSpec:
-        """Lanes are evaluated in a network of sizes of its own, so that errors do not depend on the program."""
-        network = spec.network.judged_as(widths) if spec.layout.lanes else spec.network
-        return replace(spec.evaluation, network=network)
 
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
         """One call of a compiled program."""
