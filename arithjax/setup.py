@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import math
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.fields import SMALLEST, Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
+from arithjax.fields import Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
+from arithjax.ranges import check_ranges, check_targets, closed, obstacle
 from arithjax.registry import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -254,7 +253,7 @@ class Setup:
         if self.extrapolation is not None:
             return list(zip(self.extrapolation[::2], self.extrapolation[1::2], strict=True))
         above, below = (self.high, 2 * self.high - self.low), (2 * self.low - self.high, self.low)
-        return [below if _obstacle(self, "", *above) and not _obstacle(self, "", *below) else above]
+        return [below if obstacle(self, "", *above) and not obstacle(self, "", *below) else above]
 
 
 FIELDS: dict[str, Field] = {f.name: f.metadata["field"] for f in fields(Setup)}
@@ -279,11 +278,6 @@ def make(**values: Any) -> Setup:
     return Setup(**values)
 
 
-def closed(low: float, high: float, integers: bool) -> tuple[float, float]:
-    """The closed interval that holds what is drawn from `low` up to `high`."""
-    return (math.ceil(low), math.ceil(high) - 1) if integers else (low, high)
-
-
 def _check_members(s: Setup) -> None:
     """Every name is that of a member; an operation's name explains itself, others are preceded by their field's."""
     OPERATIONS[s.op]
@@ -294,100 +288,14 @@ def _check_members(s: Setup) -> None:
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
     FIELDS["precision"].check("precision", s.precision, s)
-    _check_ranges(s)
+    check_ranges(s)
     _check_layers(s)
     # limits that follow other fields come after those of the others
     for name in sorted(FIELDS, key=lambda name: FIELDS[name].follows):
         FIELDS[name].check(name, getattr(s, name), s)
     _check_training(s)
     _check_finishing(s)
-    _check_targets(s)
-
-
-def _check_ranges(s: Setup) -> None:
-    """Arguments are drawn from intervals on which the operation and the input transform are defined."""
-    if s.extrapolation is not None and (not s.extrapolation or len(s.extrapolation) % 2):
-        raise ArithjaxError(f"extrapolation={cell(s.extrapolation)} has to be pairs of bounds, such as 500,1000.")
-    if s.integers and s.distribution != "uniform":
-        raise ArithjaxError(f"distribution={s.distribution} needs real arguments; set integers=False.")
-    if words := _obstacle(s, "low, high", s.low, s.high):
-        raise ArithjaxError(words)
-    for interval in s.extrapolation_intervals:
-        if words := _obstacle(s, "extrapolation", *interval):
-            default = s.extrapolation is None
-            raise ArithjaxError(words + " Set extrapolation, whose default is the next interval." * default)
-
-
-def _obstacle(s: Setup, what: str, low: float, high: float) -> str:
-    """Why a setup cannot take its arguments from an interval, in words that call it `what`; empty where it can."""
-    try:
-        _check_interval(what, low, high, s)
-        smallest, largest = closed(low, high, s.integers)
-        OPERATIONS[s.op].check(smallest, largest, what=what)
-        _check_transform(s, "input_transform", smallest, largest, "arguments")
-        if words := OPERATIONS[s.op].trial(smallest, largest, s.integers, s.precision).obstacle:
-            return f"{what}: {words}"
-    except ArithjaxError as error:
-        return str(error)
-    return ""
-
-
-LARGEST_WHOLE = {"float32": (2**24, "2**24"), "float64": (2**53, "2**53")}
-"""For each precision the size up to which it holds every whole number, as a number and as text."""
-
-
-def _check_interval(what: str, low: float, high: float, s: Setup) -> None:
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
-    if low >= high:
-        raise ArithjaxError(f"{what}: low={low:g} has to be smaller than high={high:g}.")
-    largest, words = LARGEST_WHOLE[s.precision] if s.integers else (1e18, "1e18")
-    if max(abs(low), abs(high)) > largest:
-        more = "; precision=float64 takes whole numbers up to 2**53" * (s.integers and s.precision == "float32")
-        raise ArithjaxError(
-            f"{what}: {low:g}, {high:g} has to lie within ±{words}, what {s.precision} can tell apart{more}."
-        )
-    if s.integers and math.ceil(low) >= math.ceil(high):
-        raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
-    if s.integers and s.fresh and high - low > 2**23:
-        raise ArithjaxError(
-            f"{what}: {low:g}, {high:g} holds more whole numbers than the 2**23 that fresh=True draws from; narrow it, "
-            "or set fresh=False."
-        )
-    if not s.integers and _told_apart(low, s.precision) >= _told_apart(high, s.precision):
-        raise ArithjaxError(f"{what}: {low!r} and {high!r} are the same number in {s.precision}; widen the interval.")
-
-
-def _told_apart(value: float, precision: str) -> float:
-    """A number as a precision holds it; 0 where it underflows."""
-    near = struct.unpack("f", struct.pack("f", value))[0] if precision == "float32" else value
-    return 0.0 if abs(near) < SMALLEST[precision] else near
-
-
-def _check_transform(s: Setup, name: str, smallest: float, largest: float, what: str) -> None:
-    transform = TRANSFORMS[getattr(s, name)]
-    if not transform.accepts(smallest):
-        raise ArithjaxError(
-            f"{name}={transform.name} needs {transform.domain}, but there are {what} as small as {smallest:g}; "
-            f"choose another transform ('arithjax list transforms') or another range."
-        )
-    own = not TRANSFORMS.ours(transform.name)
-    if own and (broken := transform.broken(smallest, largest)) is not None:
-        raise ArithjaxError(
-            f"{name}={transform.name} is not finite for {broken:g}, and there are {what} from {smallest:g} to "
-            f"{largest:g}; choose another range, or say where it is defined (Transform's above)."
-        )
-
-
-def _check_targets(s: Setup) -> None:
-    """The target transform is defined on all results, and fresh ones can be computed inside a program."""
-    found = OPERATIONS[s.op].trial(*s.bounds, s.integers, s.precision)
-    _check_transform(s, "target_transform", found.smallest, found.largest, "targets")
-    if s.fresh and not found.traced:
-        raise ArithjaxError(
-            f"fresh=True computes {s.op} inside the training program, in {s.precision}, which its function cannot or "
-            "which rounds too much; set fresh=False, or write the function with jax.numpy and a smaller range."
-        )
+    check_targets(s)
 
 
 def _check_layers(s: Setup) -> None:

@@ -11,8 +11,9 @@ from jaxtyping import Float, Num
 from scipy.stats import qmc
 
 from arithjax.environment import arithmetic
+from arithjax.ranges import closed
 from arithjax.registry import DISTRIBUTIONS, OPERATIONS
-from arithjax.setup import Setup, closed
+from arithjax.setup import Setup
 from arithjax.task.distributions import Distribution
 from arithjax.task.operations import Operation
 from arithjax.task.truth import Results
