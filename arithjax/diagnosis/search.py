@@ -53,7 +53,7 @@ class Search:
     """
 
     def __init__(self, setup: Setup, race: Race, first: Sequence[str] = ()):
-        self.setup, self.race = setup, race
+        self.setup, self.race, self.first = setup, race, first
         singles = sorted(changes_of(setup), key=lambda change: _rank(change, first))
         alone = {change: applied(setup, (change,)) or setup for change in singles}
         self.singles = {change: one for change, one in alone.items() if not change.other}
@@ -67,7 +67,8 @@ class Search:
     def run(self) -> Found:
         """Search until enough nets learn, or the budget ends."""
         self.race.train([self.setup], CHOOSERS)
-        self._heat([(change,) for change in self.singles] + self._bundles(), FIRST)
+        proposed = [(change,) for change in self.singles if _rank(change, self.first) < len(self.first)]
+        self._heat([*proposed, *self._bundles(), *((change,) for change in self.singles)], FIRST)
         best = self.best()
         for _ in range(LEVELS):
             if self.enough(best) or self.race.budget.over:
@@ -85,8 +86,9 @@ class Search:
         return Found(tried, path, self.unpaid)
 
     def best(self) -> Setup:
-        """The cheapest of the setups that are as good as the best; only finalists count."""
-        finalists = [one for one in self.states if len(self.race.nets(one)) >= GROUP * len(CHOOSERS)] or [self.setup]
+        """The cheapest of the setups that are as good as the best; only finalists count, unless time ran out."""
+        fewest = GROUP if self.race.budget.over else GROUP * len(CHOOSERS)
+        finalists = [one for one in self.states if len(self.race.nets(one)) >= fewest] or [self.setup]
         top = max(map(self.value, finalists))
         near = [one for one in finalists if self.value(one) >= top - EQUAL]
         return min(near, key=self._cost)
