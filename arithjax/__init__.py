@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editors
+    from arithjax import export as export
     from arithjax import protocols as protocols
     from arithjax import report as report
     from arithjax.diagnosis.answer import Answer as Answer
@@ -77,6 +78,7 @@ PUBLIC = {
     "net_again": "arithjax.nets:net_again",
     "fresh_pairs": "arithjax.nets:fresh_pairs",
     "exact_share": "arithjax.nets:exact_share",
+    "export": "arithjax.export",
     # tables and reports
     "load": "arithjax.tables.loading:load",
     "summarise": "arithjax.tables.statistics:summarise",

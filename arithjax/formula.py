@@ -1,8 +1,10 @@
-"""Nets as formulas: the polynomial that a small net computes, in original units, and how well it survives rounding.
+"""Nets as formulas: what a small net computes, in original units, and how well it survives rounding.
 
-An MLP of linear and square activations with affine transforms is a polynomial in its arguments. Any other network may
-offer a method `formula(params, x)`: given the parameters of one net and a sympy expression for each transformed
-argument, it returns a sympy expression of the net's transformed output, or None if there is no short one.
+A net of linear and square layers with affine transforms is a polynomial in its arguments; arithmetic units add powers,
+quotients and logarithms, and so do transforms. The formula of a layer comes from the same plain function that exported
+scripts hold (`arithjax.export.plain`), given symbols instead of numbers. Any other network may offer a method
+`formula(params, x)`: given the parameters of one net and a sympy expression for each transformed argument, it returns a
+sympy expression of the net's transformed output, or None if there is no short one.
 
 sympy is imported where it is needed: that takes a third of a second, which a prediction need not wait for.
 """
@@ -15,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arithjax.models.mlp import MOST_TERMS
+from arithjax.export import plain, symbols
 from arithjax.models.network import Network
 from arithjax.registry import TRANSFORMS
 from arithjax.setup import Setup
-from arithjax.task.operations import argument_names
 from arithjax.task.points import Task
-from arithjax.task.transforms import Fitted, identity
+from arithjax.task.transforms import Fitted
 
 if TYPE_CHECKING:
-    import sympy
+    from sympy import Expr, Symbol
 
 MOST_DECIMALS = 4
 """The most decimals that `Formula.exact` tries."""
@@ -32,14 +33,14 @@ MOST_DECIMALS = 4
 
 @dataclass(frozen=True)
 class Formula:
-    """A polynomial in a net's arguments, and the task that the net was trained on.
+    """An expression in a net's arguments, and the task that the net was trained on: text, LaTeX, or sympy's.
 
     expression: the net's output in original units. arguments: its symbols, in the order of the operation's arguments.
     task: the operation on its range, with which the expression is compared.
     """
 
-    expression: sympy.Expr
-    arguments: tuple[sympy.Symbol, ...]
+    expression: Expr
+    arguments: tuple[Symbol, ...]
     task: Task
 
     def __str__(self) -> str:
@@ -50,18 +51,32 @@ class Formula:
 
         decimals: decimals of the coefficients.
         """
+        if not self.expression.is_polynomial(*self.arguments):
+            return f"y = {symbols.text(self.rounded(decimals), decimals)}"
         terms = [_term(c, monomial, decimals) for monomial, c in self._terms(decimals)]
         return "y = " + (" + ".join(terms).replace("+ -", "- ") if terms else "0")
 
-    def _terms(self, decimals: int) -> list[tuple[sympy.Expr, float]]:
+    def latex(self, decimals: int = 3) -> str:
+        """The equation in LaTeX, such as `y = 1.000 a b`; `decimals` of the coefficients."""
+        return f"y = {symbols.latex(self.rounded(decimals), decimals)}"
+
+    def sympy(self) -> Expr:
+        """The expression itself, with every digit of its numbers."""
+        return self.expression
+
+    def _terms(self, decimals: int) -> list[tuple[Expr, float]]:
         """Monomials with their rounded coefficients, the highest powers first."""
         found = self.rounded(decimals).as_poly(*self.arguments).terms()
         return [(math.prod(a**n for a, n in zip(self.arguments, p, strict=True)), float(c)) for p, c in found if c]
 
-    def rounded(self, decimals: int) -> sympy.Expr:
-        """The expression with all its numbers rounded to so many decimals."""
+    def rounded(self, decimals: int) -> Expr:
+        """The expression with all its numbers rounded to so many decimals; as it is, where that leaves nothing finite.
+
+        Whole exponents are whole numbers.
+        """
         floats = [number for number in self.expression.atoms() if number.is_Float]
-        return self.expression.xreplace({n: n.func(round(float(n), decimals), 15) for n in floats})
+        rounded = self.expression.xreplace({n: n.func(round(float(n), decimals), 15) for n in floats})
+        return symbols.with_whole_exponents(rounded) if rounded.is_finite is not False else self.expression
 
     def right(self, decimals: int) -> tuple[int, int] | None:
         """How many arguments of the whole domain the rounded expression gets right, and how many there are.
@@ -102,7 +117,7 @@ class Formula:
         return f"{self.text(3)}\n{line}"
 
 
-def _term(coefficient: float, monomial: sympy.Expr, decimals: int) -> str:
+def _term(coefficient: float, monomial: Expr, decimals: int) -> str:
     letters = str(monomial).replace("**2", "²").replace("**3", "³").replace("**4", "⁴").replace("*", "·")
     number = f"{coefficient:.{decimals}f}"
     if monomial == 1:
@@ -111,24 +126,27 @@ def _term(coefficient: float, monomial: sympy.Expr, decimals: int) -> str:
 
 
 def formula_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: Network) -> Formula | None:
-    """A net's formula in original units; None if it is no polynomial, or one of more than `MOST_TERMS` terms.
+    """A net's formula in original units; None if it has none, or a polynomial of more than `MOST_TERMS` terms.
 
     setup: what the net was trained with. params: its parameters, without the axis of nets.
     fits: its fitted input and target transforms. network: the network of its program.
     """
-    import sympy
-
-    inputs, target = TRANSFORMS[setup.input_transform], TRANSFORMS[setup.target_transform]
-    if inputs.warp is not identity or target.unwarp is not identity:
+    names = setup.input_transform, setup.target_transform
+    if not all(TRANSFORMS.ours(name) and name in plain.WARPS for name in names):
         return None
     task = Task.of(setup)
-    arguments = tuple(map(sympy.Symbol, argument_names(task.op.arity)))
+    arguments = symbols.arguments(task.op.arity, setup.low)
     x_fit, t_fit = fits
+    warp, unwarp = symbols.functions(plain.WARPS[names[0]][0]), symbols.functions(plain.WARPS[names[1]][1])
     affine = zip(arguments, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)
-    x = [(argument - shift) / scale for argument, shift, scale in affine]
+    x = [(warp(argument) - shift) / scale for argument, shift, scale in affine]
+    layers = network.plain(params, task.op.arity, setup.widths)
+    if layers and symbols.large(layers):
+        return None
     output = network.formula(params, x, setup.widths)
+    if output is None and layers:
+        output = symbols.of_layers(layers, x)
     if output is None:
         return None
-    expression = sympy.expand(output * float(t_fit.scale) + float(t_fit.shift))
-    short = expression.is_polynomial(*arguments) and len(sympy.Add.make_args(expression)) <= MOST_TERMS
-    return Formula(expression, arguments, task) if short else None
+    expression = symbols.expanded(unwarp(output * float(t_fit.scale) + float(t_fit.shift)), arguments)
+    return Formula(expression, arguments, task) if symbols.short(expression, arguments) else None

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import json
 import numbers
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +13,12 @@ import jax
 import numpy as np
 import pandas as pd
 
-from arithjax import disk, errors
+from arithjax import errors, own, saved
 from arithjax.errors import ArithjaxError
+from arithjax.export import linen, portable, script
 from arithjax.formula import Formula, formula_of
-from arithjax.registry import OPERATIONS
+from arithjax.models.network import PlainLayer
+from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.setup import Setup, make
 from arithjax.tables import loading
 from arithjax.tables.schema import GRADES, in_order
@@ -30,9 +30,6 @@ from arithjax.training.engines.tiles import answer_of_net
 from arithjax.training.memory import check_memory
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.tile import NetId, Tile, named_tile
-
-FORMAT = "arithjax net 1"
-"""The format of saved nets; the header of every file names it."""
 
 
 @dataclass
@@ -59,11 +56,14 @@ class Net:
     def predict(self, x: Any) -> np.ndarray:
         """Predictions `[points]` in original units, in the precision of the setup.
 
-        x: arguments `[points, arity]` in original units, or `[points]` where the operation takes one argument.
+        x: arguments `[points, arity]` in original units, or `[points]` where the operation takes one argument; or one
+            row `[arity]` of several, to which there is one answer, `[]`.
         Raises ArithjaxError for any other shape.
         """
         op = OPERATIONS[self.setup.op]
         x = np.asarray(x, self.setup.precision)
+        if x.shape == (op.arity,) and op.arity > 1:
+            return self.predict(x[None])[0]
         x = x[:, None] if x.ndim == 1 and op.arity == 1 else x
         if x.ndim != 2 or x.shape[1] != op.arity:
             raise ArithjaxError(f"x has shape {x.shape}; {op.name} takes [points, {op.arity}].")
@@ -96,24 +96,65 @@ class Net:
         """What it computes as a formula in original units, where that is short (`arithjax.formula`), else None."""
         return formula_of(self.setup, self.params, self.fits, self.network)
 
+    def weights(self) -> dict[str, dict[str, np.ndarray]]:
+        """Its parameters as arrays, layer by layer from the first, such as `{"1 Dense": {"kernel": ..., "bias": ...}}`.
+
+        A dense layer has a `kernel [inputs, outputs]` and a `bias [outputs]`; arithmetic units have what their
+        equations name; a module of the user's is one layer, `model`. They act between the transforms.
+        """
+        layers = self._layers()
+        if layers is None:
+            return {"model": self.params}
+        return {f"{i} {layer.kind}": dict(layer.arrays) for i, layer in enumerate(layers, 1)}
+
+    def flax(self) -> tuple[Any, Any]:
+        """The net as an ordinary Linen module and its parameters: `module.apply({"params": params}, x)` is `net(x)`.
+
+        The module maps `[points, arity]` to `[points]`, both in original units: the transforms are inside.
+        Raises ArithjaxError where the net's model is an NNX module.
+        """
+        net, params = self.network.linen(self.params, self._arity, self.setup.widths)
+        transforms = TRANSFORMS[self.setup.input_transform], TRANSFORMS[self.setup.target_transform]
+        return linen.answering(net, params, transforms, self.fits)
+
+    def export(self, target: str, path: str | Path | None = None) -> str:
+        """The net as a script of its own, which needs nothing of arithjax: `python SCRIPT 12 34` prints the answer.
+
+        In Python the script offers `net(numbers)`, `[points, arity] -> [points]`.
+
+        target: `keras`, `torch`, `numpy` or `flax`.
+        path: a file for the script, replaced if it exists; a net of more than 2,000 parameters has them in a file
+            `.npz` beside it. None writes nothing.
+
+        Returns the script's text. Raises ArithjaxError where the target, or what the net is made of, cannot be written.
+        """
+        net = portable(self.setup, self._layers(), self.fits, self.row["grade"] == "exact")
+        text, beside = script(net, target, None if path is None else Path(path).name)
+        if path is not None:
+            saved.put(path, text.encode())
+        if path is not None and beside:
+            content = io.BytesIO()
+            np.savez(content, **beside)  # type: ignore[arg-type]
+            saved.put(Path(path).with_suffix(".npz"), content.getvalue())
+        return text
+
     def save(self, path: str | Path) -> None:
         """Write the net to a file: plain arrays and JSON in a zip, no pickle.
 
         path: the file; one that exists is replaced. Raises ArithjaxError where it cannot be written.
         """
-        leaves = {_key(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(self._stored())}
-        header = {"format": FORMAT, "setup": self.setup.to_dict(), "row": self.row, "names": list(leaves)}
-        text = np.frombuffer(json.dumps(header, default=_plain).encode(), np.uint8)
-        arrays: dict[str, Any] = {f"array{i}": leaf for i, leaf in enumerate(leaves.values())}
-        content = io.BytesIO()
-        np.savez(content, header=text, **arrays)
-        try:
-            disk.save(path, content.getvalue())
-        except OSError as error:
-            raise ArithjaxError(f"cannot write {path} ({error.strerror}); choose another file.") from None
+        x = np.random.default_rng(0).uniform(*self.setup.bounds, (16, self._arity)).astype(self.setup.precision)
+        answers = {"x": x.tolist(), "y": self.predict(x).tolist()}
+        header = {"setup": self.setup.to_dict(), "row": self.row, "own": own.members(self.setup), "answers": answers}
+        fits = {name: fit._asdict() for name, fit in zip("xt", self.fits, strict=True)}
+        saved.write(path, header, {"params": self.params, "fits": fits})
 
-    def _stored(self) -> dict[str, Any]:
-        return {"params": self.params, "fits": {name: fit._asdict() for name, fit in zip("xt", self.fits, strict=True)}}
+    def _layers(self) -> list[PlainLayer] | None:
+        return self.network.plain(self.params, self._arity, self.setup.widths)
+
+    @property
+    def _arity(self) -> int:
+        return OPERATIONS[self.setup.op].arity
 
     def _tile(self) -> Tile:
         return named_tile(self.row["program"], NetId(0, int(self.row["seed"]), self.setup))
@@ -155,50 +196,20 @@ def _net_at(trained: Trained, position: int) -> Net:
 def load_net(path: str | Path) -> Net:
     """The net in a file that `Net.save` wrote; loading runs no code from the file.
 
-    Raises ArithjaxError where the file is missing, damaged, or no saved net.
+    A net of an operation of the user's that is not there answers; only what compares it with the operation's results
+    needs the operation. Other members of the user's have to be there.
+
+    Raises ArithjaxError where the file is missing, damaged, or no saved net, or needs a member that is not there.
     """
-    try:
-        content = io.BytesIO(disk.read(path))
-        if any(part.compress_type != zipfile.ZIP_STORED for part in zipfile.ZipFile(content).infolist()):
-            raise ValueError("compressed parts, which `save` does not write, may be of any size")
-        with np.load(content, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
-            arrays = [file[f"array{i}"] for i in range(len(header["names"]))]
-        return _net_in(path, header, arrays)
-    except FileNotFoundError:
-        raise ArithjaxError(f"there is no file {path}; `arithjax fit ... --save {path}` writes one.") from None
-    except ArithjaxError:
-        raise
-    except Exception as error:  # whatever else the zip, the arrays or the JSON of a damaged file lead to
-        raise ArithjaxError(f"{path} is not a net saved by arithjax, or is damaged ({type(error).__name__}).") from None
-
-
-def _net_in(path: str | Path, header: dict[str, Any], arrays: list[np.ndarray]) -> Net:
-    """The net of a file's header and arrays; its setup and the shapes of its arrays are checked."""
-    if header["format"] != FORMAT:
-        raise ArithjaxError(f"{path} is a '{header['format']}', not a '{FORMAT}'; fit and save the net again.")
-    tree: dict[str, Any] = {}
-    for key, array in zip(header["names"], arrays, strict=True):
-        *folders, last = json.loads(key)
-        branch = tree
-        for folder in folders:
-            branch = branch.setdefault(folder, {})
-        branch[last] = array
-    fits = Fitted(**tree["fits"]["x"]), Fitted(**tree["fits"]["t"])
-    net = Net(make(**header["setup"]), header["row"], tree["params"], fits)
-    if " " in net.row["program"]:  # arithjax 0.1 padded layers, and named their sizes
-        net.params = net.network.resize(net.params, OPERATIONS[net.setup.op].arity, net.network.features)
-    net.predict(np.zeros((1, OPERATIONS[net.setup.op].arity)))  # arrays of other shapes fail here, and not when used
-    return net
-
-
-def _key(path: tuple) -> str:
-    """The path of a leaf in nested dictionaries, as JSON."""
-    return json.dumps([key.key for key in path])
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else str(value)
+    file = saved.read(path)
+    with saved.damaged(path):
+        own.require(file.header.get("own", []), str(path))
+        fits = Fitted(**file.tree["fits"]["x"]), Fitted(**file.tree["fits"]["t"])
+        net = Net(make(**file.header["setup"]), file.header["row"], file.tree["params"], fits)
+        if " " in net.row["program"]:  # arithjax 0.1 padded layers, and named their sizes
+            net.params = net.network.resize(net.params, net._arity, net.network.features)
+        net.predict(np.zeros((1, net._arity)))  # arrays of other shapes fail here, and not when used
+        return net
 
 
 def net(folder: str | Path, row: int) -> Net:
@@ -250,8 +261,8 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
     """A net's predictions at random arguments from its training range, for a check by hand.
 
     net: the net. count: rows; equal calls give equal arguments.
-    Returns columns `a`, `b` and so on for the arguments, the exact `value`, the net's `result`, and the `error`,
-    `result - value`, all in original units.
+    Returns columns `a`, `b` and so on for the arguments (`x1`, `x2` and so on where there are more than four), the
+    exact `value`, the net's `result`, and the `error`, `result - value`, all in original units.
     """
     op, (low, high) = OPERATIONS[net.setup.op], net.setup.bounds
     generator = np.random.default_rng(12)

@@ -1,6 +1,7 @@
 """The command line: answers, exit statuses, and one clear line for every mistake."""
 
 import inspect
+import json
 import subprocess
 import sys
 
@@ -131,7 +132,7 @@ def test_fit_save_predict(arithjax, tmp_path):
     ],
 )
 def test_a_number_decides_how_it_is_shown(number, digits, text):
-    from arithjax.cli.nets import _plain
+    from arithjax.cli.predict import _plain
 
     assert _plain(number, digits) == text
 
@@ -184,6 +185,86 @@ def test_a_study_whose_question_fails_later_has_its_table_and_report(arithjax, t
     assert (tmp_path / "later/report.html").exists() and len(aj.load(tmp_path / "later")) == 50
 
 
+@pytest.fixture(scope="module")
+def saved_net(tmp_path_factory):
+    path = tmp_path_factory.mktemp("nets") / "m.net"
+    net = aj.fit(aj.Setup(op="add", **TINY), seeds=1)
+    net.save(path)
+    return path, net
+
+
+def test_predict_answers_without_jax_what_the_net_answers(saved_net):
+    path, net = saved_net
+    program = "import sys; from arithjax.cli import arithjax; arithjax(sys.argv[1:], standalone_mode=False); "
+    program += "assert not {'jax', 'pandas', 'optuna'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program, "predict", path, "3", "4"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{float(net([3, 4])):.7g}\n"
+
+
+def test_predict_as_json(arithjax, saved_net):
+    path, net = saved_net
+    status, out, _ = arithjax("predict", path, 3, 400.5, "--json")
+    told = {"numbers": [3.0, 400.5], "answer": float(net([3, 400.5])), "inside": True, "exact": False}
+    assert (status, json.loads(out)) == (0, told)
+
+
+def test_export_writes_a_script_that_answers(arithjax, saved_net, tmp_path, monkeypatch):
+    path, net = saved_net
+    monkeypatch.chdir(tmp_path)
+    assert arithjax("export", path, "--to", "numpy")[1] == "Wrote m_numpy.py.\n"
+    run = [sys.executable, "m_numpy.py", "3", "4"]
+    assert float(subprocess.check_output(run)) == pytest.approx(float(net([3, 4])), rel=1e-5)
+    assert arithjax("export", path, "--to", "numpy", "--out", "-")[1].startswith('"""a + b: a net of 13 parameters')
+    assert arithjax("export", path, "--to", "torch", "--untrained", "--out", "t.py")[0] == 0
+    assert "optimizer.step()" in (tmp_path / "t.py").read_text()
+    status, _, err = arithjax("export", path, "--to", "kers")
+    assert status == 2 and "did you mean 'keras'" in err
+
+
+OWN = """
+import arithjax as aj
+
+aj.OPERATIONS["thrice"] = aj.Operation("thrice", "3a", lambda a: 3 * a, arity=1)
+study = aj.Study("own", lambda trial: aj.Setup(op="thrice"), trials=1)
+"""
+
+
+def test_a_study_file_brings_its_operations_to_fit_and_predict(arithjax, tmp_path):
+    source, net = study_file(tmp_path, OWN), tmp_path / "own.net"
+    try:
+        words = ["fit", "thrice", *TINY_OPTIONS, "--study", source, "--save", net, "--quiet"]
+        status, out, err = arithjax(*words)
+        assert (status, err, out.count("\n")) == (0, "", 1) and out.startswith("Best net: ")
+        assert arithjax("predict", net, 5, "--study", source)[0] == 0
+    finally:
+        del aj.OPERATIONS["thrice"]
+    assert arithjax("fit", "thrice")[0] == 2
+    assert arithjax("predict", net, 5)[0] == 0, "answers need no operation"
+
+
+def test_tables_as_json(arithjax, results):
+    groups = json.loads(arithjax("table", results, "--by", "op", "--json")[1])
+    assert [(group["op"], group["nets"]) for group in groups] == [("add", 3), ("mul", 3)]
+    told = json.loads(arithjax("compare", results, results, "--by", "op", "--json")[1])
+    assert sum(row["nets_a"] for row in told["overall"]) == 6 and [group["op"] for group in told["groups"]] == [
+        "add",
+        "mul",
+    ]
+    told = json.loads(arithjax("status", results, "--json")[1])
+    assert (told["nets"], told["done"], told["left"], told["running"], told["seconds"]) == (6, 6, 0, False, 0)
+
+
+def test_a_quiet_run_and_retrain_say_the_outcome_alone(arithjax, results, tmp_path):
+    study = study_file(tmp_path, OWN.replace('op="thrice"', 'op="thrice", steps=9, examples=64, tests=64'))
+    try:
+        status, out, err = arithjax("run", study, "--seeds", 1, "--out", tmp_path / "runs", "--portraits", 0, "--quiet")
+    finally:
+        del aj.OPERATIONS["thrice"]
+    assert (status, err) == (0, "") and "Report: " in out and "rate_low" not in out
+    assert arithjax("retrain", results, 0, "--quiet")[1] == "Identical to the last bit.\n"
+
+
 def test_table_report_retrain(arithjax, results):
     assert "add" in arithjax("table", results, "--by", "op")[1]
     assert arithjax("table", results, "--by", "op", "--csv")[1].startswith("op,nets,rate,rate_low,rate_high")
@@ -217,7 +298,6 @@ def test_compare(arithjax, results):
 
 
 def test_retrain_names_another_machine(arithjax, results, tmp_path):
-    import json
     import shutil
 
     there = shutil.copytree(results, tmp_path / "there")

@@ -1,12 +1,18 @@
 """Formulas: what they say is what the net computes, and only a right one is called exact."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import sympy
 
 import arithjax as aj
 from arithjax import formula, nets
+from arithjax.export import portable, script
+from arithjax.models import model_of
+from arithjax.models.network import Architecture, Network, PlainLayer
 from arithjax.task.points import Task
+from arithjax.task.transforms import Fitted
 
 POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps=1, examples=64, tests=64, batch=16)
 
@@ -57,15 +63,84 @@ def test_a_wrong_formula_is_not_called_exact():
 
 @pytest.mark.parametrize(
     "changes",
-    [{"activation": "relu"}, {"target_transform": "log1p"}, {"input_transform": "sqrt"}, {"widths": (2, 2)}],
+    [
+        {"activation": "relu"},
+        {"widths": (2, 2, 2)},
+        {"op": "add:10:0-5:5-10", "high": 3},
+        {"model": "nmu", "widths": (99,)},
+    ],
     ids=str,
 )
-def test_what_is_no_short_polynomial_has_no_formula(changes):
+def test_what_is_not_short_has_no_formula(changes):
     assert aj.fit(POLYNOMIAL.replace(**changes), seeds=1).formula() is None
 
 
+UNITS = [name for name, model in aj.MODELS.items() if model.stackable]
+ABOVE = {"op": "div", "low": 1, "high": 9, "extrapolation": (9, 19), "integers": False}
+
+
+def said(setup, layers, fits):
+    """The formula of layers, without training."""
+
+    class Known(Network):
+        def plain(self, params, inputs, widths):
+            return layers
+
+    return formula.formula_of(setup, {}, fits, Known())
+
+
+RAW = Fitted(np.zeros(2), np.ones(2)), Fitted(np.zeros(()), np.ones(()))
+SHOWN = {"input_transform": "raw", "target_transform": "raw"}
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_the_formula_of_a_unit_computes_what_the_unit_does(name):
+    setup = aj.Setup(model=name, **ABOVE, **SHOWN)
+    network = model_of(setup).network(setup, ((aj.ACTIVATIONS["linear"],),))
+    architecture = Architecture(jnp.array([[2], [1]]), jnp.zeros(1, int), aj.INITIALIZERS["he_normal"].scaling())
+    shapes = jax.eval_shape(lambda key: network.initial(key, 2, architecture), jax.random.key(0))
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda p: rng.normal(size=p.shape[:-1]).astype(np.float32) / 2, shapes)
+    layers = network.plain(params, 2, ())
+    found = said(setup, layers, RAW)
+    x = rng.uniform(1, 9, (20, 2))
+    one = portable(setup, layers, RAW, exact=False)
+    names = {"__name__": "exported"}
+    exec(script(one, "numpy").text, names)
+    told = sympy.lambdify(found.arguments, found.sympy(), "numpy")(*x.T)
+    np.testing.assert_allclose(told, names["net"](x), rtol=1e-4)
+
+
+def test_powers_quotients_and_logarithms_are_written_as_such():
+    weights = np.array([[2.0], [-1.0]], np.float32)
+    power = [PlainLayer("NACMulSigmoid", {"W_hat": np.full((2, 1), 50.0, np.float32)})]
+    assert said(aj.Setup(model="nac_mul_sigmoid", **ABOVE, **SHOWN), power, RAW).text(3) == "y = 1.000·a·b"
+    logs = aj.Setup(widths=(1,), **ABOVE, input_transform="log", target_transform="log")
+    quotient = said(logs, [PlainLayer("Dense", {"kernel": weights})], RAW)
+    assert quotient.text(2) == "y = a^2/b" and quotient.latex(2) == r"y = \frac{a^{2}}{b}"
+    linear = said(logs.replace(target_transform="raw"), [PlainLayer("Dense", {"kernel": weights})], RAW)
+    assert linear.text(1) == "y = 2.0·log(a) - 1.0·log(b)"
+
+
+def test_a_linear_unit_is_read_out(add):
+    add(aj.OPERATIONS, aj.Operation("fahrenheit", "1.8 a + 32", lambda a: 1.8 * a + 32, arity=1))
+    setup = aj.Setup(op="fahrenheit", low=-40, high=100, model="dense", **SHOWN)
+    fits = Fitted(np.zeros(1), np.ones(1)), RAW[1]
+    arrays = {"kernel": np.array([[1.8]], np.float32), "bias": np.array([32.0], np.float32)}
+    found = said(setup, [PlainLayer("Dense", arrays)], fits)
+    assert found.text(3) == "y = 1.800·a + 32.000"
+
+
+def test_many_arguments_have_numbered_names():
+    net = aj.fit(
+        aj.Setup(op="add:26:0-13:13-26", high=3, model="nau", steps=1, examples=64, tests=64, batch=16), seeds=1
+    )
+    assert [str(argument) for argument in net.formula().arguments] == [f"x{i}" for i in range(1, 27)]
+    assert list(aj.fresh_pairs(net))[:26] == [f"x{i}" for i in range(1, 27)]
+
+
 def test_a_network_may_offer_its_formula(kept, monkeypatch):
-    class Product:
+    class Product(Network):
         def formula(self, params, x, widths):
             return x[0] * x[1]
 

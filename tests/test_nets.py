@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax import nets
+from arithjax import nets, saved
 
 POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps=1, examples=64, tests=64, batch=16)
 
@@ -61,8 +61,73 @@ def test_damaged_files_get_one_clear_line(kept, tmp_path, name):
 def test_a_net_is_a_function(kept):
     np.testing.assert_array_equal(kept([[1, 2], [3, 4]]), kept.predict([[1, 2], [3, 4]]))
     assert list(kept.inside([[0, 49], [0, 50]])) == [True, False]
-    with pytest.raises(aj.ArithjaxError, match=r"x has shape \(2,\); mul takes \[points, 2\]"):
-        kept([1, 2])
+    assert kept([1, 2]).shape == () and kept([1, 2]) == kept([[1, 2]])[0]
+    with pytest.raises(aj.ArithjaxError, match=r"x has shape \(3,\); mul takes \[points, 2\]"):
+        kept([1, 2, 3])
+
+
+def test_a_net_shows_its_weights(kept):
+    weights = kept.weights()
+    assert {name: {part: p.shape for part, p in layer.items()} for name, layer in weights.items()} == {
+        "1 Dense": {"kernel": (2, 2), "bias": (2,)},
+        "2 Dense": {"kernel": (2, 1), "bias": (1,)},
+    }
+    np.testing.assert_array_equal(weights["1 Dense"]["kernel"], kept.params["Dense_0"]["kernel"])
+
+
+@pytest.fixture
+def own_net(add, tmp_path):
+    """The file of a net of an operation of the user's, which is there no more."""
+    add(aj.OPERATIONS, aj.Operation("cube", "a³", lambda a: a**3, arity=1))
+    net = aj.fit(POLYNOMIAL.replace(op="cube", target_transform="log1p"), seeds=1)
+    net.save(tmp_path / "cube.net")
+    return tmp_path / "cube.net", net(np.array([1.0, 2.0]))
+
+
+def test_a_net_of_an_operation_that_is_not_there_answers_and_says_what_is_missing(own_net):
+    path, answers = own_net
+    del aj.OPERATIONS["cube"]
+    try:
+        again = aj.load_net(path)
+        np.testing.assert_array_equal(again([1.0, 2.0]), answers)
+        with pytest.raises(aj.ArithjaxError, match=r"does not hold the function of operation 'cube'; add it as aj"):
+            aj.fresh_pairs(again)
+    finally:
+        aj.OPERATIONS["cube"] = aj.Operation("cube", "a³", lambda a: a**3, arity=1)
+    assert aj.fresh_pairs(aj.load_net(path)).value.notna().all()
+
+
+def test_a_net_of_an_own_activation_needs_it(add, tmp_path):
+    add(aj.ACTIVATIONS, aj.Activation("cube", "z³", lambda z: z**3))
+    aj.fit(POLYNOMIAL.replace(activation="cube"), seeds=1).save(tmp_path / "a.net")
+    member = aj.ACTIVATIONS["cube"]
+    del aj.ACTIVATIONS["cube"]
+    with pytest.raises(aj.ArithjaxError, match=r"needs the activation 'cube' that was added .* --study FILE"):
+        aj.load_net(tmp_path / "a.net")
+    aj.ACTIVATIONS["cube"] = member
+    aj.load_net(tmp_path / "a.net")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"activation": ("gelu",), "input_transform": "minmax", "target_transform": "scale"},
+        {"activation": "sin", "input_transform": "raw", "bias": False, "precision": "float64"},
+    ],
+    ids=str,
+)
+def test_a_dense_net_answers_from_its_file_alone_to_the_same_bits(tmp_path, changes):
+    net = aj.fit(POLYNOMIAL.replace(**changes), seeds=1)
+    net.save(tmp_path / "a.net")
+    x = np.random.default_rng(0).uniform(-50, 100, (64, 2))
+    np.testing.assert_array_equal(saved.read(tmp_path / "a.net").answer(x), net(x))
+
+
+def test_a_file_whose_answers_are_not_its_own_does_not_answer_alone(kept, tmp_path):
+    kept.save(tmp_path / "a.net")
+    (tmp_path / "a.net").write_bytes(changed(tmp_path / "a.net", lambda h: h["answers"]["y"].reverse()))
+    assert saved.read(tmp_path / "a.net").answer([[1, 2]]) is None
 
 
 @pytest.fixture(scope="module")

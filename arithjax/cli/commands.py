@@ -64,7 +64,11 @@ def arithjax() -> None:
 
 FOLDER = click.argument("folder", metavar="DIR")
 CSV = click.option("--csv", is_flag=True, help="Write comma-separated values.")
-OWN_MEMBERS = click.option("--study", "source", help="The study, if it brings operations or models of its own.")
+OWN_MEMBERS = click.option(
+    "--study", "source", help="A study, by name or by its file, whose own operations, models and so on are used."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
+QUIET = click.option("--quiet", is_flag=True, help="Say no more than the outcome.")
 PORTRAITS = click.option(
     "--portraits", type=int, default=4, show_default=True, help="Nets to train again for the report; 0 for none."
 )
@@ -87,6 +91,7 @@ ENGINE = click.option(
 @click.option("--plan", is_flag=True, help="Show the programs and the seconds they may take here; train nothing.")
 @ENGINE
 @PORTRAITS
+@QUIET
 def run() -> None:
     """Run STUDY, a built-in study by name or a study file by path, or continue it; then show what it found."""
 
@@ -96,6 +101,7 @@ def run() -> None:
 @click.option("--by", help="Columns to group by, separated by commas.  [default: the study's]")
 @click.option("--where", help="Only nets for which this holds, such as \"depth > 1 and grade != 'dead'\".")
 @CSV
+@JSON
 def table() -> None:
     """Success rates with 95 % intervals from the table in DIR."""
 
@@ -115,6 +121,8 @@ def report() -> None:
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the best net to this file.")
 @click.option("--curve/--no-curve", default=True, help="Show how its best net learnt.  [default: curve]")
 @ENGINE
+@OWN_MEMBERS
+@QUIET
 def fit() -> None:
     """Train one setup on OP, and show what its best net answers."""
 
@@ -135,9 +143,11 @@ def why() -> None:
     """Why a net does not learn OP, and what makes it learn. The options of `fit` describe the net."""
 
 
-@arithjax.command(body="nets:predict", context_settings={"ignore_unknown_options": True})
+@arithjax.command(body="predict:predict", context_settings={"ignore_unknown_options": True})
 @click.argument("file", type=click.Path())
 @click.argument("numbers", nargs=-1, required=True)
+@OWN_MEMBERS
+@JSON
 def predict() -> None:
     """Use the net saved in FILE on NUMBERS, one for each argument of its operation."""
 
@@ -146,12 +156,24 @@ def predict() -> None:
 @FOLDER
 @click.argument("number", metavar="NET", type=int)
 @OWN_MEMBERS
+@QUIET
 def retrain() -> None:
     """Train row NET of the table in DIR again (0 is the first), and compare."""
 
 
+@arithjax.command(body="nets:export")
+@click.argument("file", type=click.Path())
+@click.option("--to", "target", required=True, help="keras, torch, numpy or flax.")
+@click.option("--untrained", is_flag=True, help="Write data, model, training loop and judging instead of the weights.")
+@click.option("--out", help="The script's file, or - to print it.  [default: FILE_TARGET.py here]")
+@OWN_MEMBERS
+def export() -> None:
+    """Write the net saved in FILE as a script that needs nothing of arithjax: python SCRIPT 12 34 prints the answer."""
+
+
 @arithjax.command(body="tables:status")
 @FOLDER
+@JSON
 def status() -> None:
     """What is done of the study in DIR, whether it runs, what is left, and how long that will take."""
 
@@ -161,6 +183,7 @@ def status() -> None:
 @click.argument("second", metavar="B")
 @click.option("--by", help="Columns to group by, separated by commas.  [default: A's study's, where both vary]")
 @CSV
+@JSON
 def compare() -> None:
     """Success rates of the studies in folders A and B side by side, with the difference B - A and a test of it."""
 

@@ -1,14 +1,15 @@
-"""The commands that train or use single nets: `fit`, `predict` and `retrain`."""
+"""The commands that train single nets, or write them as code: `fit`, `retrain` and `export`."""
 
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
-from arithjax import environment, nets
+from arithjax import environment, nets, saved
+from arithjax import export as export_code
 from arithjax.cli.output import Parts, say
 from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
@@ -28,26 +29,42 @@ FEW = 100
 """Different arguments that are worth a word: nets can learn so few by heart."""
 
 
-def fit(op: str, seeds: int, seed: int, save: str | None, curve: bool, engine: str, **options: Any) -> None:
+def fit(
+    op: str,
+    seeds: int,
+    seed: int,
+    save: str | None,
+    curve: bool,
+    engine: str,
+    source: str | None,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Train one setup on an operation, and show what its best net answers.
+
+    source: the study that brings members of its own, if given. quiet: show the best net's line alone.
 
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
     if save and (reason := obstacle(save)):
         raise ArithjaxError(f"--save {save}: {reason}; choose another file.")
     choice.use(engine)
+    members_of(source)
     setup = make(op=op, **given_fields(options))
-    click.echo(_few_arguments(setup), nl=False)
+    if not quiet:
+        click.echo(_few_arguments(setup), nl=False)
     best = nets.fit(setup, seeds, seed)
     parts = Parts()
-    saved = bool(save) and parts.attempt("the file of the net", lambda: _saved(best, str(save)), False)
-    parts.say("the table", lambda: _answers(best, seeds))
-    if curve:
-        parts.say("the learning curve", lambda: f"\n{curve_chart(best.curve(seed))}")
-    parts.say("the grades", lambda: _grades(best))
+    kept = bool(save) and parts.attempt("the file of the net", lambda: _saved(best, str(save)), False)
+    if not quiet:
+        parts.say("the table", lambda: _answers(best, seeds))
+        if curve:
+            parts.say("the learning curve", lambda: f"\n{curve_chart(best.curve(seed))}")
+        parts.say("the grades", lambda: _grades(best))
     parts.say("the sentence on the best net", lambda: f"Best net: {_sentence(best)}")
-    parts.say("the formula", lambda: _formula(best))
-    if saved:
+    if not quiet:
+        parts.say("the formula", lambda: _formula(best))
+    if kept and not quiet:
         click.echo(f"Saved to {save}; 'arithjax predict {shlex.quote(str(save))} ...' uses it.")
     parts.end()
 
@@ -125,38 +142,37 @@ def _certificate(best: nets.Net) -> str:
     return f"Not certified: {CERTIFICATES[task.uncertain]}."
 
 
-def predict(file: str, numbers: tuple[str, ...]) -> None:
-    """What the net saved in a file answers to numbers, one for each argument of its operation."""
+def export(file: str, target: str, out: str | None, source: str | None, untrained: bool) -> None:
+    """Write the net saved in a file, or its setup as a script that trains, as code that needs nothing of arithjax.
+
+    out: the script's file; `-` prints it; None names it after the net's file and the target.
+    """
+    members_of(source)
     net = nets.load_net(file)
-    arity = OPERATIONS[net.setup.op].arity
-    try:
-        values = [float(number) for number in numbers]
-    except ValueError:
-        raise ArithjaxError(f"numbers={' '.join(numbers)} are not all numbers; give {arity}.") from None
-    if len(values) != arity:
-        raise ArithjaxError(f"{net.setup.op} takes {arity} numbers, and {len(values)} were given.")
-    if not net.inside([values])[0]:
-        low, high = net.setup.bounds
-        click.echo(f"Outside the training range [{low:g}, {high:g}]: the net extrapolates.", err=True)
-    held = [float(np.asarray(value, net.setup.precision)) for value in values]
-    if net.setup.integers and held != values:
-        click.echo(f"{net.setup.precision} holds these numbers as {' '.join(map(_plain, held))}.", err=True)
-    click.echo(_plain(float(net.predict([values])[0]), 7 if net.setup.precision == "float32" else 15))
+    path = Path(out or f"{Path(file).stem}_{target}{'_untrained' if untrained else ''}.py")
+    printed = out == "-"
+    if untrained:
+        text = export_code.untrained(net.setup, target)
+        if not printed:
+            saved.put(path, text.encode())
+    else:
+        text = net.export(target, None if printed else path)
+    click.echo(text if printed else f"Wrote {path}.", nl=not printed)
 
 
-def _plain(number: float, digits: int = 17) -> str:
-    """A number as text: with all of its digits where it is whole, up to so many digits; else with as many."""
-    text = f"{number:.{digits}g}"
-    return f"{number:.0f}" if abs(number) < 2**63 and float(text).is_integer() else text
-
-
-def retrain(folder: str, number: int, source: str | None) -> None:
-    """Train one row of a folder's table again, and compare; the study `source` may bring operations and models."""
+def members_of(source: str | None) -> None:
+    """Bring the operations, models and so on that a study adds, given by name or by the path of its file."""
     if source:
         find_study(source)
+
+
+def retrain(folder: str, number: int, source: str | None, quiet: bool) -> None:
+    """Train one row of a folder's table again, and compare; the study `source` may bring operations and models."""
+    members_of(source)
     comparison = nets.retrain(folder, number)
-    say(comparison.to_string())
-    say(f"\n{_verdict(folder, bool(comparison['identical'].all()))}")
+    if not quiet:
+        say(f"{comparison.to_string()}\n")
+    say(_verdict(folder, bool(comparison["identical"].all())))
 
 
 def _verdict(folder: str, same: bool) -> str:

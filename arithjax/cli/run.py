@@ -36,14 +36,18 @@ def run(
     plan: bool,
     engine: str,
     portraits: int,
+    quiet: bool,
 ) -> None:
-    """Run the study of this name or in this file, or continue it; then show what it found."""
+    """Run the study of this name or in this file, or continue it; then show what it found.
+
+    quiet: show neither progress nor tables.
+    """
     choice.use(engine)
     resolved = find_study(study)
     if plan:
         _show_plan(resolved, trials, seeds, steps)
         return
-    progress = TerminalProgress(Console(stderr=True))
+    progress = TerminalProgress(Console(stderr=True, quiet=quiet))
     try:
         nets = runner.run(resolved, out, trials, seeds, steps, progress, cluster)
     finally:
@@ -51,7 +55,7 @@ def run(
     folder = Path(out) / resolved.name
     if not progress.trained:
         say(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
-    _finish(resolved, folder, nets, portraits)
+    _finish(resolved, folder, nets, portraits, quiet)
 
 
 def _show_plan(study: Study, trials: int | None, seeds: int | None, steps: int | None) -> None:
@@ -68,7 +72,7 @@ Importances = dict[str, tuple[float, float, float]]
 """The share of importance of each choice, and its interval."""
 
 
-def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> None:
+def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int, quiet: bool) -> None:
     """Summary, report and answer of a finished study, whose nets are stored by now: no part costs another."""
     parts, store = Parts(), Store(folder)
     nets = loading.with_choices(nets)
@@ -80,12 +84,13 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int) -> N
         "answer": answer,
     }
     by = parts.attempt("the groups", lambda: list(study.by) or statistics.default_by(nets), [])
-    say(f"\n{study.about or study.name}\n")
-    parts.say("the table of rates", lambda: rate_table(nets, by))
-    parts.say("the table of the best setups", lambda: _best(nets))
-    parts.say("the importance of each choice", lambda: _shares(importances))
-    parts.say("the table of choices", lambda: choice_table(nets, list(importances) or list(groups.chosen(nets))))
-    parts.say("the front", lambda: _front(study, nets))
+    if not quiet:
+        say(f"\n{study.about or study.name}\n")
+        parts.say("the table of rates", lambda: rate_table(nets, by))
+        parts.say("the table of the best setups", lambda: _best(nets))
+        parts.say("the importance of each choice", lambda: _shares(importances))
+        parts.say("the table of choices", lambda: choice_table(nets, list(importances) or list(groups.chosen(nets))))
+        parts.say("the front", lambda: _front(study, nets))
     page = parts.attempt("the report", lambda: write(folder, nets, described, portraits))
     parts.say("the answer", lambda: f"\n{answer or default_words(nets, by)}")
     if page:

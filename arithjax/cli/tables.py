@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -13,22 +15,31 @@ from arithjax.tables import loading, statistics
 from arithjax.tables.store import Store
 
 
-def table(folder: str, by: str | None, where: str | None, csv: bool) -> None:
-    """Success rates with 95 % intervals from the table in a folder."""
+def table(folder: str, by: str | None, where: str | None, csv: bool, as_json: bool) -> None:
+    """Success rates with 95 % intervals from the table in a folder; as JSON a list with an object for each group."""
     nets = loading.load(folder)
     if where:
         nets = loading.where(nets, where, "--where")
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
     summary = statistics.summarise(nets, _columns(by) or _default_by(folder, nets))
+    if as_json:
+        say(json.dumps(_records(summary), indent=1))
+        return
     say(summary.to_csv().rstrip() if csv else summary_text(summary))
 
 
-def compare(first: str, second: str, by: str | None, csv: bool) -> None:
-    """Success rates of the studies in two folders side by side, with their difference and a test of it."""
+def compare(first: str, second: str, by: str | None, csv: bool, as_json: bool) -> None:
+    """Success rates of the studies in two folders side by side, with their difference and a test of it.
+
+    As JSON an object of two lists, `overall` and `groups`, with an object for each row.
+    """
     a, b = (loading.load(folder) for folder in (first, second))
     columns = _columns(by)
     overall, groups = statistics.compare(a, b), statistics.compare(a, b, columns or _default_by(first, a))
+    if as_json:
+        say(json.dumps({"overall": _records(overall), "groups": _records(groups)}, indent=1))
+        return
     if csv:
         say((groups if columns else overall).to_csv().rstrip())
         return
@@ -47,6 +58,12 @@ def _tests(compared: pd.DataFrame) -> str:
     return " ".join(words for name, words in TESTS.items() if (compared["test"] == name).any())
 
 
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a table, with its index, as plain data; None for what is not a finite number."""
+    named = table.reset_index() if any(table.index.names) else table
+    return json.loads(named.to_json(orient="records", double_precision=15))
+
+
 def _columns(by: str | None) -> list[str]:
     return [name.strip() for name in by.split(",")] if by else []
 
@@ -59,14 +76,24 @@ def _default_by(folder: str, nets: pd.DataFrame) -> list[str]:
         return statistics.default_by(nets)
 
 
-def status(folder: str) -> None:
-    """What is done of the study in a folder, whether it runs, what is left, and how long that will take."""
+def status(folder: str, as_json: bool = False) -> None:
+    """What is done of the study in a folder, whether it runs, what is left, and how long that will take.
+
+    As JSON an object; `seconds` is how long, null where nobody knows.
+    """
     described, store = loading.description(folder), Store(Path(folder))
     repeats = len(described.get("repeats", {}))
     asked = (described["trials"] - repeats) * described["seeds"]
     rows = store.rows(["trial", "seed"])
     done = int(((rows["trial"] < described["trials"]) & (rows["seed"] < described["seeds"])).sum())
     running, left = store.running(), asked - done
+    if as_json:
+        counts = {name: described[name] for name in ("name", "trials", "seeds")}
+        rate = _rate(store.times()) if left else None
+        seconds = 0.0 if not left else left / rate if rate else None
+        told = counts | {"nets": asked, "done": done, "left": left, "running": running, "seconds": seconds}
+        say(json.dumps(told, indent=1))
+        return
     setups, seeds = described["trials"] - repeats, described["seeds"]
     again = f", from {described['trials']:,} trials" if repeats else ""
     say(f"{described['name']}: {setups:,} setups x {seeds:,} seeds = {asked:,} nets{again}")
@@ -79,12 +106,18 @@ def status(folder: str) -> None:
 
 def _time_left(sessions: list[dict], left: int) -> str:
     """How long `left` nets will take, by the rate of the latest session."""
+    if not (rate := _rate(sessions)):
+        return "not known before the first nets are written"
+    return f"about {_duration(left / rate)} at {rate:,.1f} nets/s, as of the latest run"
+
+
+def _rate(sessions: list[dict]) -> float | None:
+    """Nets a second of the latest session; None or 0 where it is not known."""
     try:
         last = sessions[-1]
-        rate = last["nets"] / (last["until"] - last["began"])
-        return f"about {_duration(left / rate)} at {rate:,.1f} nets/s, as of the latest run"
+        return last["nets"] / (last["until"] - last["began"])
     except (IndexError, KeyError, TypeError, ZeroDivisionError):
-        return "not known before the first nets are written"
+        return None
 
 
 def _duration(seconds: float) -> str:

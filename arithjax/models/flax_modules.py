@@ -120,6 +120,20 @@ class Linen(Network):
         y: Any = self.build(self.setup).apply({"params": params}, x[:, :, 0])
         return _column(y, x)
 
+    def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
+        return Column(self.build(self.setup)), {"net": params}
+
+
+class Column(nn.Module):
+    """A module whose answers, `[batch]` or `[batch, 1]`, become `[batch]`."""
+
+    net: nn.Module
+
+    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+        """The module's answers."""
+        answers: Any = self.net
+        return answers(x).reshape(-1)
+
 
 @dataclass(frozen=True)
 class NNX(Network):
@@ -143,6 +157,12 @@ class NNX(Network):
         graph, state = nnx.split(module)
         nnx.replace_by_pure_dict(state, params)
         return _column(nnx.merge(graph, state)(x[:, :, 0]), x)
+
+    def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
+        raise ArithjaxError(
+            "the model is an NNX module, and no Linen one; build it again, and nnx.replace_by_pure_dict gives it "
+            "the net's params."
+        )
 
 
 def _refuse_state(names: set[str]) -> None:

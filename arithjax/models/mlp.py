@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -18,14 +19,14 @@ from jaxtyping import Array, Float, Int, Key
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
-from arithjax.models.network import LANES, PRODUCT, Architecture, Expression, Layout, Model, Network, Params
+from arithjax.models.network import LANES, PRODUCT, Architecture, Expression, Layout, Model, Network, Params, PlainLayer
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 
 DRAWN_WIDTHS, DRAWN_DEPTH = (16, 64, 256), 5
 """Sizes at which weights are drawn and then cut: one of these widths for all layers, a multiple of so many layers."""
 
-MOST_TERMS = 6
+MOST_TERMS = 28
 """Polynomials with more terms than this are not worked out."""
 
 
@@ -139,6 +140,40 @@ class MLP(nn.Module, Network):
                 units += sympy.Matrix([layer["bias"].ravel()[:features]])
             units = units.applyfunc(sympy.expand if name == "linear" else lambda z: sympy.expand(z**2))
         return units[0]
+
+    def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer]:
+        sizes, layers = (inputs, *widths, 1), []
+        for i, (a, b) in enumerate(itertools.pairwise(sizes)):
+            layer = {name: np.asarray(p) for name, p in params[_layer(i)].items()}
+            arrays = {"kernel": layer["kernel"].reshape(layer["kernel"].shape[:2])[:a, :b]}
+            if self.use_bias:
+                arrays["bias"] = layer["bias"].ravel()[:b]
+            layers.append(PlainLayer("Dense", arrays, self.activations[i][0].name))
+        return layers
+
+    def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
+        activations = tuple(layer[0].fn for layer in self.activations)
+        layers = enumerate(self.plain(params, inputs, widths))
+        net = DenseNet((*widths, 1), activations, self.use_bias, parent=None)
+        return net, {_layer(i): layer.arrays for i, layer in layers}
+
+
+class DenseNet(nn.Module):
+    """Dense layers as Flax has them, of one net: `[batch, inputs] -> [batch]`.
+
+    features: units of each layer; the last one is the output. activations: of each layer.
+    """
+
+    features: tuple[int, ...]
+    activations: tuple[Callable, ...]
+    use_bias: bool = True
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+        """Outputs of the last layer's one unit."""
+        for features, activation in zip(self.features, self.activations, strict=True):
+            x = activation(nn.Dense(features, self.use_bias)(x))
+        return x[:, 0]
 
 
 def _layer(i: int) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,6 +40,19 @@ class Architecture(NamedTuple):
     widths: Int[Array, "sizes lanes"]
     branch: Int[Array, ""]
     scaling: Scaling
+
+
+class PlainLayer(NamedTuple):
+    """A layer of one net, for whoever reads it or writes it down elsewhere.
+
+    kind: `Dense`, or the class of an arithmetic unit, such as `NMU`.
+    arrays: its parameters by name; of a dense layer `kernel [inputs, outputs]` and, if it has one, `bias [outputs]`.
+    activation: the name of what is applied to its outputs.
+    """
+
+    kind: str
+    arrays: dict[str, np.ndarray]
+    activation: str = "linear"
 
 
 class Network:
@@ -94,6 +108,18 @@ class Network:
     def formula(self, params: Params, x: list[Expression], widths: tuple[int, ...]) -> Expression | None:
         """What one net computes of the expressions `x`; None where there is no short formula."""
         return None
+
+    def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer] | None:
+        """The layers of one net of these hidden widths; None where nothing is known of them."""
+        return None
+
+    def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
+        """One net as an ordinary Linen module, `[batch, inputs] -> [batch]` between the transforms, and its parameters.
+
+        Raises:
+            ArithjaxError: where there is no such module.
+        """
+        raise NotImplementedError
 
     def constrain(self, params: Params) -> Params:
         """Parameters after an optimiser's step; this very object where nothing is constrained."""

@@ -21,14 +21,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
 from arithjax.models.mlp import Dense, layer_activations
-from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params
-from arithjax.registry import ACTIVATIONS, MODELS
+from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params, PlainLayer
+from arithjax.registry import ACTIVATIONS, INITIALIZERS, MODELS
 from arithjax.setup import Setup
 
 
@@ -145,6 +147,21 @@ class Stack(nn.Module, Network):
             units = units and kind.formula(layer, units)
         return units and units[0]
 
+    def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer]:
+        layers = []
+        for i, (kind, _, layer) in enumerate(self.layers(params)):
+            arrays = {name: np.asarray(p) for name, p in layer.items()}
+            if kind is DenseUnit:
+                dense = {"kernel": arrays["kernel"]} | ({"bias": arrays["bias"][0]} if self.use_bias else {})
+                layers.append(PlainLayer("Dense", dense, self.activations[i][0].name))
+            else:
+                layers.append(PlainLayer(kind.__name__, arrays))
+        return layers
+
+    def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
+        module = OneLane(self, (inputs, *widths, 1), parent=None)
+        return module, {"stack": jax.tree.map(lambda p: jnp.asarray(p)[..., None], params)}
+
     def constrain(self, params: Params) -> Params:
         return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
 
@@ -154,6 +171,22 @@ class Stack(nn.Module, Network):
     def sparsity_error(self, params: Params) -> Float[Array, " lanes"] | None:
         found = [from_discrete(w).max((0, 1)) for kind, _, layer in self.layers(params) for w in kind.weights(layer)]
         return functools.reduce(jnp.maximum, found) if found else None
+
+
+class OneLane(nn.Module):
+    """A stack as a module of one net, `[batch, inputs] -> [batch]`; its parameters keep their axis of lanes.
+
+    sizes: of the layers, from the inputs to the output.
+    """
+
+    stack: Stack
+    sizes: tuple[int, ...]
+
+    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+        """What the net answers once it is trained."""
+        widths, chosen = jnp.array(self.sizes)[:, None], jnp.zeros(len(self.sizes) - 1, int)
+        architecture = Architecture(widths, chosen, INITIALIZERS["glorot_uniform"].scaling())
+        return self.stack(x[:, :, None], architecture)[:, 0]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,61 @@
+"""The command `predict`: what a saved net answers. It imports no jax where the net's file alone gives its very bits."""
+
+from __future__ import annotations
+
+import importlib
+import json
+
+import click
+import numpy as np
+
+from arithjax import saved
+from arithjax.errors import ArithjaxError
+
+
+def predict(file: str, numbers: tuple[str, ...], source: str | None, as_json: bool) -> None:
+    """What the net saved in a file answers to numbers, one for each argument of its operation.
+
+    source: the study that brings members of its own, if given. as_json: print an object instead of the answer alone.
+    """
+    net = saved.read(file)
+    values = _values(net, numbers)
+    low, high = net.bounds
+    inside = all(low <= value <= high for value in values)
+    if not inside:
+        click.echo(f"Outside the training range [{low:g}, {high:g}]: the net extrapolates.", err=True)
+    precision = net.header["setup"]["precision"]
+    held = [float(np.asarray(value, precision)) for value in values]
+    if net.header["setup"]["integers"] and held != values:
+        click.echo(f"{precision} holds these numbers as {' '.join(map(_plain, held))}.", err=True)
+    answer, exact = float(_answer(net, source, values)), net.header["row"]["grade"] == "exact"
+    if as_json:
+        click.echo(json.dumps({"numbers": values, "answer": answer, "inside": inside, "exact": exact}))
+    else:
+        click.echo(_plain(answer, 7 if precision == "float32" else 15))
+
+
+def _values(net: saved.Saved, numbers: tuple[str, ...]) -> list[float]:
+    try:
+        values = [float(number) for number in numbers]
+    except ValueError:
+        raise ArithjaxError(f"numbers={' '.join(numbers)} are not all numbers; give {net.arity}.") from None
+    if len(values) != net.arity:
+        op = net.header["setup"]["op"]
+        raise ArithjaxError(f"{op} takes {net.arity} numbers, and {len(values)} were given.")
+    return values
+
+
+def _answer(net: saved.Saved, source: str | None, values: list[float]) -> np.float64:
+    """The answer from the file alone, or else from the net itself."""
+    alone = net.answer([values])
+    if alone is not None:
+        return alone[0]
+    if source:  # imported here, since these take seconds
+        importlib.import_module("arithjax.studies.files").find_study(source)
+    return importlib.import_module("arithjax.nets").load_net(net.path).predict([values])[0]
+
+
+def _plain(number: float, digits: int = 17) -> str:
+    """A number as text: with all of its digits where it is whole, up to so many digits; else with as many."""
+    text = f"{number:.{digits}g}"
+    return f"{number:.0f}" if abs(number) < 2**63 and float(text).is_integer() else text

@@ -1,0 +1,15 @@
+"""Taking a net home: trained nets, and setups to be trained, as scripts that need nothing of arithjax.
+
+- `scripts`: a trained net with its weights, in Keras, PyTorch, NumPy or Flax;
+- `untrained`: a setup as data, model, training loop and judging, in Keras or PyTorch;
+- `plain`: what the scripts hold of arithjax's activations, transforms and units;
+- `linen`: a trained net as a Linen module.
+"""
+
+from __future__ import annotations
+
+from arithjax.export.portable import portable
+from arithjax.export.scripts import TARGETS, Script, script
+from arithjax.export.untrained import untrained
+
+__all__ = ["TARGETS", "Script", "portable", "script", "untrained"]

@@ -1,0 +1,108 @@
+"""Operations as source: the text of an operation's function, for scripts that make their own examples with NumPy."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import inspect
+import numbers
+import re
+import textwrap
+from collections.abc import Callable
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from arithjax.errors import ArithjaxError
+from arithjax.task.operations import OfSums, Operation
+
+
+def exact_source(op: Operation) -> tuple[str, str]:
+    """The definition of an operation's function in NumPy, and a call that gives results of `x [examples, arity]`.
+
+    Raises:
+        ArithjaxError: the function's source is not to be had, or uses what a script does not know.
+    """
+    definition, name = _source(op)
+    slices = op.slices if isinstance(op, OfSums) else ()
+    if not _of_arrays(definition, name, len(slices) or op.arity):
+        name = f"np.vectorize({name})"
+    sums = ", ".join(f"x[:, {start}:{stop}].sum(1)" for start, stop in slices)
+    return definition, f"{name}({sums or '*x.T'})"
+
+
+def _of_arrays(definition: str, name: str, arguments: int) -> bool:
+    """Whether a defined function takes arrays, and not one number each."""
+    names: dict[str, Any] = {"np": np}
+    exec(definition, names)
+    try:
+        return np.shape(names[name](*np.full((arguments, 3), 2.0))) == (3,)
+    except (TypeError, ValueError):
+        return False
+
+
+def _source(op: Operation) -> tuple[str, str]:
+    """A definition, and the name that it defines."""
+    fn: Any = op.fn
+    if not inspect.isfunction(fn) or fn.__module__.startswith("jax"):  # of jax.numpy, which has NumPy's names
+        given = ", ".join("abcd"[: op.arity])
+        return _written(op, given, f"np.{fn.__name__}({given})"), "exact"
+    try:
+        text, known = textwrap.dedent(inspect.getsource(fn)), inspect.getclosurevars(fn)
+    except (OSError, TypeError):
+        raise _unknown(op, "its source is not to be had") from None
+    if fn.__name__ == "<lambda>":
+        node = _lambda(op, text, fn)
+        definition, name = _written(op, ast.unparse(node.args), ast.unparse(node.body)), "exact"
+    else:
+        definition, name = text.rstrip(), fn.__name__
+    outside = {**known.globals, **known.nonlocals}
+    constants = {word: value for word, value in outside.items() if isinstance(value, numbers.Real)}
+    modules = {word: value.__name__ for word, value in outside.items() if inspect.ismodule(value)}
+    # attributes too are names that `getclosurevars` does not find
+    attributes = {node.attr for node in ast.walk(ast.parse(definition)) if isinstance(node, ast.Attribute)}
+    arrays = [word for word, module in modules.items() if module in ("jax.numpy", "numpy")]
+    others = [f"import {module} as {word}" for word, module in modules.items() if module == "math"]
+    usable = {*constants, *arrays, *(word for word, module in modules.items() if module == "math")}
+    if strange := sorted({*outside, *known.unbound} - usable - attributes):
+        raise _unknown(op, f"it uses {', '.join(strange)}")
+    for module in arrays:
+        definition = re.sub(rf"\b{module}\.", "np.", definition)
+    return "\n".join([*others, *(f"{word} = {value!r}" for word, value in constants.items()), definition]), name
+
+
+def _written(op: Operation, arguments: str, body: str) -> str:
+    return f'def exact({arguments}):\n    """{op.symbol}."""\n    return {body}'
+
+
+def _lambda(op: Operation, text: str, fn: Callable[..., Any]) -> ast.Lambda:
+    """A lambda within the lines that hold it, which may begin and end amid a statement."""
+    found: dict[str, ast.Lambda] = {}
+    for start in re.finditer(r"\blambda\b", text):
+        for end in range(len(text), start.end(), -1):
+            with contextlib.suppress(SyntaxError):
+                tree = ast.parse(f"({text[start.start() : end]})")
+                found |= {ast.unparse(n): n for n in ast.walk(tree) if isinstance(n, ast.Lambda) and _same(n, fn)}
+                break
+    if len(found) != 1:
+        raise _unknown(op, "its lambda cannot be told from what stands beside it")
+    return next(iter(found.values()))
+
+
+def _same(node: ast.Lambda, fn: Any) -> bool:
+    """Whether a lambda takes and uses the very names that a function does."""
+    compiled = compile(ast.Expression(node), "<operation>", "eval").co_consts
+    (code,) = [part for part in compiled if inspect.iscode(part)]
+    return code.co_varnames == fn.__code__.co_varnames and _names(code) == _names(fn.__code__)
+
+
+def _names(code: CodeType) -> set[str]:
+    return {*code.co_names, *code.co_freevars}
+
+
+def _unknown(op: Operation, why: str) -> ArithjaxError:
+    return ArithjaxError(
+        f"operation '{op.name}' cannot be written into a script ({why}); give it a function of its own, with `def`, "
+        f"that uses jax.numpy and numbers alone."
+    )

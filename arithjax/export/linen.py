@@ -1,0 +1,59 @@
+"""A trained net as an ordinary Linen module between its transforms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from arithjax.task.transforms import Fitted, Transform
+
+Numbers = float | tuple[float, ...]
+
+
+class Answering(nn.Module):
+    """A net that takes and answers numbers in original units: `[points, arity] -> [points]`.
+
+    net: the net between its transforms. input_transform, target_transform: these.
+    input_fit, target_fit: shift and scale of each, `[arity]` and one number.
+    """
+
+    net: nn.Module
+    input_transform: Transform
+    target_transform: Transform
+    input_fit: tuple[Numbers, Numbers]
+    target_fit: tuple[Numbers, Numbers]
+
+    def __call__(self, x: Float[Array, "points arity"]) -> Float[Array, " points"]:
+        """Answers in original units."""
+        net: Any = self.net
+        x = jnp.asarray(x)
+        shown = self.input_transform.forward(x, _fitted(self.input_fit, x))
+        y: Array = net(shown)
+        return self.target_transform.inverse(y, _fitted(self.target_fit, y))
+
+
+def _fitted(numbers: tuple[Numbers, Numbers], like: Array) -> Fitted:
+    """Shift and scale that broadcast against an array."""
+    shape = (1,) * (like.ndim - 1) + (-1,)
+    shift, scale = (jnp.asarray(value, like.dtype).reshape(shape) for value in numbers)
+    return Fitted(shift, scale)
+
+
+def answering(
+    net: nn.Module, params: Any, transforms: tuple[Transform, Transform], fits: tuple[Fitted, Fitted]
+) -> tuple[Answering, Any]:
+    """A net between its transforms, with its parameters.
+
+    net, params: the net between them. transforms, fits: of its input and its target.
+    """
+    input_fit, target_fit = ((_plain(fit.shift), _plain(fit.scale)) for fit in fits)
+    return Answering(net, *transforms, input_fit, target_fit), {"net": params}
+
+
+def _plain(value: Any) -> Numbers:
+    listed = np.asarray(value).tolist()
+    return tuple(listed) if isinstance(listed, list) else listed

@@ -1,0 +1,165 @@
+"""What scripts that train have in common: data, transforms and judging; a library adds model and training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from arithjax.export.exact import exact_source
+from arithjax.export.portable import FITS
+from arithjax.export.scripts import warped
+from arithjax.models.mlp import layer_activations
+from arithjax.registry import OPERATIONS
+from arithjax.setup import Setup
+from arithjax.training.optimizers import numbers_of
+
+FITTED = {
+    "LARGEST": "np.abs({v}).max(0)",
+    "MEAN": "{v}.mean(0)",
+    "STD": "{v}.std(0)",
+    "LOW": "{v}.min(0)",
+    "SPAN": "{v}.max(0) - {L}_LOW",
+}
+"""How the numbers of a transform are fitted to examples `v`; their names begin with `L`."""
+
+DRAWN = {
+    "uniform": "rng.uniform({low}, {high}, (count, {arity}))",
+    "normal": "np.clip(rng.normal({middle}, {sixth}, (count, {arity})), {low}, {high})",
+    "exponential": "{low} + rng.exponential({span}, (count, {arity}))",
+}
+"""How real arguments are drawn from each distribution."""
+
+
+def call_of(name: str, *arguments: str, usual: Mapping[str, Any] | None = None, **given: Any) -> str:
+    """A call in source, without keywords whose value is the library's own default."""
+    usual = usual or {}
+    named = [f"{word}={value!r}" for word, value in given.items() if value is not None and value != usual.get(word)]
+    return f"{name}({', '.join([*arguments, *named])})"
+
+
+class Library:
+    """A setup's script; what differs between libraries are its methods."""
+
+    label: ClassVar[str]
+    needs: ClassVar[str]
+
+    def __init__(self, setup: Setup):
+        self.setup = setup
+        self.numbers = numbers_of(setup)._asdict()
+        self.batches = -(-setup.examples // setup.batch)
+        self.epochs = max(1, round(setup.steps / self.batches))
+        self.steps = setup.steps if setup.fresh else self.epochs * self.batches
+        self.layers = list(zip((*setup.widths, 1), layer_activations(setup), strict=True))
+
+    def script(self) -> str:
+        """The script."""
+        op = OPERATIONS[self.setup.op]
+        definition, call = exact_source(op)
+        note = (
+            f"\n# arithjax also finishes it by {self.setup.finish} Levenberg-Marquardt steps"
+            if self.setup.finish
+            else ""
+        )
+        blocks = [
+            f'"""{op.symbol}, learnt by a net from the beginning; needs {self.needs}.\n\n'
+            f'    python train_{self.label}.py [SEED]\n"""',
+            "import sys",
+            self.imports(),
+            "seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0\nrng = np.random.default_rng(seed)\n" + self.seeded(),
+            f"\n{definition}",
+            f"\n{self._draw(op.arity)}",
+            f"\n{self._data(call)}",
+            f"\n{self._views()}",
+            f"\n{self.model()}{note}",
+            self.training(call),
+            self._judging(call, op.arity),
+        ]
+        return "\n\n".join(block for block in blocks if block.strip()) + "\n"
+
+    def imports(self) -> str:
+        """Its lines."""
+        raise NotImplementedError
+
+    def seeded(self) -> str:
+        """Lines that seed the library and choose its precision."""
+        raise NotImplementedError
+
+    def model(self) -> str:
+        """The lines that define `model` and how it is trained."""
+        raise NotImplementedError
+
+    def training(self, call: str) -> str:
+        """The lines that train it; `call` gives the results of arguments `x`."""
+        raise NotImplementedError
+
+    @property
+    def answers(self) -> str:
+        """The model's outputs for transformed arguments `shown(x)`, as an expression."""
+        raise NotImplementedError
+
+    def _draw(self, arity: int) -> str:
+        s = self.setup
+        low, high = (int(value) if s.integers else value for value in s.bounds)
+        if s.integers:
+            drawn = f"rng.integers({low}, {high + 1:.0f}, (count, {arity})).astype(float)"
+        else:
+            span, middle = high - low, (low + high) / 2
+            drawn = DRAWN[s.distribution].format(
+                low=low, high=high, span=span, middle=middle, sixth=span / 6, arity=arity
+            )
+        return f'def draw(count):\n    """Arguments [count, {arity}] from the training range."""\n    return {drawn}'
+
+    def _data(self, call: str) -> str:
+        lines = [f"x = draw({self.setup.examples:_})", f"t = {call}[:, None]"]
+        for letter, variable, name in zip("XT", "xt", self._transforms, strict=True):
+            words = [word for word in FITS.get(name, ()) if word]
+            lines += [f"{letter}_{word} = {FITTED[word].format(v=variable, L=letter)}" for word in words]
+        return "\n".join(lines)
+
+    @property
+    def _transforms(self) -> tuple[str, str]:
+        return self.setup.input_transform, self.setup.target_transform
+
+    def _views(self) -> str:
+        """Functions between original units and the net's, where these differ."""
+        (x_shift, x_scale), (t_shift, t_scale) = (FITS.get(name, ("", "")) for name in self._transforms)
+        shown, target = (warped(name, 0, v) for name, v in zip(self._transforms, "xt", strict=True))
+        y = "y" + (f" * T_{t_scale}" if t_scale else "") + (f" + T_{t_shift}" if t_shift else "")
+        told = warped(self.setup.target_transform, 1, "y") if y == "y" else y
+        views = [
+            ("shown", "x", "Arguments as the net sees them.", _affine(shown, "X", x_shift, x_scale)),
+            ("target", "t", "Results as the net is to answer them.", _affine(target, "T", t_shift, t_scale)),
+            ("told", "y", "The net's outputs in original units.", told),
+        ]
+        return "\n\n\n".join(
+            f'def {name}({argument}):\n    """{about}"""\n    return {result}'
+            for name, argument, about, result in views
+            if result != argument
+        )
+
+    def shown(self, x: str) -> str:
+        """Arguments as the net sees them, of an expression."""
+        return x if self.setup.input_transform == "raw" else f"shown({x})"
+
+    def target(self, t: str) -> str:
+        """Results as the net is to answer them, of an expression."""
+        return t if self.setup.target_transform == "raw" else f"target({t})"
+
+    def told(self, y: str) -> str:
+        """Outputs in original units, of an expression."""
+        return y if self.setup.target_transform == "raw" else f"told({y})"
+
+    def _judging(self, call: str, arity: int) -> str:
+        return (
+            f"# judged on arguments that it has not seen\n"
+            f"x = draw(10_000)\n"
+            f"t, y = {call}, {self.answers}\n"
+            "for arguments, right, answer in zip(x[:10], t, y):\n"
+            '    print(f"{arguments} -> {answer:.6g}, off by {answer - right:+.3g}")\n'
+            'print(f"relative RMSE over 10,000 fresh arguments: {np.sqrt(np.mean((y - t) ** 2)) / np.std(t):.2g}")'
+        )
+
+
+def _affine(value: str, letter: str, shift: str, scale: str) -> str:
+    shifted = f"({value} - {letter}_{shift})" if shift else value
+    return f"{shifted} / {letter}_{scale}" if scale else shifted

@@ -1,0 +1,65 @@
+"""A user's own members of registries: those that a setup names, and what stands for an operation that is not there."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from arithjax.errors import ArithjaxError
+from arithjax.fields import names_of
+from arithjax.registry import OPERATIONS
+from arithjax.setup import FIELDS, Setup
+from arithjax.task.operations import Operation, Trial
+
+
+def members(setup: Setup) -> list[dict[str, Any]]:
+    """What a setup names that did not come with arithjax: `field`, `name`; of operations `symbol`, `arity` too."""
+    found: list[dict[str, Any]] = []
+    for field, registry in ((name, known.registry) for name, known in FIELDS.items() if known.registry is not None):
+        for name in names_of(getattr(setup, field)):
+            base = name.partition(":")[0] if field == "op" else name
+            if base in registry and not registry.ours(base):
+                found.append({"field": field, "name": base})
+                if field == "op":
+                    found[-1] |= {"symbol": OPERATIONS[base].symbol, "arity": OPERATIONS[base].arity}
+    return found
+
+
+def require(needed: list[dict[str, Any]], path: str) -> None:
+    """See that all members which a saved net needs are there; an operation that is not gets an `Absent` in its place.
+
+    Raises:
+        ArithjaxError: another member is not there, or one that came with arithjax has its name.
+    """
+    for entry in needed:
+        registry, name = FIELDS[entry["field"]].registry, entry["name"]
+        assert registry is not None
+        if name in registry and not registry.ours(name):
+            continue
+        if entry["field"] == "op" and name not in registry:
+            OPERATIONS[name] = Absent(name, entry["symbol"], _nothing(name), entry["arity"])
+            continue
+        raise ArithjaxError(
+            f"{path} needs the {registry.kind} '{name}' that was added where the net was trained; add it before "
+            f"load_net, or name the study file that does with --study FILE."
+        )
+
+
+@dataclass(frozen=True)
+class Absent(Operation):
+    """An operation of which a saved net tells name, symbol and number of arguments, but not the function."""
+
+    def trial(self, low: float, high: float, integers: bool, precision: str) -> Trial:
+        """Nothing is known that speaks against any range or transform."""
+        return Trial("", math.inf, math.inf)
+
+
+def _nothing(name: str) -> Any:
+    def function(*arguments: Any) -> Any:
+        raise ArithjaxError(
+            f"the saved net does not hold the function of operation '{name}'; add it as aj.OPERATIONS[{name!r}], or "
+            f"name the study file that does with --study FILE."
+        )
+
+    return function
