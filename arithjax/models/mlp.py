@@ -148,11 +148,11 @@ class MLP(nn.Module, Network):
             arrays = {"kernel": layer["kernel"].reshape(layer["kernel"].shape[:2])[:a, :b]}
             if self.use_bias:
                 arrays["bias"] = layer["bias"].ravel()[:b]
-            layers.append(PlainLayer("Dense", arrays, self.activations[i][0].name))
+            layers.append(PlainLayer("Dense", arrays, self.activations[i].name))
         return layers
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
-        activations = tuple(layer[0].fn for layer in self.activations)
+        activations = tuple(activation.fn for activation in self.activations)
         layers = enumerate(self.plain(params, inputs, widths))
         net = DenseNet((*widths, 1), activations, self.use_bias, parent=None)
         return net, {_layer(i): layer.arrays for i, layer in layers}

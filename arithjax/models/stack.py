@@ -153,7 +153,7 @@ class Stack(nn.Module, Network):
             arrays = {name: np.asarray(p) for name, p in layer.items()}
             if kind is DenseUnit:
                 dense = {"kernel": arrays["kernel"]} | ({"bias": arrays["bias"][0]} if self.use_bias else {})
-                layers.append(PlainLayer("Dense", dense, self.activations[i][0].name))
+                layers.append(PlainLayer("Dense", dense, self.activations[i].name))
             else:
                 layers.append(PlainLayer(kind.__name__, arrays))
         return layers
@@ -184,8 +184,8 @@ class OneLane(nn.Module):
 
     def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
         """What the net answers once it is trained."""
-        widths, chosen = jnp.array(self.sizes)[:, None], jnp.zeros(len(self.sizes) - 1, int)
-        architecture = Architecture(widths, chosen, INITIALIZERS["glorot_uniform"].scaling())
+        widths = jnp.array(self.sizes)[:, None]
+        architecture = Architecture(widths, jnp.zeros((), int), INITIALIZERS["glorot_uniform"].scaling())
         return self.stack(x[:, :, None], architecture)[:, 0]
 
 
