@@ -6,6 +6,7 @@ import html
 import json
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from arithjax import export
 from arithjax.diagnosis.changes import Fields, difference
 from arithjax.diagnosis.evidence import Evidence
+from arithjax.errors import ArithjaxError
 from arithjax.fields import cell
 from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report.words import percent
@@ -204,9 +207,16 @@ class Answer:
         setup = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
         return f"import arithjax as aj\n\nsetup = aj.Setup(\n{setup})\nnet = aj.fit(setup)\nprint(net.row['grade'])\n"
 
+    @cached_property
+    def keras(self) -> str | None:
+        """A script of its own that trains the mended net in Keras; None where Keras lacks what the net is made of."""
+        with suppress(ArithjaxError):
+            return export.untrained(self.mended, "keras")
+        return None
+
     def recipes(self) -> dict[str, str]:
         """The mended net in every form in which it can be trained: a command, and code."""
-        return {"As a command": self.command, "In Python": self.code}
+        return {"As a command": self.command, "In Python": self.code} | ({"In Keras": self.keras} if self.keras else {})
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, which JSON holds."""
@@ -247,6 +257,8 @@ class Answer:
             lines += ["", "All of it but one:", *_columns(self.without)]
         if self.path and self.after.rate >= LEARNS:
             lines += ["", "The recipe:", *(f"  {line}" for line in self.diff()), "", self.command]
+            if self.keras:
+                lines += ["", "The same in Keras:", "", *self.keras.rstrip().splitlines()]
         if self.cut:
             lines += ["", "Time ran out before all that was planned was tried; give it more with --seconds."]
         elif self.unpaid:

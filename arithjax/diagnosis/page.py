@@ -26,6 +26,8 @@ def write(answer: Answer, folder: Path) -> Path:
         store = Store(folder)
         store.write("answer.json", answer.to_json().encode())
         store.write("nets.parquet", table_bytes(answer.nets))
+        if answer.path and answer.keras:
+            store.write("mended_keras.py", answer.keras.encode())
         rows = [line.split("  ", 1) for line in answer.diff()]
         parts = [(name, *(side.strip() for side in sides.split(" -> "))) for name, sides in rows]
         return offline(
