@@ -78,7 +78,7 @@ def test_a_missing_package_is_named_in_one_line(capsys):
     assert [row["way"] for row in measured["rows"]] == ["there"]
     lines = [line for line in capsys.readouterr().out.splitlines() if "no_such_package" in line]
     assert len(lines) == 1
-    assert "absent 1, absent 2" in lines[0] and "pip install 'torch" in lines[0]
+    assert "absent 1, absent 2" in lines[0] and "pip install '" in lines[0] and "'torch" in lines[0]
 
 
 def test_the_rows_of_the_table():

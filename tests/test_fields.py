@@ -79,7 +79,7 @@ def test_the_numbers_of_an_optimisers_rule_are_fields():
     ("limits", "inside", "outside", "words"),
     [
         (Limits(1), [1, 5, 2.9e38], [0, -1, 3e38, math.nan, math.inf], "at least 1"),
-        (Limits(0, above=True), [1e-37, 5], [0, -0.0, -1, 1e-39], "greater than 0"),
+        (Limits(0, above=True), [1e-37, 5], [0, -0.0, -1], "greater than 0"),
         (Limits(0, 1, below=True), [0, 0.999], [1, -0.1], "at least 0 and below 1"),
         (Limits(0, 1, above=True), [1, 0.5], [0, 1.1], "above 0 and at most 1"),
         (Limits(1, "steps"), [1, 10_000], [0, 10_001], "between 1 and steps=10000"),
@@ -99,6 +99,7 @@ def test_limits_are_checked_as_they_read(limits, inside, outside, words):
         (Field(1, "whole", "tile", "", allowed=Limits(1)), 0, "x=0 is not allowed; it has to be at least 1."),
         (Field(None, "wholes", "tile", "", allowed=Limits(1, 9)), (3, 10), "x=3,10 .* every one .* between 1 and 9."),
         (Field("a", "name", "tile", "", allowed=OneOf(("a", "b"))), "c", "x='c' is not allowed; it has to be a or b."),
+        (Field(0.0, "number", "net", "", allowed=Limits(0)), 1e-39, "x=1e-39 is not allowed; it is 0 in float32"),
     ],
 )
 def test_what_is_not_allowed_names_field_value_and_limits(field, value, message):

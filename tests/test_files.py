@@ -53,7 +53,7 @@ def test_study_file_with_an_operation_of_its_own(tmp_path):
     command = [sys.executable, "-c", "from arithjax.cli import main; main()", "run", str(file), "--out", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert (tmp_path / "cubes/report.html").exists(), done.stdout
-    assert list(aj.load(tmp_path / "cubes").op) == ["cubes", "cubes"]
+    assert set(aj.load(tmp_path / "cubes").op) == {"cubes"}
 
 
 @pytest.mark.parametrize("path", sorted(files.sweeps().glob("*.py")), ids=lambda path: path.stem)

@@ -96,8 +96,8 @@ SHOWN = {"input_transform": "raw", "target_transform": "raw"}
 @pytest.mark.parametrize("name", UNITS)
 def test_the_formula_of_a_unit_computes_what_the_unit_does(name):
     setup = aj.Setup(model=name, **ABOVE, **SHOWN)
-    network = model_of(setup).network(setup, ((aj.ACTIVATIONS["linear"],),))
-    architecture = Architecture(jnp.array([[2], [1]]), jnp.zeros(1, int), aj.INITIALIZERS["he_normal"].scaling())
+    network = model_of(setup).network(setup)
+    architecture = Architecture(jnp.array([[2], [1]]), jnp.zeros((), int), aj.INITIALIZERS["he_normal"].scaling())
     shapes = jax.eval_shape(lambda key: network.initial(key, 2, architecture), jax.random.key(0))
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda p: rng.normal(size=p.shape[:-1]).astype(np.float32) / 2, shapes)
