@@ -31,7 +31,7 @@ def asked():
 def test_the_cause_is_named_and_mended(asked):
     assert asked.causes[0]["id"] == "output_range" and asked.causes[0]["share"] == 1
     assert "a relu output is never below" in asked.sentences[0]
-    assert asked.finding.startswith("This net does not learn 2a - 1: 100% unable to give these results")
+    assert asked.finding.startswith("This net does not learn 2a - 1: 100 % are unable to give these results")
     assert "linear output" in [step.change for step in asked.path]
     assert asked.before.rate == 0 and asked.after.rate >= 0.5
     assert asked.mended.output_activation == "linear"

@@ -142,7 +142,7 @@ class Answer:
             begins = f"This net learns {symbol}: {_good(self.before)}"
         else:
             failures = [one for one in self.told if one.first >= 0.2 * one.nets and one.id not in ("learns", "beyond")]
-            what = ", ".join(f"{one.first / one.nets:.0%} {CAUSES[one.id].short}" for one in failures[:2])
+            what = ", ".join(f"{100 * one.first / one.nets:.0f} % are {CAUSES[one.id].short}" for one in failures[:2])
             begins = f"This net does not learn {symbol}: {what or _good(self.before)}"
         return f"{begins}. {self._ends()}"
 
@@ -150,10 +150,10 @@ class Answer:
         """What the path comes to."""
         if not self.path:
             return "Nothing that was tried helps." if self.before.rate < LEARNS else "Nothing has to be changed."
-        made = self.path[0].change + (f" and {len(self.path) - 1} more" if len(self.path) > 2 else "")
+        made = self.path[0].change + (f" and {len(self.path) - 1} more changes" if len(self.path) > 2 else "")
         made = _listed([step.change for step in self.path]) if len(self.path) < 3 else made
         if self.after.rate >= LEARNS:
-            return f"With {made}: {_good(self.after)}."
+            return f"With {made} {_good(self.after)}."
         errors = f"the error falls from {self.before.error:.2g} to {self.after.error:.2g} of the results' spread"
         return f"Nothing that was tried makes most nets learn it; with {made} {errors}, {_good(self.after)}."
 
@@ -282,7 +282,8 @@ class Answer:
 
 def _good(one: Tried) -> str:
     """How many nets learn it, or are exact, in short."""
-    return f"{one.exact / one.nets:.0%} are exact" if one.exact >= LEARNS * one.nets else f"{one.rate:.0%} learn it"
+    exact = one.exact >= LEARNS * one.nets
+    return f"{100 * one.exact / one.nets:.0f} % are exact" if exact else f"{100 * one.rate:.0f} % learn it"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -294,7 +295,7 @@ def _columns(rows: Sequence[Tried]) -> list[str]:
     """Rows of text: a change, the rate with its interval, the share that is exact, and the median error."""
     width = max(len(one.change) for one in rows)
     return [
-        f"  {one.change:<{width}}  {one.words():>18}  {one.exact / one.nets:>4.0%} exact   error {one.error:.2g}"
+        f"  {one.change:<{width}}  {one.words():>18}  {100 * one.exact / one.nets:>4.0f} % exact   error {one.error:.2g}"
         for one in rows
     ]
 

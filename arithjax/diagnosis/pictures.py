@@ -58,13 +58,13 @@ def along(answer: Answer) -> Drawing:
     table = significant(lines(answer), 4)
     names = list(dict.fromkeys(table["who"]))
     colours = {"exact": GREY, "mended": COLOURS[0]}
-    others = iter([COLOURS[4], COLOURS[1], COLOURS[3]])
+    others = iter([COLOURS[4], COLOURS[3], COLOURS[2]])
     scale = alt.Scale(domain=names, range=[colours.get(name) or next(others) for name in names])
     arity = answer.evidence.line.shape[1]
     title = " = ".join("ab") if arity == 2 else "a" if arity == 1 else "every argument"
     base = alt.Chart(table).encode(
-        alt.X("a:Q", title=title, axis=alt.Axis(format="~s", tickCount=6)),
-        alt.Y("result:Q", title=OPERATIONS[answer.setup.op].symbol, axis=alt.Axis(format="~s", tickCount=5)),
+        alt.X("a:Q", title=title, axis=alt.Axis(format=",~g", tickCount=6)),
+        alt.Y("result:Q", title=OPERATIONS[answer.setup.op].symbol, axis=alt.Axis(format=",~g", tickCount=5)),
         alt.Color("who:N", scale=scale, legend=alt.Legend(orient="top", title=None, labelLimit=320, columns=1)),
         tooltip=["who:N", alt.Tooltip("a:Q", title=title), "result:Q"],
     )
