@@ -197,3 +197,19 @@ def test_rates_over_all_ranges(units):
         name = LABELS[label]
         key = ("mlp", name) if name in ("linear", "relu") else (name, "linear")
         assert shown == [f"{rates[(*key, op)]:.2f}" for op in ("add", "sub", "mul", "div")]
+
+
+def test_what_there_is():
+    units = [model for model in aj.MODELS.values() if model.stackable and model.name != "dense"]
+    counts = {"operations and families of them": aj.OPERATIONS, "transforms": aj.TRANSFORMS, "activations": aj.ACTIVATIONS}
+    text = README[README.index("## What there is") :]
+    assert all(f"{len(list(members))} {what}" in text for what, members in counts.items())
+    assert f"{len(units)} arithmetic units" in text and f"{len(protocols.PUBLISHED)} published numbers" in text
+    assert len(README.encode()) <= 7 * 1024
+    pages = {"results": "study.json", "sweeps": "*.py"}
+    found = {
+        folder: len(list((ROOT / folder).glob(f"*/{name}" if folder == "results" else name)))
+        for folder, name in pages.items()
+    }
+    words = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve"}
+    assert all(f"[{folder}]({folder}/README.md) has {words[count]}" in README for folder, count in found.items())

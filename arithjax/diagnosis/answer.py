@@ -294,9 +294,10 @@ def _listed(names: Sequence[str]) -> str:
 def _columns(rows: Sequence[Tried]) -> list[str]:
     """Rows of text: a change, the rate with its interval, the share that is exact, and the median error."""
     width = max(len(one.change) for one in rows)
+    shares = [f"{100 * one.exact / one.nets:.0f} % exact" for one in rows]
     return [
-        f"  {one.change:<{width}}  {one.words():>18}  {100 * one.exact / one.nets:>4.0f} % exact   error {one.error:.2g}"
-        for one in rows
+        f"  {one.change:<{width}}  {one.words():>18}  {exact:>11}   error {one.error:.2g}"
+        for one, exact in zip(rows, shares, strict=True)
     ]
 
 

@@ -62,14 +62,18 @@ def along(answer: Answer) -> Drawing:
     scale = alt.Scale(domain=names, range=[colours.get(name) or next(others) for name in names])
     arity = answer.evidence.line.shape[1]
     title = " = ".join("ab") if arity == 2 else "a" if arity == 1 else "every argument"
-    base = alt.Chart(table).encode(
-        alt.X("a:Q", title=title, axis=alt.Axis(format=",~g", tickCount=6)),
-        alt.Y("result:Q", title=OPERATIONS[answer.setup.op].symbol, axis=alt.Axis(format=",~g", tickCount=5)),
+    last = table["who"] == "exact"  # drawn above the others, thin enough to see what it covers
+    base = alt.Chart(pd.concat([table[~last], table[last]])).encode(
+        alt.X("a:Q", title=title, axis=alt.Axis(format=",.6~r", tickCount=6)),
+        alt.Y("result:Q", title=OPERATIONS[answer.setup.op].symbol, axis=alt.Axis(format=",.6~r", tickCount=5)),
         alt.Color("who:N", scale=scale, legend=alt.Legend(orient="top", title=None, labelLimit=320, columns=1)),
         tooltip=["who:N", alt.Tooltip("a:Q", title=title), "result:Q"],
     )
     dashes = alt.Scale(domain=names, range=[[6, 5] if name == "exact" else [1, 0] for name in names])
-    line = base.mark_line(strokeWidth=3).encode(alt.StrokeDash("who:N", scale=dashes, legend=None))
+    widths = alt.Scale(domain=names, range=[{"exact": 1.5, "mended": 5}.get(name, 3) for name in names])
+    line = base.mark_line().encode(
+        alt.StrokeDash("who:N", scale=dashes, legend=None), alt.StrokeWidth("who:N", scale=widths, legend=None)
+    )
     return line.properties(width="container", height=320)
 
 
