@@ -62,15 +62,21 @@ def _check_interval(what: str, low: float, high: float, s: Any) -> None:
         raise ArithjaxError(
             f"{what}: {low:g}, {high:g} has to lie within ±{words}, what {s.precision} can tell apart{more}."
         )
-    if s.integers and math.ceil(low) >= math.ceil(high):
+    if s.integers:
+        _check_whole(what, low, high, s)
+    elif _told_apart(low, s.precision) >= _told_apart(high, s.precision):
+        raise ArithjaxError(f"{what}: {low!r} and {high!r} are the same number in {s.precision}; widen the interval.")
+
+
+def _check_whole(what: str, low: float, high: float, s: Any) -> None:
+    """The interval holds whole numbers, and no more than are drawn from."""
+    if math.ceil(low) >= math.ceil(high):
         raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
-    if s.integers and s.fresh and high - low > 2**23:
+    if s.fresh and high - low > 2**23:
         raise ArithjaxError(
             f"{what}: {low:g}, {high:g} holds more whole numbers than the 2**23 that fresh=True draws from; narrow it, "
             "or set fresh=False."
         )
-    if not s.integers and _told_apart(low, s.precision) >= _told_apart(high, s.precision):
-        raise ArithjaxError(f"{what}: {low!r} and {high!r} are the same number in {s.precision}; widen the interval.")
 
 
 def _told_apart(value: float, precision: str) -> float:

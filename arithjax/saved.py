@@ -112,17 +112,22 @@ def read(path: str | Path) -> Saved:
             arrays = [file[f"array{i}"] for i in range(len(header["names"]))]
         if header["format"] != FORMAT:
             raise ArithjaxError(f"{path} is a '{header['format']}', not a '{FORMAT}'; fit and save the net again.")
-        tree: dict[str, Any] = {}
-        for key, array in zip(header["names"], arrays, strict=True):
-            *folders, last = json.loads(key)
-            branch = tree
-            for folder in folders:
-                branch = branch.setdefault(folder, {})
-            branch[last] = array
-        saved = Saved(str(path), header, tree)
+        saved = Saved(str(path), header, _tree(header["names"], arrays))
         if saved.arity < 1 or not saved.bounds or not {"grade", "program"} <= set(header["row"]):
             raise ValueError("something is missing")
         return saved
+
+
+def _tree(names: list[str], arrays: list[np.ndarray]) -> dict[str, Any]:
+    """Arrays in nested dictionaries; each name is the path of one, as JSON."""
+    tree: dict[str, Any] = {}
+    for name, array in zip(names, arrays, strict=True):
+        *folders, last = json.loads(name)
+        branch = tree
+        for folder in folders:
+            branch = branch.setdefault(folder, {})
+        branch[last] = array
+    return tree
 
 
 def write(path: str | Path, header: dict[str, Any], tree: dict[str, Any]) -> None:

@@ -201,7 +201,11 @@ def test_rates_over_all_ranges(units):
 
 def test_what_there_is():
     units = [model for model in aj.MODELS.values() if model.stackable and model.name != "dense"]
-    counts = {"operations and families of them": aj.OPERATIONS, "transforms": aj.TRANSFORMS, "activations": aj.ACTIVATIONS}
+    counts = {
+        "operations and families of them": aj.OPERATIONS,
+        "transforms": aj.TRANSFORMS,
+        "activations": aj.ACTIVATIONS,
+    }
     text = README[README.index("## What there is") :]
     assert all(f"{len(list(members))} {what}" in text for what, members in counts.items())
     assert f"{len(units)} arithmetic units" in text and f"{len(protocols.PUBLISHED)} published numbers" in text

@@ -17,13 +17,12 @@ import pandas as pd
 
 from arithjax import export
 from arithjax.diagnosis.changes import Fields, difference
-from arithjax.diagnosis.evidence import Evidence
+from arithjax.diagnosis.findings import Findings, Tried
 from arithjax.errors import ArithjaxError
 from arithjax.fields import cell
 from arithjax.registry import CAUSES, OPERATIONS
-from arithjax.report.words import percent
 from arithjax.setup import DEFAULTS, FIELDS, Setup
-from arithjax.tables import statistics
+from arithjax.tables.parquet import table_bytes
 
 LEARNS = 0.5
 """The share of nets that has to learn for an answer to say that it learns."""
@@ -32,102 +31,8 @@ LADDER = 8
 
 
 @dataclass(frozen=True)
-class Told:
-    """A cause in an answer: its name, how many of `nets` it holds for, for how many it is the first, and a sentence."""
-
-    id: str
-    count: int
-    first: int
-    nets: int
-    sentence: str
-
-    @property
-    def share(self) -> float:
-        """The share of nets for which it holds."""
-        return self.count / self.nets
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The Wilson 95 % interval of the share."""
-        low, high = statistics.wilson(self.count, self.nets)
-        return float(low), float(high)
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A change, or several together, with what came of it.
-
-    change: its name. fields: what it replaces in the setup. nets: their number; learned, exact: how many of them.
-    error: their median relative RMSE. judged: whether they are from seeds that took no part in choosing. other: whether
-    it is another kind of net rather than this one mended.
-    """
-
-    change: str
-    fields: Fields
-    nets: int
-    learned: int
-    exact: int
-    error: float
-    judged: bool
-    other: bool = False
-
-    @classmethod
-    def of(cls, change: str, fields: Fields, rows: pd.DataFrame, judged: bool, other: bool = False) -> Tried:
-        """From the table rows of its nets."""
-        learned, exact = int(statistics.success(rows).sum()), int((rows["grade"] == "exact").sum())
-        error = float(rows["relative_rmse"].fillna(np.inf).median())
-        return cls(change, fields, len(rows), learned, exact, error, judged, other)
-
-    @property
-    def rate(self) -> float:
-        """The share of nets that learn."""
-        return self.learned / self.nets
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """The Wilson 95 % interval of the rate."""
-        low, high = statistics.wilson(self.learned, self.nets)
-        return float(low), float(high)
-
-    def data(self) -> dict[str, Any]:
-        """As plain data."""
-        low, high = self.interval
-        return {"change": self.change, "fields": self.fields, "rate": self.rate, "low": low, "high": high}
-
-    def words(self) -> str:
-        """The rate with its interval."""
-        return percent(self.rate, *self.interval)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Why a net does not learn, and what makes it learn; `print` shows it, and a notebook by itself.
-
-    setup, mended: the net as it is, and with all changes of the path. before, after: what comes of either.
-    told: causes, the most frequent first. tried: single changes, the best first. path: the changes that make it learn,
-    each with all before it. without: the path with one of its changes left out, named by that.
-    unpaid: changes that cost more than was allowed. evidence, seen: what was recorded of nets as they are and mended.
-    nets: the table of all nets that were trained. seconds: how long it took. cut: whether time ran out.
-    """
-
-    setup: Setup
-    mended: Setup
-    before: Tried
-    told: Sequence[Told]
-    tried: Sequence[Tried]
-    path: Sequence[Tried]
-    without: Sequence[Tried]
-    unpaid: Sequence[str]
-    evidence: Evidence
-    seen: Evidence
-    nets: pd.DataFrame
-    seconds: float
-    cut: bool = False
-
-    @property
-    def after(self) -> Tried:
-        """What comes of the whole path; of the net as it is where nothing helps."""
-        return self.path[-1] if self.path else self.before
+class Answer(Findings):
+    """Findings as an answer: `print` shows it, and a notebook by itself; `save` writes it as a page."""
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -235,36 +140,58 @@ class Answer:
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, default=_plain)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the answer as a page, `report.html`, with its figures and its table of nets; the path of the page."""
+        """Write the answer as a page, `report.html`, with its figures, its data and its table of nets; the page's path.
+
+        Raises ArithjaxError where the folder cannot be written.
+        """
         from arithjax.diagnosis import page  # as in `figures`
 
-        return page.write(self, Path(folder))
+        files = {"answer.json": self.to_json().encode(), "nets.parquet": table_bytes(self.nets)}
+        if self.path and self.keras:
+            files["mended_keras.py"] = self.keras.encode()
+        rows = [line.split("  ", 1) for line in self.diff()]
+        shown = [(name, *(side.strip() for side in sides.split(" -> "))) for name, sides in rows]
+        tables = {name: table.to_html(border=0) for name, table in self.tables.items()}
+        fields = {"answer": self, "rows": shown, "recipe": self.recipes(), "tables": tables}
+        return page.write(Path(folder), files, self.figures, fields)
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def lines(self) -> list[str]:
         """The answer as lines of text."""
-        lines = [self.finding, "", *self.sentences]
+        return [self.finding, "", *self.sentences, *self._ladders(), *self._recipe(), *self._untried()]
+
+    def _ladders(self) -> list[str]:
+        """What single changes come to, and the path with and without each of its steps."""
         mends, others = ([one for one in self.tried if one.other is other] for other in (False, True))
-        if ladder := [one for one in mends if one.judged][:LADDER]:
-            lines += ["", f"Single changes, the best of {len(mends)}:", *_columns([self.before, *ladder])]
-        if others := [one for one in others if one.rate >= LEARNS]:
-            lines += ["", "Nets of another kind that learn it:", *_columns(others[:3])]
-        if len(self.path) > 1:
-            lines += ["", "Step by step:", *_columns([self.before, *self.path])]
-        if len(self.without) > 1:
-            lines += ["", "All of it but one:", *_columns(self.without)]
-        if self.path and self.after.rate >= LEARNS:
-            lines += ["", "The recipe:", *(f"  {line}" for line in self.diff()), "", self.command]
-            if self.keras:
-                lines += ["", "The same in Keras:", "", *self.keras.rstrip().splitlines()]
+        ladders = {
+            f"Single changes, the best of {len(mends)}:": [one for one in mends if one.judged][:LADDER],
+            "Nets of another kind that learn it:": [one for one in others if one.rate >= LEARNS][:3],
+            "Step by step:": self.path if len(self.path) > 1 else [],
+            "All of it but one:": self.without if len(self.without) > 1 else [],
+        }
+        bare = [title for title in ladders if title.startswith(("Nets", "All"))]  # without the net as it is
+        return [
+            line
+            for title, rows in ladders.items()
+            if rows
+            for line in ("", title, *_columns([*rows] if title in bare else [self.before, *rows]))
+        ]
+
+    def _recipe(self) -> list[str]:
+        if not self.path or self.after.rate < LEARNS:
+            return []
+        keras = ["", "The same in Keras:", "", *self.keras.rstrip().splitlines()] if self.keras else []
+        return ["", "The recipe:", *(f"  {line}" for line in self.diff()), "", self.command, *keras]
+
+    def _untried(self) -> list[str]:
         if self.cut:
-            lines += ["", "Time ran out before all that was planned was tried; give it more with --seconds."]
-        elif self.unpaid:
-            some = _listed(self.unpaid[:4]) + (f" and {len(self.unpaid) - 4} more" if len(self.unpaid) > 4 else "")
-            lines += ["", f"Not tried, since --seconds pays for no more: {some}."]
-        return lines
+            return ["", "Time ran out before all that was planned was tried; give it more with --seconds."]
+        if not self.unpaid:
+            return []
+        some = _listed(self.unpaid[:4]) + (f" and {len(self.unpaid) - 4} more" if len(self.unpaid) > 4 else "")
+        return ["", f"Not tried, since --seconds pays for no more: {some}."]
 
     def diff(self) -> list[str]:
         """The fields that the recipe changes, a line each: name, value as it is, and value in the recipe."""

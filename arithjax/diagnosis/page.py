@@ -5,39 +5,27 @@ from __future__ import annotations
 import os
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 from arithjax.errors import ArithjaxError
+from arithjax.report.charts import Drawing
 from arithjax.report.page import offline
-from arithjax.tables.parquet import table_bytes
 from arithjax.tables.store import Store
 
-if TYPE_CHECKING:
-    from arithjax.diagnosis.answer import Answer
+TEMPLATE = "answer.html"
 
 
-def write(answer: Answer, folder: Path) -> Path:
+def write(folder: Path, files: dict[str, bytes], figures: dict[str, Drawing], fields: dict[str, Any]) -> Path:
     """Write the page of an answer into a folder, which is made if it is missing; the path of the page.
 
+    files: what stands beside the page, by name. figures: its charts, by name. fields: what its template names.
     Raises ArithjaxError where the folder cannot be written.
     """
+    template = resources.files("arithjax.diagnosis").joinpath(TEMPLATE).read_text(encoding="utf-8")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        store = Store(folder)
-        store.write("answer.json", answer.to_json().encode())
-        store.write("nets.parquet", table_bytes(answer.nets))
-        if answer.path and answer.keras:
-            store.write("mended_keras.py", answer.keras.encode())
-        rows = [line.split("  ", 1) for line in answer.diff()]
-        parts = [(name, *(side.strip() for side in sides.split(" -> "))) for name, sides in rows]
-        return offline(
-            folder,
-            resources.files("arithjax.diagnosis").joinpath("answer.html").read_text(encoding="utf-8"),
-            answer.figures,
-            answer=answer,
-            rows=parts,
-            recipe=answer.recipes(),
-            tables={name: table.to_html(border=0) for name, table in answer.tables.items()},
-        )
+        for name, content in files.items():
+            Store(folder).write(name, content)
+        return offline(folder, template, figures, **fields)
     except OSError as error:
         raise ArithjaxError(f"cannot write {folder} ({error.strerror or os.strerror(error.errno or 0)}).") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import altair as alt
 import numpy as np
@@ -11,12 +10,10 @@ import pandas as pd
 
 from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.evidence import Evidence
+from arithjax.diagnosis.findings import Findings, Tried
 from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report.charts import COLOURS, GREY, Drawing, significant
 from arithjax.task.points import evaluate
-
-if TYPE_CHECKING:
-    from arithjax.diagnosis.answer import Answer, Tried
 
 MOST_LINES = 3
 """Nets as they are that are drawn, each of another cause."""
@@ -24,12 +21,12 @@ CROWD = 40
 """Changes in the ladder."""
 
 
-def of(answer: Answer) -> dict[str, Drawing]:
+def of(answer: Findings) -> dict[str, Drawing]:
     """The charts of an answer by name."""
     return {"along": along(answer), **changes(answer)}
 
 
-def lines(answer: Answer) -> pd.DataFrame:
+def lines(answer: Findings) -> pd.DataFrame:
     """Results along equal arguments: columns `a`, `result` and `who`: the exact ones, and typical nets by cause.
 
     The typical net of a cause has the median error of those for which it is the first.
@@ -53,7 +50,7 @@ def _typical(seen: Evidence, holds: np.ndarray) -> int:
     return int(chosen[np.argsort(errors[chosen], kind="stable")[(len(chosen) - 1) // 2]])
 
 
-def along(answer: Answer) -> Drawing:
+def along(answer: Findings) -> Drawing:
     """What the nets answer where all arguments are equal, with the exact results; each line is named at its end."""
     table = significant(lines(answer), 4)
     names = list(dict.fromkeys(table["who"]))
@@ -77,7 +74,7 @@ def along(answer: Answer) -> Drawing:
     return line.properties(width="container", height=320)
 
 
-def changes(answer: Answer) -> dict[str, Drawing]:
+def changes(answer: Findings) -> dict[str, Drawing]:
     """The share of nets that learn with each change, with 95 % intervals: alone, and one after another."""
     panels = {"alone": [answer.before, *_first(answer.tried)]}
     if len(answer.path) > 1:

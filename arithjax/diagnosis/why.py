@@ -8,10 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from arithjax.diagnosis.answer import Answer, Told, Tried
+from arithjax.diagnosis.answer import Answer
 from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.changes import Change, Changes, applied, difference
 from arithjax.diagnosis.evidence import Effect, Evidence, observe
+from arithjax.diagnosis.findings import Told, Tried
 from arithjax.diagnosis.race import GROUP, JUDGING, Budget, Race
 from arithjax.diagnosis.search import Found, Search, in_kinds
 from arithjax.errors import ArithjaxError, check_count, check_seed

@@ -8,7 +8,7 @@ import inspect
 import numbers
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
@@ -57,7 +57,11 @@ def _source(op: Operation) -> tuple[str, str]:
         definition, name = _written(op, ast.unparse(node.args), ast.unparse(node.body)), "exact"
     else:
         definition, name = text.rstrip(), fn.__name__
-    outside = {**known.globals, **known.nonlocals}
+    return _with_outside(op, definition, {**known.globals, **known.nonlocals}, known.unbound), name
+
+
+def _with_outside(op: Operation, definition: str, outside: dict[str, Any], unbound: Iterable[str]) -> str:
+    """A definition with what it uses from outside: constants and modules; anything else is refused."""
     constants = {word: value for word, value in outside.items() if isinstance(value, numbers.Real)}
     modules = {word: value.__name__ for word, value in outside.items() if inspect.ismodule(value)}
     # attributes too are names that `getclosurevars` does not find
@@ -65,11 +69,11 @@ def _source(op: Operation) -> tuple[str, str]:
     arrays = [word for word, module in modules.items() if module in ("jax.numpy", "numpy")]
     others = [f"import {module} as {word}" for word, module in modules.items() if module == "math"]
     usable = {*constants, *arrays, *(word for word, module in modules.items() if module == "math")}
-    if strange := sorted({*outside, *known.unbound} - usable - attributes):
+    if strange := sorted({*outside, *unbound} - usable - attributes):
         raise _unknown(op, f"it uses {', '.join(strange)}")
     for module in arrays:
         definition = re.sub(rf"\b{module}\.", "np.", definition)
-    return "\n".join([*others, *(f"{word} = {value!r}" for word, value in constants.items()), definition]), name
+    return "\n".join([*others, *(f"{word} = {value!r}" for word, value in constants.items()), definition])
 
 
 def _written(op: Operation, arguments: str, body: str) -> str:

@@ -174,13 +174,7 @@ def _arity(name: str, fn: Any, arity: Any) -> int:
         raise ArithjaxError(
             f"operation '{name}': fn is a {type(fn).__name__}; it has to be a function of its arguments."
         )
-    try:
-        signature = inspect.signature(fn)
-        needed = sum(p.default is p.empty and p.kind in _POSITIONAL for p in signature.parameters.values())
-        any_number = any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values())
-    except (TypeError, ValueError):
-        signature, needed, any_number = None, 0, True
-    needed = getattr(fn, "nin", 0 if any_number else needed)
+    signature, needed = _signature(fn)
     arity = needed if arity is None else arity
     if isinstance(arity, bool) or not isinstance(arity, int) or arity < 1:
         raise ArithjaxError(
@@ -188,13 +182,27 @@ def _arity(name: str, fn: Any, arity: Any) -> int:
             "many there are (at least 1)."
         )
     try:
-        if signature is not None and not hasattr(fn, "nin"):
+        if signature is not None:
             signature.bind(*range(arity))
     except TypeError:
         raise ArithjaxError(
             f"operation '{name}': its function takes {needed} arguments, not arity={arity}; leave arity out."
         ) from None
     return arity
+
+
+def _signature(fn: Any) -> tuple[inspect.Signature | None, int]:
+    """A function's signature, if it has one, and how many of its arguments have no default; 0 for any number."""
+    if hasattr(fn, "nin"):  # of NumPy and jax.numpy
+        return None, fn.nin
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):
+        return None, 0
+    parameters = signature.parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return signature, 0
+    return signature, sum(p.default is p.empty and p.kind in _POSITIONAL for p in parameters)
 
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -1,0 +1,115 @@
+"""Findings: causes and changes with how many nets each holds for, as they come out of the experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from arithjax.diagnosis.changes import Fields
+from arithjax.diagnosis.evidence import Evidence
+from arithjax.report.words import percent
+from arithjax.setup import Setup
+from arithjax.tables import statistics
+
+
+@dataclass(frozen=True)
+class Told:
+    """A cause in an answer: its name, how many of `nets` it holds for, for how many it is the first, and a sentence."""
+
+    id: str
+    count: int
+    first: int
+    nets: int
+    sentence: str
+
+    @property
+    def share(self) -> float:
+        """The share of nets for which it holds."""
+        return self.count / self.nets
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The Wilson 95 % interval of the share."""
+        low, high = statistics.wilson(self.count, self.nets)
+        return float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A change, or several together, with what came of it.
+
+    change: its name. fields: what it replaces in the setup. nets: their number; learned, exact: how many of them.
+    error: their median relative RMSE. judged: whether they are from seeds that took no part in choosing. other: whether
+    it is another kind of net rather than this one mended.
+    """
+
+    change: str
+    fields: Fields
+    nets: int
+    learned: int
+    exact: int
+    error: float
+    judged: bool
+    other: bool = False
+
+    @classmethod
+    def of(cls, change: str, fields: Fields, rows: pd.DataFrame, judged: bool, other: bool = False) -> Tried:
+        """From the table rows of its nets."""
+        learned, exact = int(statistics.success(rows).sum()), int((rows["grade"] == "exact").sum())
+        error = float(rows["relative_rmse"].fillna(np.inf).median())
+        return cls(change, fields, len(rows), learned, exact, error, judged, other)
+
+    @property
+    def rate(self) -> float:
+        """The share of nets that learn."""
+        return self.learned / self.nets
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The Wilson 95 % interval of the rate."""
+        low, high = statistics.wilson(self.learned, self.nets)
+        return float(low), float(high)
+
+    def data(self) -> dict[str, Any]:
+        """As plain data."""
+        low, high = self.interval
+        return {"change": self.change, "fields": self.fields, "rate": self.rate, "low": low, "high": high}
+
+    def words(self) -> str:
+        """The rate with its interval."""
+        return percent(self.rate, *self.interval)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was found out about a net: why it does not learn, and what makes it learn.
+
+    setup, mended: the net as it is, and with all changes of the path. before, after: what comes of either.
+    told: causes, the most frequent first. tried: single changes, the best first. path: the changes that make it learn,
+    each with all before it. without: the path with one of its changes left out, named by that.
+    unpaid: changes that cost more than was allowed. evidence, seen: what was recorded of nets as they are and mended.
+    nets: the table of all nets that were trained. seconds: how long it took. cut: whether time ran out.
+    """
+
+    setup: Setup
+    mended: Setup
+    before: Tried
+    told: Sequence[Told]
+    tried: Sequence[Tried]
+    path: Sequence[Tried]
+    without: Sequence[Tried]
+    unpaid: Sequence[str]
+    evidence: Evidence
+    seen: Evidence
+    nets: pd.DataFrame
+    seconds: float
+    cut: bool = False
+
+    @property
+    def after(self) -> Tried:
+        """What comes of the whole path; of the net as it is where nothing helps."""
+        return self.path[-1] if self.path else self.before
