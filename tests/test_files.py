@@ -246,6 +246,7 @@ def test_a_file_that_is_not_there(tmp_path):
         files.find_study(str(tmp_path / "nowhere.py"))
 
 
+@pytest.mark.slow
 def test_the_smallest_net_of_each_operation_has_a_search_of_its_own(tmp_path):
     study = files.load_study(files.sweeps() / "smallest.py")
     nets = aj.run(study, tmp_path, trials=34, seeds=1, steps=1)
