@@ -35,6 +35,9 @@ LARGEST = 3e38
 SMALLEST = {"float32": 1.1754944e-38, "float64": 2.2250738585072014e-308}
 """For each precision the smallest number that is not 0 in it."""
 
+WHOLE = {"float32": 2**24, "float64": 2**53}
+"""For each precision the size up to which it holds every whole number."""
+
 
 @dataclass(frozen=True)
 class Limits:

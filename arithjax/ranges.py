@@ -10,7 +10,7 @@ import struct
 from typing import Any
 
 from arithjax.errors import ArithjaxError
-from arithjax.fields import SMALLEST, cell
+from arithjax.fields import SMALLEST, WHOLE, cell
 from arithjax.registry import OPERATIONS, TRANSFORMS
 
 
@@ -47,16 +47,13 @@ def obstacle(s: Any, what: str, low: float, high: float) -> str:
     return ""
 
 
-LARGEST_WHOLE = {"float32": (2**24, "2**24"), "float64": (2**53, "2**53")}
-"""For each precision the size up to which it holds every whole number, as a number and as text."""
-
-
 def _check_interval(what: str, low: float, high: float, s: Any) -> None:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
     if low >= high:
         raise ArithjaxError(f"{what}: low={low:g} has to be smaller than high={high:g}.")
-    largest, words = LARGEST_WHOLE[s.precision] if s.integers else (1e18, "1e18")
+    largest = WHOLE[s.precision] if s.integers else 1e18
+    words = f"2**{math.log2(largest):.0f}" if s.integers else "1e18"
     if max(abs(low), abs(high)) > largest:
         more = "; precision=float64 takes whole numbers up to 2**53" * (s.integers and s.precision == "float32")
         raise ArithjaxError(

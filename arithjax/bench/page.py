@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from arithjax import disk
+
 OURS, USUAL = "arithjax", "jit(vmap)"
 """The way that others are compared with, and the way that most people would take."""
 
@@ -25,7 +27,7 @@ def write_page(folder: str | Path) -> Path:
     folder: holds JSON files of `arithjax bench --json`.
     """
     path = Path(folder) / "README.md"
-    path.write_text(page(folder), encoding="utf-8")
+    disk.save(path, page(folder).encode())
     return path
 
 

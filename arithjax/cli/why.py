@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from arithjax import protocols
-from arithjax.cli.nets import given_fields
+from arithjax import disk, protocols
+from arithjax.cli.nets import given_fields, members_of
 from arithjax.diagnosis import pictures
 from arithjax.diagnosis.why import why as ask
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup, make
-from arithjax.studies.files import find_study
 from arithjax.terminal import lines_chart
 from arithjax.training.engines import choice
 
@@ -38,8 +36,7 @@ def why(
     source: a study that brings operations and other members of its own.
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
-    if source:
-        find_study(source)
+    members_of(source)
     choice.use(engine)
     answer = ask(
         _setup(op, net, given_fields(options)), seconds, seeds, seed, say=lambda words: click.echo(words, err=True)
@@ -62,6 +59,6 @@ def _setup(op: str, net: str | None, fields: dict[str, Any]) -> Setup:
 
 def _write(file: str, text: str) -> None:
     try:
-        Path(file).write_text(text + "\n", encoding="utf-8")
+        disk.save(file, f"{text}\n".encode())
     except OSError as error:
         raise ArithjaxError(f"cannot write {file} ({error.strerror}); choose another file.") from None

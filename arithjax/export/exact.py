@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from arithjax.errors import ArithjaxError
-from arithjax.task.operations import OfSums, Operation
+from arithjax.task.operations import OfSums, Operation, argument_names
 
 
 def exact_source(op: Operation) -> tuple[str, str]:
@@ -46,7 +46,7 @@ def _source(op: Operation) -> tuple[str, str]:
     """A definition, and the name that it defines."""
     fn: Any = op.fn
     if not inspect.isfunction(fn) or fn.__module__.startswith("jax"):  # of jax.numpy, which has NumPy's names
-        given = ", ".join("abcd"[: op.arity])
+        given = ", ".join(argument_names(op.arity))
         return _written(op, given, f"np.{fn.__name__}({given})"), "exact"
     try:
         text, known = textwrap.dedent(inspect.getsource(fn)), inspect.getclosurevars(fn)

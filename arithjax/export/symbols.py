@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arithjax.export import plain
-from arithjax.models.mlp import MOST_TERMS
 from arithjax.models.network import PlainLayer
 from arithjax.task.operations import argument_names
 
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
 
 MOST_NUMBERS = 200
 """Nets of more parameters than this have no formula."""
+
+MOST_TERMS = 28
+"""Polynomials of more terms than this are not short."""
 
 MOST_OPERATIONS = 80
 """Expressions of more operations than this are not short, unless they are polynomials."""
@@ -83,6 +85,8 @@ def large(layers: list[PlainLayer]) -> bool:
 
 def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> sympy.Expr | None:
     """What linear and square layers and arithmetic units compute of expressions `x`; None of others, or of many."""
+    import sympy
+
     known = all(layer.activation in ("linear", "square") and layer.kind in ("Dense", *plain.UNITS) for layer in layers)
     if not known:
         return None
@@ -94,7 +98,7 @@ def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> sympy.Expr | Non
         arrays = {name: array.astype(float).astype(object) for name, array in layer.arrays.items()}
         if layer.kind == "Dense":
             sums = values @ arrays["kernel"] + arrays.get("bias", 0)
-            values = functions(plain.ACTIVATIONS[layer.activation])(sums)
+            values = np.frompyfunc(sympy.expand, 1, 1)(functions(plain.ACTIVATIONS[layer.activation])(sums))
         else:
             values = functions(plain.UNITS[layer.kind])(values, **arrays)
     return values[0, 0]

@@ -7,7 +7,6 @@ one lane it is a matrix product, for wide nets under `vmap`.
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,15 +18,12 @@ from jaxtyping import Array, Float, Int, Key
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
-from arithjax.models.network import LANES, PRODUCT, Architecture, Expression, Layout, Model, Network, Params, PlainLayer
+from arithjax.models.network import LANES, PRODUCT, Architecture, Layout, Model, Network, Params, PlainLayer
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 
 DRAWN_WIDTHS, DRAWN_DEPTH = (16, 64, 256), 5
 """Sizes at which weights are drawn and then cut: one of these widths for all layers, a multiple of so many layers."""
-
-MOST_TERMS = 28
-"""Polynomials with more terms than this are not worked out."""
 
 
 def contract(
@@ -122,24 +118,6 @@ class MLP(nn.Module, Network):
             activate(self.activations[i], architecture.branch, kept["intermediates"][_layer(i)]["__call__"][0])
             for i in range(len(self.features) - 1)
         ]
-
-    def formula(self, params: Params, x: list[Expression], widths: tuple[int, ...]) -> Expression | None:
-        """The polynomial of linear and square layers, where it has few terms."""
-        import sympy  # it takes its time to load, and few nets have a formula
-
-        names = [activation.name for activation in self.activations]
-        degree = 2 ** names.count("square")
-        if not set(names) <= {"linear", "square"} or math.comb(len(x) + degree, degree) > MOST_TERMS:
-            return None
-        units = sympy.Matrix([x])
-        for i, (name, features) in enumerate(zip(names, (*widths, 1), strict=True)):
-            layer = {part: np.asarray(p, float) for part, p in params[_layer(i)].items()}
-            kernel = layer["kernel"].reshape(layer["kernel"].shape[:2])[: units.shape[1], :features]
-            units = units * sympy.Matrix(kernel)
-            if "bias" in layer:
-                units += sympy.Matrix([layer["bias"].ravel()[:features]])
-            units = units.applyfunc(sympy.expand if name == "linear" else lambda z: sympy.expand(z**2))
-        return units[0]
 
     def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer]:
         sizes, layers = (inputs, *widths, 1), []

@@ -60,11 +60,6 @@ class Unit(nn.Module):
         return params
 
     @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        """What one net's layer computes of expressions `x`, an expression a feature; None if it is no polynomial."""
-        return None
-
-    @classmethod
     def penalty(cls, params: dict) -> Float[Array, "*lanes"]:
         """The regulariser of each lane: by default the mean distance of the weights from -1, 0 and 1.
 
@@ -140,12 +135,6 @@ class Stack(nn.Module, Network):
         """Each layer's kind, name and parameters."""
         names = (f"{kind.__name__}_{i}" for i, kind in enumerate(self.kinds))
         return [(kind, name, params[name]) for kind, name in zip(self.kinds, names, strict=True)]
-
-    def formula(self, params: Params, x: list, widths: tuple[int, ...]) -> Any:
-        units: list | None = x
-        for kind, _, layer in self.layers(params):
-            units = units and kind.formula(layer, units)
-        return units and units[0]
 
     def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer]:
         layers = []

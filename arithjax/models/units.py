@@ -58,17 +58,6 @@ def nac_bound(inputs: int, features: int) -> float:
     return low
 
 
-def weighted(w: Float[np.ndarray, "inputs features"], x: list) -> list:
-    """`Σᵢ Wᵢ xᵢ` of expressions, for `W [inputs, features]`."""
-    return [sum(float(v) * one for v, one in zip(column, x, strict=True)) for column in np.asarray(w).T]
-
-
-def multiplied(w: Float[np.ndarray, "inputs features"], x: list) -> list:
-    """`∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)` of expressions, for `W [inputs, features]`."""
-    columns = np.asarray(w).T
-    return [math.prod(float(v) * one + 1 - float(v) for v, one in zip(column, x, strict=True)) for column in columns]
-
-
 def product(x: Float[Array, "batch inputs *rest"]) -> Float[Array, " batch *rest"]:
     """`[batch, inputs, ...] -> [batch, ...]`."""
     return functools.reduce(jnp.multiply, (x[:, i] for i in range(x.shape[1])))
@@ -132,10 +121,6 @@ class NACAdd(Unit):
     def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
         return [nac(params["W_hat" + s], params["M_hat" + s], cls.scale) for s in cls.suffixes]
 
-    @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        return weighted(np.asarray(cls.weights(params)[0]), x) if cls is NACAdd else None
-
 
 class NACMul(NACAdd):
     """NAC•: `exp(W log(|x| + ε))` with the W of NAC+ ([T])."""
@@ -158,12 +143,10 @@ class NACMulSigmoid(Unit):
         return [jax.nn.sigmoid(params["W_hat"])]
 
 
-class NACMulNMU(Unit):
-    """NAC•,NMU: NAC• with the weights of an NMU, clamped to [0, 1] ([M])."""
+class ClampedUnit(Unit):
+    """A unit of one W, which is clamped after each step."""
 
-    @nn.compact
-    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
-        return power(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
+    limits: ClassVar[tuple[float, float]] = (0, 1)
 
     @classmethod
     def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
@@ -171,7 +154,15 @@ class NACMulNMU(Unit):
 
     @classmethod
     def constrain(cls, params: dict) -> dict:
-        return params | {"W": jnp.clip(params["W"], 0, 1)}
+        return params | {"W": jnp.clip(params["W"], *cls.limits)}
+
+
+class NACMulNMU(ClampedUnit):
+    """NAC•,NMU: NAC• with the weights of an NMU, clamped to [0, 1] ([M])."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
+        return power(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
 
 
 class NALU(NACAdd):
@@ -275,44 +266,22 @@ def nau_start(x: Float[Array, "batch inputs lanes"], features: int) -> Callable:
     return uniform(-r, r)
 
 
-class NAU(Unit):
+class NAU(ClampedUnit):
     """NAU: `W x`, W clamped to [-1, 1] ([M])."""
+
+    limits: ClassVar[tuple[float, float]] = (-1, 1)
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return contract(x, jnp.clip(self.param("W", nau_start(x, self.features), self.shape(x)), -1, 1))
 
-    @classmethod
-    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
-        return [params["W"]]
 
-    @classmethod
-    def constrain(cls, params: dict) -> dict:
-        return params | {"W": jnp.clip(params["W"], -1, 1)}
-
-    @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        return weighted(params["W"], x) if cls is NAU else None
-
-
-class NMU(Unit):
+class NMU(ClampedUnit):
     """NMU: `∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ)`, W clamped to [0, 1] ([M])."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return gated(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
-
-    @classmethod
-    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
-        return [params["W"]]
-
-    @classmethod
-    def constrain(cls, params: dict) -> dict:
-        return params | {"W": jnp.clip(params["W"], 0, 1)}
-
-    @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        return multiplied(params["W"], x) if cls in (NMU, SNMU) else None
 
 
 class SNMU(NMU):
@@ -481,11 +450,6 @@ class Bilinear(Unit):
         u = self.param("U", glorot(inputs, features), (inputs, features, lanes))
         return contract(pairs, w) + contract(x, u) + self.param("b", nn.initializers.zeros, (1, features, lanes))
 
-    @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        parts = weighted(params["W"], [a * b for a in x for b in x]), weighted(params["U"], x), params["b"][0]
-        return [w + u + float(b) for w, u, b in zip(*parts, strict=True)]
-
 
 class Quadratic(Unit):
     """Quadratic neuron: `(W_r x + b_r) ⊙ (W_g x + b_g) + W_b x² + c` ([Q]).
@@ -501,12 +465,6 @@ class Quadratic(Unit):
         b_r, c = (self.param(name, zeros, row) for name in ("b_r", "c"))
         b_g = self.param("b_g", nn.initializers.ones, row)
         return (contract(x, r) + b_r) * (contract(x, g) + b_g) + contract(x**2, b) + c
-
-    @classmethod
-    def formula(cls, params: dict, x: list) -> list | None:
-        sums = weighted(params["W_r"], x), weighted(params["W_g"], x), weighted(params["W_b"], [one**2 for one in x])
-        rows = (params[name][0] for name in ("b_r", "b_g", "c"))
-        return [(r + float(p)) * (g + float(q)) + b + float(s) for r, g, b, p, q, s in zip(*sums, *rows, strict=True)]
 
 
 class LogExp(Unit):

@@ -17,9 +17,7 @@ import numpy as np
 from jaxtyping import Float64, Num, Shaped
 
 from arithjax.environment import arithmetic
-
-WHOLE = {"float32": 2**24, "float64": 2**53}
-"""For each precision the size up to which it holds every whole number."""
+from arithjax.fields import WHOLE
 
 
 class Unfit(Exception):
