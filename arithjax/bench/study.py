@@ -17,8 +17,8 @@ import optax
 from rich.console import Console
 
 from arithjax.bench.fresh import measure, measure_from_start
+from arithjax.bench.runner import layers_of
 from arithjax.bench.stages import watched
-from arithjax.bench.ways import layers_of
 from arithjax.environment import devices_and_workers
 from arithjax.registry import ACTIVATIONS, OPERATIONS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup

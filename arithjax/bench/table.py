@@ -26,7 +26,8 @@ from rich.table import Table
 
 from arithjax import __version__, environment, protocols
 from arithjax.bench.peak import fma_peak, matmul_peak
-from arithjax.bench.ways import WAYS, Runner, Way, flops, sizes_of
+from arithjax.bench.runner import Runner, flops, sizes_of
+from arithjax.bench.ways import WAYS, Way
 from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup

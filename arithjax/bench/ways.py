@@ -12,10 +12,9 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -24,11 +23,10 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from arithjax.bench.runner import Runner, examples_of, flops, layers_of, orders_of
 from arithjax.environment import cores, devices_and_workers
-from arithjax.models.mlp import count_parameters, layer_activations
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
-from arithjax.task.examples import order
 from arithjax.training.engines import choice
 from arithjax.training.planning import plan
 from arithjax.training.tile import NetId, Tile
@@ -36,41 +34,6 @@ from arithjax.training.trainer import Trainer
 
 SEGMENT = 1000
 """Steps in one segment of arithjax's training: those between two evaluations of the default setup."""
-
-
-@dataclass
-class Runner:
-    """A way of training that is ready to be measured.
-
-    run: `run(calls)` trains on for so many calls and returns when the device is done.
-    nets, steps: what one call trains: `steps` optimiser steps of each of `nets` nets.
-    calls: calls in one repetition. compile_seconds: seconds that the first call took longer than the second.
-    """
-
-    run: Callable[[int], Any]
-    nets: int = 1
-    steps: int = 1
-    calls: int = 1
-    compile_seconds: float = 0.0
-
-    def seconds(self) -> float:
-        """Seconds of one repetition."""
-        started = time.perf_counter()
-        self.run(self.calls)
-        return time.perf_counter() - started
-
-    def rate(self) -> float:
-        """Model-steps per second in one repetition."""
-        return self.calls * self.steps * self.nets / self.seconds()
-
-    def calibrate(self, target: float) -> None:
-        """Compile, and set the number of calls so that a repetition takes about `target` seconds."""
-        first, took = self.seconds(), self.seconds()
-        self.compile_seconds = max(first - took, 0.0)
-        while took < target / 2:
-            self.calls *= max(2, min(20, int(target / took)))
-            took = self.seconds()
-        self.calls = max(1, round(self.calls * target / took))
 
 
 class Way(NamedTuple):
@@ -137,7 +100,7 @@ def jit_scan(setup: Setup, nets: int) -> Runner:
 def jit_loop(setup: Setup, nets: int) -> Runner:
     """One ordinary Flax net, a Python loop over a jitted step."""
     state, step = _ordinary(setup)
-    data = jax.device_put(_examples(setup, 1))
+    data = jax.device_put(examples_of(setup, 1))
     train = jax.jit(lambda state, x, t, rows: step(state, x[0, rows], t[0, rows]))
     return _looped(lambda state, rows: train(state, *data, rows[0]), state, setup, 1, 1)
 
@@ -181,7 +144,7 @@ def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
     """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that its overhead is negligible."""
     longest = setup.examples // setup.batch
     steps = min(longest, max(1, 10**8 // (nets * flops(setup)))) if jax.default_backend() == "cpu" else longest
-    data = jax.device_put(_examples(setup, nets))
+    data = jax.device_put(examples_of(setup, nets))
 
     @functools.partial(jax.jit, donate_argnums=0)
     def train(state: Any, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
@@ -192,7 +155,7 @@ def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
 
 def _looped(train: Callable, state: Any, setup: Setup, nets: int, steps: int) -> Runner:
     """`train(state, rows [steps, batch]) -> state` again and again, on rows that are reshuffled in each epoch."""
-    orders = _orders(setup, steps)
+    orders = orders_of(setup, steps)
 
     def run(calls: int) -> None:
         nonlocal state
@@ -235,7 +198,7 @@ def turbanet_swarm(setup: Setup, nets: int) -> Runner:
 
     optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
     swarm = TurbaTrainState.swarm(_flax_mlp(setup), optimizer, nets, jnp.zeros((1, 2)))
-    x, t = jax.device_put(_examples(setup, nets))
+    x, t = jax.device_put(examples_of(setup, nets))
     return _looped(lambda swarm, rows: swarm.train(x[:, rows[0]], t[:, rows[0], None], mse)[0], swarm, setup, nets, 1)
 
 
@@ -245,7 +208,7 @@ def torch_eager(setup: Setup, nets: int) -> Runner:
 
     model = _torch_mlp(setup)
     optimizer = torch.optim.Adam(model.parameters(), setup.learning_rate, eps=setup.epsilon or 1e-8)
-    x, t = (torch.from_numpy(a[0]) for a in _examples(setup, 1))
+    x, t = (torch.from_numpy(a[0]) for a in examples_of(setup, 1))
 
     def train(_: None, rows: np.ndarray) -> None:
         batch = torch.from_numpy(rows[0])
@@ -263,7 +226,7 @@ def torch_vmap(setup: Setup, nets: int) -> Runner:
     model = _torch_mlp(setup)
     params, _ = torch.func.stack_module_state([_torch_mlp(setup) for _ in range(nets)])
     optimizer = torch.optim.Adam(params.values(), setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
-    x, t = (torch.from_numpy(a) for a in _examples(setup, nets))
+    x, t = (torch.from_numpy(a) for a in examples_of(setup, nets))
 
     def loss(params: dict, x: Any, t: Any) -> Any:
         return torch.nn.functional.mse_loss(torch.func.functional_call(model, params, (x,))[:, 0], t)
@@ -300,7 +263,7 @@ def _stacked(predict: Callable, params: list, setup: Setup, nets: int) -> Runner
     import torch
 
     optimizer = torch.optim.Adam(params, setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
-    x, t = (torch.from_numpy(a) for a in _examples(setup, nets))
+    x, t = (torch.from_numpy(a) for a in examples_of(setup, nets))
 
     def train(_: None, rows: np.ndarray) -> None:
         batch = torch.from_numpy(rows[0])
@@ -342,7 +305,7 @@ def keras_fit(setup: Setup, nets: int) -> Runner:
     layers = [keras.layers.Dense(features, name) for _, features, name in layers_of(setup)]
     model = keras.Sequential([keras.Input((2,)), *layers])
     model.compile(keras.optimizers.Adam(setup.learning_rate, epsilon=setup.epsilon), "mse")
-    x, t = (a[0] for a in _examples(setup, 1))
+    x, t = (a[0] for a in examples_of(setup, 1))
     fit = functools.partial(model.fit, x, t, batch_size=setup.batch, verbose=0)
     return Runner(lambda calls: fit(epochs=calls), steps=setup.examples // setup.batch)
 
@@ -353,7 +316,7 @@ def sklearn_fit(setup: Setup, nets: int) -> Runner:
 
     numbers = {"learning_rate_init": setup.learning_rate, "epsilon": setup.epsilon}
     model = MLPRegressor(hidden_layer_sizes=setup.widths, batch_size=setup.batch, **numbers)
-    x, t = (a[0] for a in _examples(setup, 1))
+    x, t = (a[0] for a in examples_of(setup, 1))
     return Runner(lambda calls: [model.partial_fit(x, t) for _ in range(calls)], steps=setup.examples // setup.batch)
 
 
@@ -372,38 +335,3 @@ WAYS = (
     Way("Keras fit", keras_fit, needs="keras"),
     Way("sklearn MLPRegressor", sklearn_fit, needs="sklearn"),
 )
-
-
-def sizes_of(setup: Setup) -> tuple[int, ...]:
-    """The layer sizes of a net with two inputs, from the inputs to the output."""
-    return (2, *(setup.widths or ()), 1)
-
-
-def layers_of(setup: Setup) -> list[tuple[int, int, str]]:
-    """Inputs, features and activation of every layer of a net with two inputs."""
-    sizes = sizes_of(setup)
-    return list(zip(sizes, sizes[1:], layer_activations(setup), strict=False))
-
-
-def _examples(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
-    """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
-    generator, shape = np.random.default_rng(0), (nets, setup.examples, 2)
-    if setup.integers:
-        x = generator.integers(int(setup.low), int(setup.high), shape).astype(np.float32)
-    else:
-        x = generator.uniform(setup.low, setup.high, shape).astype(np.float32)
-    t = x[..., 0] * x[..., 1]
-    return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
-
-
-def _orders(setup: Setup, steps: int) -> Iterator[np.ndarray]:
-    """Endless blocks of rows `[steps, batch]`, reshuffled in each epoch; examples that fill no block are left out."""
-    batches = setup.examples // setup.batch
-    for epoch in itertools.count():
-        rows = order(setup.examples, epoch)[: batches * setup.batch].reshape(batches, setup.batch)
-        yield from (rows[start : start + steps] for start in range(0, batches - steps + 1, steps))
-
-
-def flops(setup: Setup) -> int:
-    """Floating-point operations of a model-step: a multiplication and an addition, forward and twice backward."""
-    return 6 * setup.batch * count_parameters(sizes_of(setup))

@@ -1,0 +1,85 @@
+"""What every measured way of training is given, and how it is timed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from arithjax.models.mlp import count_parameters, layer_activations
+from arithjax.setup import Setup
+from arithjax.task.examples import order
+
+
+@dataclass
+class Runner:
+    """A way of training that is ready to be measured.
+
+    run: `run(calls)` trains on for so many calls and returns when the device is done.
+    nets, steps: what one call trains: `steps` optimiser steps of each of `nets` nets.
+    calls: calls in one repetition. compile_seconds: seconds that the first call took longer than the second.
+    """
+
+    run: Callable[[int], Any]
+    nets: int = 1
+    steps: int = 1
+    calls: int = 1
+    compile_seconds: float = 0.0
+
+    def seconds(self) -> float:
+        """Seconds of one repetition."""
+        started = time.perf_counter()
+        self.run(self.calls)
+        return time.perf_counter() - started
+
+    def rate(self) -> float:
+        """Model-steps per second in one repetition."""
+        return self.calls * self.steps * self.nets / self.seconds()
+
+    def calibrate(self, target: float) -> None:
+        """Compile, and set the number of calls so that a repetition takes about `target` seconds."""
+        first, took = self.seconds(), self.seconds()
+        self.compile_seconds = max(first - took, 0.0)
+        while took < target / 2:
+            self.calls *= max(2, min(20, int(target / took)))
+            took = self.seconds()
+        self.calls = max(1, round(self.calls * target / took))
+
+
+def sizes_of(setup: Setup) -> tuple[int, ...]:
+    """The layer sizes of a net with two inputs, from the inputs to the output."""
+    return (2, *(setup.widths or ()), 1)
+
+
+def layers_of(setup: Setup) -> list[tuple[int, int, str]]:
+    """Inputs, features and activation of every layer of a net with two inputs."""
+    sizes = sizes_of(setup)
+    return list(zip(sizes, sizes[1:], layer_activations(setup), strict=False))
+
+
+def examples_of(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
+    """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
+    generator, shape = np.random.default_rng(0), (nets, setup.examples, 2)
+    if setup.integers:
+        x = generator.integers(int(setup.low), int(setup.high), shape).astype(np.float32)
+    else:
+        x = generator.uniform(setup.low, setup.high, shape).astype(np.float32)
+    t = x[..., 0] * x[..., 1]
+    return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
+
+
+def orders_of(setup: Setup, steps: int) -> Iterator[np.ndarray]:
+    """Endless blocks of rows `[steps, batch]`, reshuffled in each epoch; examples that fill no block are left out."""
+    batches = setup.examples // setup.batch
+    for epoch in itertools.count():
+        rows = order(setup.examples, epoch)[: batches * setup.batch].reshape(batches, setup.batch)
+        yield from (rows[start : start + steps] for start in range(0, batches - steps + 1, steps))
+
+
+def flops(setup: Setup) -> int:
+    """Floating-point operations of a model-step: a multiplication and an addition, forward and twice backward."""
+    return 6 * setup.batch * count_parameters(sizes_of(setup))
