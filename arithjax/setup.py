@@ -245,6 +245,11 @@ class Setup:
         return closed(self.low, self.high, self.integers)
 
     @property
+    def argument_bounds(self) -> tuple[tuple[float, float], ...]:
+        """The closed interval of each argument, in their order."""
+        return (self.bounds,) * OPERATIONS[self.op].arity
+
+    @property
     def extrapolation_intervals(self) -> list[tuple[float, float]]:
         """The extrapolation range as intervals `(low, high)`.
 
