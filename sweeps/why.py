@@ -100,7 +100,8 @@ def answer(nets):
     added = [names[-1] for names in way[1:]]
     ladder = {"the question's net": "none"} | {f"{len(names)}. {names[-1]}": joined(names) for names in way[1:]}
     without = {f"without {name}": joined(set(FIXES) - {name}) for name in FIXES}
-    singles = sorted([*FIXES, *ALONE], key=lambda change: success_and_error(nets, change), reverse=True)
+    there = [change for change in (*FIXES, *ALONE) if change in of]  # all linear is the same as no other relus
+    singles = sorted(there, key=lambda change: success_and_error(nets, change), reverse=True)
     best, second, end, gelu = *singles[:2], joined(FIXES), "all gelu, mended"
     rates = {change: aj.rate_of(some) for change, some in of.items()}
     exact = {change: aj.share(some.grade == "exact") for change, some in of.items()}

@@ -45,6 +45,13 @@ def test_a_share_of_sampled_setups_has_their_interval():
     assert words.share(nets.success, nets) == words.rate_of(nets) == "50 % (8-92 %)"  # 2 of 4, t of 3
 
 
+def test_rates_of_rows_whose_labels_repeat_are_those_of_the_rows():
+    nets = table(1, 4, seed=range(4), trial=0, mse=[1.0, 2.0, 3.0, 4.0], change=["a", "a", "b", "b"])
+    nets = nets.set_index("change")
+    assert words.rate_of(nets) == words.rate_of(nets.reset_index()) == "25 % (5-70 %)"
+    assert words.share(nets.success, nets) == words.rate_of(nets)
+
+
 def test_the_default_answer_names_the_best_and_the_worst_group():
     nets = table(2, 4, op=["add", "add", "mul", "mul"])
     said = words.default_words(nets, ["op"])

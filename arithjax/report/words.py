@@ -45,6 +45,8 @@ def share(holds: pd.Series, nets: pd.DataFrame | None = None) -> str:
     if nets is None:
         low, high = statistics.wilson(holds.sum(), len(holds))
         return percent(float(holds.mean()), float(low), float(high))
+    if not nets.index.is_unique:
+        holds, nets = holds.reset_index(drop=True), nets.reset_index(drop=True)
     nets = groups.distinct(nets)
     return _rate(statistics.rates(holds.loc[nets.index].astype(bool), nets).iloc[0])
 

@@ -61,8 +61,10 @@ def _codes(nets: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
 def distinct(nets: pd.DataFrame) -> pd.DataFrame:
     """A table without the nets that another trial before has already; the table itself where there are none.
 
-    They are those of equal setup, seed and error. Studies no longer train them, but older tables hold them.
+    They are those of equal setup, seed and error. Studies no longer train them, but older tables hold them. Rows whose
+    labels are not unique are numbered anew.
     """
+    nets = nets if nets.index.is_unique else nets.reset_index(drop=True)
     if not {"trial", "seed", "mse"} <= set(nets):
         return nets
     setup = pd.Series(setups(nets), nets.index)
