@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.tables.statistics import summarise as summarise
     from arithjax.tables.statistics import wilson as wilson
     from arithjax.tables.statistics import yardsticks as yardsticks
+    from arithjax.task.arguments import Argument as Argument
     from arithjax.task.distributions import Distribution as Distribution
     from arithjax.task.operations import Operation as Operation
     from arithjax.task.transforms import Transform as Transform
@@ -92,6 +93,7 @@ PUBLIC = {
     # registries and the classes of their members
     "OPERATIONS": "arithjax.registry:OPERATIONS",
     "Operation": "arithjax.task.operations:Operation",
+    "Argument": "arithjax.task.arguments:Argument",
     "TRANSFORMS": "arithjax.registry:TRANSFORMS",
     "Transform": "arithjax.task.transforms:Transform",
     "DISTRIBUTIONS": "arithjax.registry:DISTRIBUTIONS",

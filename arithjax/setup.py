@@ -247,7 +247,7 @@ class Setup:
     @property
     def argument_bounds(self) -> tuple[tuple[float, float], ...]:
         """The closed interval of each argument, in their order."""
-        return (self.bounds,) * OPERATIONS[self.op].arity
+        return tuple(span.ends for span in OPERATIONS[self.op].spans(self.low, self.high, self.integers))
 
     @property
     def extrapolation_intervals(self) -> list[tuple[float, float]]:

@@ -27,7 +27,7 @@ check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int may stand fo
 
 def typechecker(function):
     """The function with its types checked; public functions are left alone, since they refuse bad input themselves."""
-    public = f"{function.__module__}:{function.__qualname__}" in aj.PUBLIC.values()
+    public = f"{function.__module__}:{function.__qualname__.removesuffix('.__init__')}" in aj.PUBLIC.values()
     return function if public else check(function)
 
 

@@ -31,6 +31,7 @@ from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
 from arithjax.task import truth
+from arithjax.task.arguments import Argument, Span, checked
 from arithjax.task.truth import Results, Unfit
 
 TRIED = 1 << 16
@@ -83,6 +84,8 @@ class Operation:
     where: the same in words, such as `b ≠ 0`.
     leaves_out: whether arguments without a finite result are left out of examples and test points, instead of making
         an interval that holds such a wrong one.
+    arguments: an `Argument` for each, with its name and, where it has them, a range or values of its own; none where
+        all arguments take the setup's range.
 
     Raises:
         ArithjaxError: `fn` is no function, or takes another number of arguments.
@@ -95,9 +98,22 @@ class Operation:
     defined: Callable[[float, float], bool] = everywhere
     where: str = "everywhere"
     leaves_out: bool = False
+    arguments: tuple[Argument, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arity", _arity(self.name, self.fn, self.arity))
+        object.__setattr__(self, "arguments", checked(self.name, self.arguments, self.arity))
+
+    @property
+    def argument_names(self) -> list[str]:
+        """The names of the arguments, in their order."""
+        return [one.name for one in self.arguments] or argument_names(self.arity)
+
+    def spans(self, low: float, high: float, integers: bool) -> tuple[Span, ...]:
+        """Where each argument lies: in its own range, or else in the one that the setup gives for all of them."""
+        if not self.arguments:
+            return (Span(low, high, integers),) * self.arity
+        return tuple(one.span(low, high, integers) for one in self.arguments)
 
     def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
         """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`, in their type."""
@@ -129,7 +145,7 @@ class Operation:
 
     def at(self, arguments: Num[np.ndarray, " arity"]) -> str:
         """Arguments as words, such as `a = 3, b = 0`; the first few of many."""
-        pairs = [f"{name} = {value:.9g}" for name, value in zip(argument_names(self.arity), arguments, strict=True)]
+        pairs = [f"{name} = {value:.9g}" for name, value in zip(self.argument_names, arguments, strict=True)]
         return ", ".join(pairs[:6]) + (", ..." if len(pairs) > 6 else "")
 
     def usable(self, x: Num[Array, "examples arity *rest"]) -> Num[Array, "examples arity *rest"]:
@@ -338,7 +354,7 @@ def _of_sums(op: Operation, rest: str) -> OfSums:
             f"'{op.name}:4{':0-2' * op.arity}'."
         )
     symbol = " ".join([op.symbol, "of the sums", *(f"x[{start}:{stop}]" for start, stop in ends)])
-    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, op.leaves_out, ends)
+    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, op.leaves_out, slices=ends)
 
 
 OPERATIONS.fill(

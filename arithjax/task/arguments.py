@@ -1,0 +1,159 @@
+"""Arguments: the name, the type and the range of each number that an operation takes.
+
+An operation whose arguments lie in ranges of their own says so, one `Argument` each:
+
+    measured = (aj.Argument("kg", 40, 120), aj.Argument("m", 1.4, 2.1))
+    aj.Operation("bmi", "kg / m²", lambda kg, m: kg / m**2, arguments=measured)
+
+What such an argument leaves open, and all of an operation without them, comes from the setup. `Span` is the outcome.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from arithjax.errors import ArithjaxError
+from arithjax.ranges import closed
+
+
+class Span(NamedTuple):
+    """Where one argument lies.
+
+    low, high: the ends of its range; of whole numbers `high` is left out.
+    integers: whether it is drawn from the whole numbers of the range.
+    values: the only numbers that it takes, in rising order, where they are listed; then `low` and `high` are the first
+        and the last.
+    """
+
+    low: float
+    high: float
+    integers: bool
+    values: tuple[float, ...] = ()
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The smallest and the largest number."""
+        return closed(self.low, self.high, self.integers and not self.values)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it takes only whole numbers."""
+        return all(value.is_integer() for value in self.values) if self.values else self.integers
+
+    @property
+    def count(self) -> int | None:
+        """How many numbers it takes; None of real ones, which are not counted."""
+        if self.values:
+            return len(self.values)
+        low, high = self.ends
+        return int(high - low + 1) if self.integers else None
+
+    def beside(self, above: bool) -> Span:
+        """The next span of the same width, above or below; listed values stay as they are."""
+        if self.values:
+            return self
+        width = self.high - self.low
+        return (
+            self._replace(low=self.high, high=self.high + width)
+            if above
+            else self._replace(low=self.low - width, high=self.low)
+        )
+
+
+@dataclass(frozen=True)
+class Argument:
+    """An argument of an operation.
+
+    name: how it is called in messages, tables and formulas.
+    low, high: the ends of its range, of which whole numbers leave `high` out; by default the setup's.
+    integers: whether it is a whole number; by default real where it has a range of its own, or else as the setup says.
+    values: the only numbers that it takes, in place of a range.
+
+    Raises:
+        ArithjaxError: the name is no text, or the range or the values are none.
+    """
+
+    name: str
+    low: float | None = None
+    high: float | None = None
+    integers: bool | None = None
+    values: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip() or not self.name.isprintable():
+            raise ArithjaxError(f"argument name={self.name!r} is not allowed; it has to be a text such as 'kg'.")
+        if self.values is not None:
+            self._set_values()
+        elif (self.low is None) != (self.high is None):
+            raise self._wrong("has one end of a range; give low and high, or neither for the setup's")
+        elif self.low is not None:
+            self._set_range()
+        if self.integers not in (None, True, False):
+            raise self._wrong(f"integers={self.integers!r} is not allowed; it has to be true or false")
+
+    def _set_values(self) -> None:
+        if self.low is not None or self.high is not None or self.integers is not None:
+            raise self._wrong("has values and a range; give either values=(0, 1), or low, high and integers")
+        try:
+            values = tuple(sorted({self._number("values", value) for value in self.values or ()}))
+        except TypeError:
+            raise self._wrong(f"values={self.values!r} is not allowed; it has to be numbers such as (0, 1)") from None
+        if not values:
+            raise self._wrong("values is empty; give the numbers that it takes, such as (0, 1)")
+        object.__setattr__(self, "values", values)
+
+    def _set_range(self) -> None:
+        low, high = self._number("low", self.low), self._number("high", self.high)
+        smallest, largest = closed(low, high, bool(self.integers))
+        if not low < high or smallest > largest:
+            numbers_of = "whole number" if self.integers else "number"
+            raise self._wrong(f"low={low:g}, high={high:g}: no {numbers_of} lies in {low:g} <= x < {high:g}; widen it")
+        object.__setattr__(self, "low", low)
+        object.__setattr__(self, "high", high)
+
+    def _number(self, what: str, value: Any) -> float:
+        real = isinstance(value, numbers.Real) or getattr(value, "shape", None) == ()
+        if not real or not math.isfinite(value) or abs(value) >= 1e18:
+            raise self._wrong(f"{what}={value!r} is not allowed; it has to be a number below 1e18")
+        return float(value) + 0.0
+
+    def _wrong(self, words: str) -> ArithjaxError:
+        return ArithjaxError(f"argument '{self.name}': {words}.")
+
+    @property
+    def own(self) -> bool:
+        """Whether it has a range or values of its own."""
+        return self.values is not None or self.low is not None
+
+    def span(self, low: float, high: float, integers: bool) -> Span:
+        """Where it lies, given what the setup says of all arguments."""
+        if self.values is not None:
+            return Span(self.values[0], self.values[-1], False, self.values)
+        if self.low is None or self.high is None:
+            return Span(low, high, integers if self.integers is None else self.integers)
+        return Span(self.low, self.high, bool(self.integers))
+
+
+def checked(op: str, arguments: Any, arity: int) -> tuple[Argument, ...]:
+    """The arguments of an operation as a tuple; none, or one for each argument of its function.
+
+    Raises:
+        ArithjaxError: they are anything else, or two have one name.
+    """
+    given = tuple(arguments) if isinstance(arguments, Sequence) else (arguments,)
+    wrong = [one for one in given if not isinstance(one, Argument)]
+    if wrong:
+        raise ArithjaxError(
+            f"operation '{op}': arguments holds a {type(wrong[0]).__name__}; give an aj.Argument for each."
+        )
+    if given and len(given) != arity:
+        raise ArithjaxError(f"operation '{op}': arguments names {len(given)}, and its function takes {arity}.")
+    names = [one.name for one in given]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ArithjaxError(f"operation '{op}': two arguments are called '{twice}'; give each a name of its own.")
+    return given
