@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 import warnings
@@ -9,7 +10,7 @@ import warnings
 import click
 
 from arithjax.cli.commands import arithjax
-from arithjax.cli.output import in_any_terminal, say
+from arithjax.cli.output import Log, in_any_terminal, say
 from arithjax.errors import ArithjaxError
 from arithjax.studies import signals
 
@@ -20,6 +21,8 @@ def main() -> None:
     """Run the command line; exit status 0 done, 1 a part of the answer is missing, 2 a mistake, 130 interrupted."""
     warnings.showwarning = lambda message, *_: say(f"arithjax: warning: {message}", err=True)
     in_any_terminal()
+    logging.getLogger("arithjax").addHandler(Log())
+    logging.getLogger("arithjax").setLevel(logging.INFO)
     with signals.in_order():
         try:
             status, words = _carried_out()

@@ -8,6 +8,7 @@ command, declare it here, with `body="module:function"`, and write that function
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -68,7 +69,16 @@ OWN_MEMBERS = click.option(
     "--study", "source", help="A study, by name or by its file, whose own operations, models and so on are used."
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Write JSON, for scripts.")
-QUIET = click.option("--quiet", is_flag=True, help="Say no more than the outcome.")
+
+
+def _hush(context: click.Context, option: click.Parameter, quiet: bool) -> bool:
+    """Let the library's notes go unsaid, too."""
+    if quiet:
+        logging.getLogger("arithjax").setLevel(logging.WARNING)
+    return quiet
+
+
+QUIET = click.option("--quiet", is_flag=True, callback=_hush, help="Say no more than the outcome.")
 PORTRAITS = click.option(
     "--portraits", type=int, default=4, show_default=True, help="Nets to train again for the report; 0 for none."
 )

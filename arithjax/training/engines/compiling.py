@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import logging
 import os
 import threading
 import warnings
@@ -21,6 +22,7 @@ from arithjax.environment import cache_home, obstacle_to_writing
 from arithjax.training.engines import functions, kernel, loops, vectors
 
 _lock = threading.Lock()
+_log = logging.getLogger(__name__)
 
 
 def cache_folder() -> Path:
@@ -77,6 +79,8 @@ def _compile(name: str, dtype: str) -> Callable:
         if folder is None:
             return compile_it(getattr(kernel, name))
         _remove_damaged(folder)
+        if not _kept(folder):
+            _log.info("compiling the kernel for this processor, a few seconds, once on this machine")
         try:
             function = compile_it(getattr(kernel, name))
         except Exception:  # whatever a damaged file leads to; without any file the reason is another
