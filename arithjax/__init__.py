@@ -48,6 +48,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.tables.statistics import yardsticks as yardsticks
     from arithjax.task.arguments import Argument as Argument
     from arithjax.task.distributions import Distribution as Distribution
+    from arithjax.task.encodings import Encoding as Encoding
     from arithjax.task.operations import Operation as Operation
     from arithjax.task.transforms import Transform as Transform
     from arithjax.training.curves import curves as curves
@@ -96,6 +97,7 @@ PUBLIC = {
     "Argument": "arithjax.task.arguments:Argument",
     "TRANSFORMS": "arithjax.registry:TRANSFORMS",
     "Transform": "arithjax.task.transforms:Transform",
+    "Encoding": "arithjax.task.encodings:Encoding",
     "DISTRIBUTIONS": "arithjax.registry:DISTRIBUTIONS",
     "Distribution": "arithjax.task.distributions:Distribution",
     "MODELS": "arithjax.registry:MODELS",

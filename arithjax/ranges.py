@@ -39,7 +39,7 @@ def obstacle(s: Any, what: str, low: float, high: float) -> str:
         _check_interval(what, low, high, s)
         smallest, largest = closed(low, high, s.integers)
         OPERATIONS[s.op].check(smallest, largest, what=what)
-        _check_transform(s, "input_transform", smallest, largest, "arguments")
+        _check_transform(s, "input_transform", smallest, largest, "arguments", s.integers)
         if words := OPERATIONS[s.op].trial(smallest, largest, s.integers, s.precision).obstacle:
             return f"{what}: {words}"
     except ArithjaxError as error:
@@ -82,25 +82,34 @@ def _told_apart(value: float, precision: str) -> float:
     return 0.0 if abs(near) < SMALLEST[precision] else near
 
 
-def _check_transform(s: Any, name: str, smallest: float, largest: float, what: str) -> None:
+def _check_transform(s: Any, name: str, smallest: float, largest: float, what: str, whole: bool) -> None:
     transform = TRANSFORMS[getattr(s, name)]
-    if not transform.accepts(smallest):
+    if words := transform.obstacle(smallest, largest, whole, s.precision):
+        raise ArithjaxError(f"{name}={transform.name} {words.format(what=what)}")
+
+
+def check_inputs(s: Any) -> None:
+    """An encoding of arguments shows no more numbers than are allowed, and of all that a threshold is judged on."""
+    encoder = s.input_encoder
+    if encoder is None:
+        return
+    encoder.check("input_transform", "arguments")
+    if encoder.encoding.whole and s.threshold is not None and s.extrapolation is None:
         raise ArithjaxError(
-            f"{name}={transform.name} needs {transform.domain}, but there are {what} as small as {smallest:g}; "
-            f"choose another transform ('arithjax list transforms') or another range."
-        )
-    own = not TRANSFORMS.ours(transform.name)
-    if own and (broken := transform.broken(smallest, largest)) is not None:
-        raise ArithjaxError(
-            f"{name}={transform.name} is not finite for {broken:g}, and there are {what} from {smallest:g} to "
-            f"{largest:g}; choose another range, or say where it is defined (Transform's above)."
+            f"threshold={s.threshold:g} is judged on the extrapolation range, for whose numbers "
+            f"input_transform={s.input_transform} has no code unless extrapolation names them; set extrapolation."
         )
 
 
 def check_targets(s: Any) -> None:
     """The target transform is defined on all results, and fresh ones can be computed inside a program."""
     found = OPERATIONS[s.op].trial(*s.bounds, s.integers, s.precision)
-    _check_transform(s, "target_transform", found.smallest, found.largest, "targets")
+    if TRANSFORMS[s.target_transform].bound(((found.smallest, found.largest),), True) is not None:
+        raise ArithjaxError(
+            f"target_transform={s.target_transform} is an encoding, which only arguments can have; choose another "
+            "transform, such as standardize."
+        )
+    _check_transform(s, "target_transform", found.smallest, found.largest, "targets", False)
     if s.fresh and not found.traced:
         raise ArithjaxError(
             f"fresh=True computes {s.op} inside the training program, in {s.precision}, which its function cannot or "

@@ -61,7 +61,14 @@ class Registry(MutableMapping[str, Any]):
     def ours(self, name: str) -> bool:
         """Whether the member of this name is the one that came with arithjax, and not a user's own."""
         member = self._load().get(name)
-        return member is not None and member is self._ours.get(name)
+        return self._derived_by_us(name) if member is None else member is self._ours.get(name)
+
+    def _derived_by_us(self, name: str) -> bool:
+        """Whether a name is not in the table, but one of a family."""
+        try:
+            return self._derive(name) is not None
+        except ArithjaxError:
+            return False
 
     def _load(self) -> dict[str, Any]:
         if not self._member:
@@ -133,6 +140,7 @@ TRANSFORMS = Registry(
     others={
         **dict.fromkeys(("standardscaler", "zscore", "z-score", "normalize"), "standardize"),
         **{"minmaxscaler": "minmax", "maxabsscaler": "scale", "identity": "raw", "none": "raw"},
+        **{"bits": "binary", "one-hot": "onehot", "one_hot": "onehot", "unary": "thermometer"},
     },
 )
 DISTRIBUTIONS = Registry("distribution", "arithjax.task.distributions", others={"gaussian": "normal"})

@@ -15,7 +15,7 @@ from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.fields import Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
-from arithjax.ranges import check_ranges, check_targets, closed, obstacle
+from arithjax.ranges import check_inputs, check_ranges, check_targets, closed, obstacle
 from arithjax.registry import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -250,6 +250,23 @@ class Setup:
         return tuple(span.ends for span in OPERATIONS[self.op].spans(self.low, self.high, self.integers))
 
     @property
+    def input_encoder(self) -> Any:
+        """The `Encoder` of the arguments; None where each is shown as one number.
+
+        It holds the closed interval of each argument and, where `extrapolation` names some, those as well.
+        """
+        beyond = self.extrapolation_intervals if self.extrapolation is not None else []
+        ends = [end for interval in beyond for end in closed(*interval, self.integers)]
+        hulls = tuple((min([low, *ends]), max([high, *ends])) for low, high in self.argument_bounds)
+        return TRANSFORMS[self.input_transform].bound(hulls, self.integers)
+
+    @property
+    def inputs(self) -> int:
+        """How many numbers a net is given."""
+        encoder = self.input_encoder
+        return OPERATIONS[self.op].arity if encoder is None else encoder.size
+
+    @property
     def extrapolation_intervals(self) -> list[tuple[float, float]]:
         """The extrapolation range as intervals `(low, high)`.
 
@@ -299,6 +316,7 @@ def _check(s: Setup) -> None:
     for name in sorted(FIELDS, key=lambda name: FIELDS[name].follows):
         FIELDS[name].check(name, getattr(s, name), s)
     _check_training(s)
+    check_inputs(s)
     _check_finishing(s)
     check_targets(s)
 
@@ -347,7 +365,7 @@ def _check_finishing(s: Setup) -> None:
     if s.finish and s.loss != "mse":
         raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
     if MODELS[names_of(s.model)[0]].countable:  # a user's own module is counted when it is made
-        sizes = (OPERATIONS[s.op].arity, *s.widths, 1)
+        sizes = (s.inputs, *s.widths, 1)
         check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise(sizes)))
 
 

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Int32, Key, UInt32
 
 from arithjax.task.distributions import Distribution
+from arithjax.task.encodings import Encoder
 from arithjax.task.operations import Operation
-from arithjax.task.transforms import Fitted, Transform
+from arithjax.task.transforms import Fitted, Transform, no_fit
 
 
 class Examples(NamedTuple):
@@ -20,7 +21,7 @@ class Examples(NamedTuple):
 
     x: Float[Array, "examples inputs lanes"]
     t: Float[Array, "examples lanes"]
-    input_fit: Fitted  # [inputs, lanes]
+    input_fit: Fitted  # [arity, lanes]
     target_fit: Fitted  # [lanes]
 
 
@@ -101,13 +102,15 @@ def prepare(
     interval: Range,
     distribution: Distribution,
     chosen: tuple[Int[Array, ""], Int[Array, ""]],
+    encoder: Encoder | None = None,
 ) -> Examples:
     """Draw each lane's examples from its own key, `keys [lanes]`, and fit and apply its transforms.
 
-    `chosen` holds the indices of the input and the target transform among `transforms`.
+    `chosen` holds the indices of the input and the target transform among `transforms`; an `encoder` of arguments takes
+    the place of the input transform.
     """
     x = arguments(keys, op, integers, examples, interval, distribution)
-    return shown(x, op(x), transforms, chosen)
+    return shown(x, op(x), transforms, chosen, encoder)
 
 
 def arguments(
@@ -127,8 +130,12 @@ def shown(
     t: Float[Array, "examples lanes"],
     transforms: tuple[Transform, ...],
     chosen: tuple[Int[Array, ""], Int[Array, ""]],
+    encoder: Encoder | None = None,
 ) -> Examples:
-    """Arguments and targets as nets see them: each lane's transforms, fitted and applied."""
+    """Arguments and targets as nets see them: each lane's transforms, fitted and applied, or the encoder's codes.
+
+    The fit of encoded arguments is that of numbers as they are, `[arity, lanes]`; nothing reads it.
+    """
 
     def fit_and_show(index: Int[Array, ""], data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
         def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
@@ -138,7 +145,8 @@ def shown(
 
         return jax.lax.switch(index, [functools.partial(branch, transform) for transform in transforms], data)
 
-    (x, input_fit), (t, target_fit) = fit_and_show(chosen[0], x), fit_and_show(chosen[1], t)
+    x, input_fit = fit_and_show(chosen[0], x) if encoder is None else (encoder.encode(x), no_fit(x))
+    t, target_fit = fit_and_show(chosen[1], t)
     return Examples(x, t, input_fit, target_fit)
 
 

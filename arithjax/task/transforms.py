@@ -1,6 +1,9 @@
 """Transforms: how numbers are shown to a net.
 
-A transform is a fixed elementwise `warp` followed by a shift and a scale that are fitted on the training set, so
+There are two kinds in one registry: re-scalings, here, which show a number as one, and encodings
+(`arithjax.task.encodings`), which show it as several.
+
+A re-scaling is a fixed elementwise `warp` followed by a shift and a scale that are fitted on the training set, so
 `forward(x) = (warp(x) - shift) / scale` and `inverse(y) = unwarp(y · scale + shift)`. To add one:
 
     aj.TRANSFORMS["cbrt"] = aj.Transform("cbrt", "∛x", jnp.cbrt, lambda y: y**3)
@@ -19,7 +22,8 @@ from jaxtyping import Array, Float
 
 from arithjax.errors import ArithjaxError
 from arithjax.registry import TRANSFORMS
-from arithjax.task import trying
+from arithjax.task import encodings, trying
+from arithjax.task.encodings import Encoding
 
 
 class Fitted(NamedTuple):
@@ -79,6 +83,23 @@ class Transform:
         """Whether data whose smallest value is `low` can be transformed."""
         return low >= self.above if self.closed else low > self.above
 
+    def obstacle(self, low: float, high: float, whole: bool, precision: str) -> str:
+        """Why it cannot transform the numbers of a closed range, in words that follow its name; empty where it can."""
+        if not self.accepts(low):
+            return (
+                f"needs {self.domain}, but there are {{what}} as small as {low:g}; choose another transform "
+                f"('arithjax list transforms') or another range."
+            )
+        if not TRANSFORMS.ours(self.name) and (broken := self.broken(low, high)) is not None:
+            return (
+                f"is not finite for {broken:g}, and there are {{what}} from {low:g} to {high:g}; choose another range, "
+                f"or say where it is defined (Transform's above)."
+            )
+        return ""
+
+    def bound(self, bounds: tuple[tuple[float, float], ...], whole: bool) -> None:
+        """None: it shows every number as one, and is fitted on examples instead of ranges."""
+
     @property
     def domain(self) -> str:
         """Where the transform is defined, in words."""
@@ -126,7 +147,7 @@ class Transform:
 
 
 TRANSFORMS.fill(
-    Transform,
+    (Transform, Encoding),
     [
         Transform("raw", "x"),
         Transform("scale", "x / max|x|", fit=by_magnitude),
@@ -141,5 +162,13 @@ TRANSFORMS.fill(
         ),
         Transform("sqrt", "√x", jnp.sqrt, lambda y: jnp.square(jnp.maximum(y, 0)), above=0.0, closed=True),
         Transform("log", "ln x", jnp.log, jnp.exp, above=0.0),
+        *encodings.ENCODINGS,
     ],
+    derive=encodings.derived,
+    families=encodings.FAMILIES,
 )
+
+
+def rescalings() -> tuple[Transform, ...]:
+    """The members that show a number as one; a compiled program chooses among all of them at run time."""
+    return tuple(member for member in TRANSFORMS.values() if isinstance(member, Transform))

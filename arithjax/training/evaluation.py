@@ -37,7 +37,7 @@ class Judge:
         self.spec, self.view = spec.evaluation, tile.specs.data.view
         self.task = Task.of(tile.setup)
         self.fits, self.shared, self.per_net = fits, shared, per_net
-        self.known: dict[int, tuple[Points, grading.Block, Float[Array, "blocks points arity nets"]]] = {}
+        self.known: dict[int, tuple[Points, grading.Block, Float[Array, "blocks points inputs nets"]]] = {}
 
     def errors(self, params: Any, points: Points) -> grading.Errors:
         """Errors of every net on points, arrays `[nets]`."""
@@ -69,11 +69,11 @@ class Judge:
             return np.full(self.spec.nets, np.nan)
         return np.asarray(inference.sparsity_error(self.spec, params))
 
-    def _inputs(self, blocks: grading.Block) -> Float[Array, "blocks points arity nets"]:
+    def _inputs(self, blocks: grading.Block) -> Float[Array, "blocks points inputs nets"]:
         return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
 
     def _sums(
-        self, params: Any, blocks: grading.Block, inputs: Float[Array, "blocks points arity nets"]
+        self, params: Any, blocks: grading.Block, inputs: Float[Array, "blocks points inputs nets"]
     ) -> grading.Sums:
         y = self.engine.predict(self.spec, params, inputs, self.shared, self.per_net)
         return inference.errors(self.view, y, self.fits[1], blocks, self.shared.target_transform)

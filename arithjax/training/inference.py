@@ -18,10 +18,13 @@ from arithjax.training.tile import PerNet, Shared, architecture_of
 @compiled()
 def transformed(
     spec: ViewSpec, x: Float[Array, "blocks points arity"], fit: Fitted, transform: Int[Array, ""]
-) -> Float[Array, "blocks points arity nets"]:
-    """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, arity, nets]`."""
+) -> Float[Array, "blocks points inputs nets"]:
+    """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, inputs, nets]`."""
 
-    def of_block(x: Float[Array, "points arity"]) -> Float[Array, "points arity nets"]:
+    def of_block(x: Float[Array, "points arity"]) -> Float[Array, "points inputs nets"]:
+        if spec.encoder is not None:
+            codes = spec.encoder.encode(x[:, :, None])
+            return jnp.broadcast_to(codes, (*codes.shape[:2], spec.nets))
         lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, spec.nets))
         return _applied(spec, transform, Transform.forward, lanes, fit)
 
@@ -30,16 +33,16 @@ def transformed(
 
 @compiled()
 def predict(
-    spec: EvalSpec, params: Any, inputs: Float[Array, "blocks points arity nets"], shared: Shared, per_net: PerNet
+    spec: EvalSpec, params: Any, inputs: Float[Array, "blocks points inputs nets"], shared: Shared, per_net: PerNet
 ) -> Float[Array, "blocks points nets"]:
-    """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, arity, nets]`."""
+    """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, inputs, nets]`."""
 
     def of_nets(
-        params: Any, inputs: tuple[Float[Array, "points arity lanes"]], per_net: PerNet
+        params: Any, inputs: tuple[Float[Array, "points inputs lanes"]], per_net: PerNet
     ) -> Float[Array, "points lanes"]:
         return spec.network.predict(params, *inputs, architecture_of(shared, per_net))
 
-    def of_block(inputs: Float[Array, "points arity nets"]) -> Float[Array, "points nets"]:
+    def of_block(inputs: Float[Array, "points inputs nets"]) -> Float[Array, "points nets"]:
         outputs = spec.layout.map(of_nets)(params, (inputs,), per_net)
         return outputs if spec.layout.lanes else outputs[:, :, 0].T
 

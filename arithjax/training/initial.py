@@ -159,7 +159,8 @@ def shown(
     spec: DataSpec, x: Float[Array, "examples arity nets"], t: Float[Array, "examples nets"], shared: Shared
 ) -> Examples:
     """Arguments and targets of every net as its transforms show them."""
-    return examples.shown(x, t, spec.transforms, (shared.input_transform, shared.target_transform))
+    chosen = shared.input_transform, shared.target_transform
+    return examples.shown(x, t, spec.transforms, chosen, spec.encoder)
 
 
 @compiled()
@@ -174,4 +175,5 @@ def prepare(spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: Pe
         shared.interval,
         spec.distribution,
         (shared.input_transform, shared.target_transform),
+        spec.encoder,
     )

@@ -13,11 +13,12 @@ from typing import NamedTuple
 from arithjax.environment import backend
 from arithjax.models import model_of
 from arithjax.models.network import FUSED, Layout, Network
-from arithjax.registry import DISTRIBUTIONS, LOSSES, OPERATIONS, OPTIMIZERS, TRANSFORMS
+from arithjax.registry import DISTRIBUTIONS, LOSSES, OPERATIONS, OPTIMIZERS
 from arithjax.setup import Setup
 from arithjax.task.distributions import Distribution
+from arithjax.task.encodings import Encoder
 from arithjax.task.operations import Operation
-from arithjax.task.transforms import Transform
+from arithjax.task.transforms import Transform, rescalings
 from arithjax.training.engines.choice import layout_of
 from arithjax.training.optimizers import Loss, Optimizer, decay_of
 
@@ -37,17 +38,18 @@ among threads, so that the last bits would depend on the number of cores."""
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """How numbers are transformed for `nets` nets: transforms to choose from."""
+    """How numbers are transformed for `nets` nets: transforms to choose from, or an encoder of arguments."""
 
     nets: int
     transforms: tuple[Transform, ...]
+    encoder: Encoder | None
 
 
 @dataclass(frozen=True)
 class DataSpec:
     """The training examples of `nets` nets.
 
-    transforms: to choose from. examples: of each net.
+    transforms: to choose from. examples: of each net. encoder: of arguments, if they are shown as several numbers.
     """
 
     nets: int
@@ -56,28 +58,30 @@ class DataSpec:
     distribution: Distribution
     examples: int
     transforms: tuple[Transform, ...]
+    encoder: Encoder | None
 
     @property
     def view(self) -> ViewSpec:
         """The spec of transforms and errors."""
-        return ViewSpec(self.nets, self.transforms)
+        return ViewSpec(self.nets, self.transforms, self.encoder)
 
 
 @dataclass(frozen=True)
 class FreshSpec:
-    """Examples drawn anew at each step, with transforms to choose from."""
+    """Examples drawn anew at each step, with transforms to choose from, or an encoder of arguments."""
 
     op: Operation
     integers: bool
     distribution: Distribution
     transforms: tuple[Transform, ...]
+    encoder: Encoder | None
 
 
 @dataclass(frozen=True)
 class EvalSpec:
     """A network and how its nets stand in arrays: what initial weights and predictions depend on.
 
-    nets: places of the program; layout: the axis they stand on; inputs: arguments of the operation.
+    nets: places of the program; layout: the axis they stand on; inputs: numbers that a net is given.
     """
 
     network: Network
@@ -147,12 +151,12 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
     """
     model, op = model_of(setup), OPERATIONS[setup.op]
     layout, distribution = layout or layout_of(setup), DISTRIBUTIONS[setup.distribution]
-    transforms = tuple(TRANSFORMS.values())
+    transforms, encoder = rescalings(), setup.input_encoder
     train = TrainSpec(
         network=model.network(setup),
         layout=layout,
         nets=nets,
-        inputs=op.arity,
+        inputs=setup.inputs,
         precision=setup.precision,
         examples=setup.examples,
         batch=setup.batch,
@@ -167,9 +171,9 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         alternate=setup.alternate,
         watched=setup.restart is not None and setup.restart_by == "batches",
         stops=setup.stop_early,
-        fresh=FreshSpec(op, setup.integers, distribution, transforms) if setup.fresh else None,
+        fresh=FreshSpec(op, setup.integers, distribution, transforms, encoder) if setup.fresh else None,
     )
-    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.examples, transforms), train)
+    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.examples, transforms, encoder), train)
 
 
 def block_of(setup: Setup, layout: Layout) -> int:
@@ -182,6 +186,8 @@ def block_of(setup: Setup, layout: Layout) -> int:
     if model.stackable or layout is FUSED or backend() != "cpu":
         return setup.batch
     width = max(setup.widths) if model.dense else 2
+    if (encoder := setup.input_encoder) is not None:
+        width = max(width, encoder.size)
     if layout.lanes:
         most = BLOCK if setup.batch * width >= LARGE else setup.batch
     else:

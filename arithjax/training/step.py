@@ -136,17 +136,17 @@ def _fresh_batch(
     shape: tuple[int, int],
     examples: Examples,
     shared: Shared,
-) -> tuple[Float[Array, "batch arity lanes"], Float[Array, "batch lanes"]]:
+) -> tuple[Float[Array, "batch inputs lanes"], Float[Array, "batch lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
-    x = draw_batch(keys, step, shape, spec.integers, shared.interval, spec.distribution)
+    x = draw_batch(keys, step, (shape[0], spec.op.arity), spec.integers, shared.interval, spec.distribution)
     if spec.op.leaves_out:
         x = choose(shared.branch, spec.op.usable, x)
     t = choose(shared.branch, spec.op, x)
     forward = functools.partial(_switch, spec.transforms)
-    return (
-        forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)),
-        forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit)),
-    )
+    t = forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit))
+    if spec.encoder is not None:
+        return spec.encoder.encode(x), t
+    return forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)), t
 
 
 def _row(fitted: Fitted) -> Fitted:

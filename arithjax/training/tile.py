@@ -20,9 +20,10 @@ from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
 from arithjax.models.initializers import Scaling
 from arithjax.models.network import FUSED, LAYOUTS, Architecture
-from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES, TRANSFORMS
+from arithjax.registry import INITIALIZERS, RAMPS, SCHEDULES
 from arithjax.setup import Setup
 from arithjax.task.examples import Range
+from arithjax.task.transforms import rescalings
 from arithjax.training.optimizers import Numbers, decay_of, default, numbers_of
 from arithjax.training.schedules import Pace
 from arithjax.training.specs import Specs, specs_of
@@ -138,8 +139,8 @@ def shared_arrays(tile: Tile) -> Shared:
     schedule = SCHEDULES[setup.schedule]
     return Shared(
         branch=_int(0),
-        input_transform=_int(list(TRANSFORMS).index(setup.input_transform)),
-        target_transform=_int(list(TRANSFORMS).index(setup.target_transform)),
+        input_transform=_int(_index(setup.input_transform)),
+        target_transform=_int(_index(setup.target_transform)),
         interval=Range(*map(_float, setup.bounds)),
         numbers=Numbers(*map(_float, numbers_of(setup))),
         pace=Pace(
@@ -153,6 +154,12 @@ def shared_arrays(tile: Tile) -> Shared:
         regularizer_start=_int(setup.regularizer_start),
         regularizer_end=_int(setup.regularizer_end),
     )
+
+
+def _index(name: str) -> int:
+    """The place of a transform among the re-scalings; 0 of an encoding, which is part of the specs instead."""
+    names = [transform.name for transform in rescalings()]
+    return names.index(name) if name in names else 0
 
 
 def _int(value: Any) -> Int32[Array, " ..."]:

@@ -12,7 +12,7 @@ from arithjax.errors import ArithjaxError, nearest
 from arithjax.models import model_of
 from arithjax.models.mlp import count_parameters, layer_activations
 from arithjax.models.network import FUSED, ONCHIP, Layout
-from arithjax.registry import ACTIVATIONS, LOSSES, OPERATIONS, OPTIMIZERS
+from arithjax.registry import ACTIVATIONS, LOSSES, OPTIMIZERS
 from arithjax.setup import Setup
 from arithjax.training.engines import fused
 
@@ -74,7 +74,7 @@ def suits(setup: Setup) -> bool:
 
 def suits_chip(setup: Setup) -> bool:
     """Whether the accelerators' kernel has all that a setup of dense layers names, and the net is narrow enough."""
-    sizes = (OPERATIONS[setup.op].arity, *setup.widths, 1)
+    sizes = (setup.inputs, *setup.widths, 1)
     lacking = LACKING.get(backend(), set()) & {*layer_activations(setup)}
     narrow = count_parameters(sizes, setup.bias) <= MOST_ON_CHIP
     return narrow and not lacking and setup.precision == "float32" and _ours(setup)
