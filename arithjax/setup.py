@@ -258,7 +258,8 @@ class Setup:
         beyond = self.extrapolation_intervals if self.extrapolation is not None else []
         ends = [end for interval in beyond for end in closed(*interval, self.integers)]
         hulls = tuple((min([low, *ends]), max([high, *ends])) for low, high in self.argument_bounds)
-        return TRANSFORMS[self.input_transform].bound(hulls, self.integers)
+        whole = tuple(span.whole for span in OPERATIONS[self.op].spans(self.low, self.high, self.integers))
+        return TRANSFORMS[self.input_transform].bound(hulls, whole)
 
     @property
     def inputs(self) -> int:

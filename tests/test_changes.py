@@ -17,7 +17,8 @@ def test_every_change_makes_another_setup_and_has_a_name_of_its_own():
 
 @pytest.mark.parametrize("registry", ["ACTIVATIONS", "OPTIMIZERS", "INITIALIZERS", "LOSSES", "TRANSFORMS", "SCHEDULES"])
 def test_every_member_of_a_registry_is_tried(registry):
-    there = {"adam", "glorot_uniform", "mse", "raw", "constant", "log"}  # log needs numbers above 0
+    there = {"adam", "glorot_uniform", "mse", "raw", "constant"}
+    there |= {"log", "onehot", "thermometer"}  # which need numbers above 0, and about a thousand inputs
     names = set(getattr(aj, registry)) - there
     tried = [difference(QUESTION, applied(QUESTION, (change,))) for change in CHANGES.values()]
     assert names <= {value for fields in tried for value in fields.values() if isinstance(value, str)}
@@ -27,6 +28,13 @@ def test_an_activation_of_ones_own_is_tried_in_each_layer(add):
     add(aj.ACTIVATIONS, aj.Activation("cube", "z³", lambda z: z**3))
     new = {change.name for change in changes_of(QUESTION)} - set(CHANGES)
     assert new == {"cube output", "all layers cube", *(f"layer {i} cube" for i in (1, 2, 3, 4))}
+
+
+def test_encodings_are_tried_where_they_make_few_inputs():
+    encoded = {"binary inputs", "digits:10 inputs", "fourier:8 inputs"}
+    wide = {"onehot inputs", "thermometer inputs"}
+    assert encoded <= set(CHANGES) and not wide & set(CHANGES)
+    assert encoded | wide <= {change.name for change in changes_of(QUESTION.replace(high=20))}
 
 
 def test_one_layer_is_changed_after_all_layers():

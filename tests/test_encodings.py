@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import arithjax as aj
 from arithjax.registry import TRANSFORMS
-from arithjax.task.encodings import Encoder, Encoding, Span
+from arithjax.task.encodings import Column, Encoder, Encoding
 
 NAMES = [name for name, member in TRANSFORMS.items() if isinstance(member, Encoding)]
 NAMES += ["digits:2", "digits:3", "digits:10", "fourier:1", "fourier:8"]
@@ -144,16 +144,16 @@ def test_a_users_encoding_is_one_entry(add):
         aj.Encoding(
             "tens",
             "tens and units",
-            lambda span: 2,
-            lambda x, span: jnp.stack([x // 10, x % 10], 1),
-            lambda y, span: 10 * y[:, 0].round() + y[:, 1].round(),
+            lambda column: 2,
+            lambda x, column: jnp.stack([x // 10, x % 10], 1),
+            lambda y, column: 10 * y[:, 0].round() + y[:, 1].round(),
         ),
     )
     assert aj.Setup(input_transform="tens").inputs == 4
-    bad = aj.Encoding("bad", "nothing", lambda span: 1, lambda x, span: x[:, None], lambda y, span: 0 * y[:, 0])
+    bad = aj.Encoding("bad", "nothing", lambda column: 1, lambda x, column: x[:, None], lambda y, column: 0 * y[:, 0])
     with pytest.raises(aj.ArithjaxError, match=r"encoding 'bad': decode has to undo encode"):
         TRANSFORMS["bad"] = bad
 
 
-def test_spans_count_whole_numbers():
-    assert (Span(-3, 4, True).size, Span(-3, 4, True).length, Span(-3, 4, False).length) == (8, 8, 7)
+def test_columns_count_whole_numbers():
+    assert (Column(-3, 4, True).size, Column(-3, 4, True).length, Column(-3, 4, False).length) == (8, 8, 7)

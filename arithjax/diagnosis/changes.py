@@ -18,6 +18,12 @@ from arithjax.setup import Setup
 
 Fields = dict[str, Any]
 
+OF_FAMILIES = ("digits:10", "fourier:8")
+"""Transforms of families that are tried as well."""
+
+MOST_INPUTS = 64
+"""The most numbers that a net is given by an encoding that is tried."""
+
 
 @dataclass(frozen=True)
 class Change:
@@ -87,9 +93,20 @@ def _fixed(kind: str, name: str, helper: bool = False, **fields: Any) -> Change:
 def _transforms(setup: Setup) -> Iterator[Change]:
     for name in TRANSFORMS:
         yield _fixed("transforms", f"{_shown(name)} inputs and targets", name == "standardize", **_both(name))
-    for name in TRANSFORMS:
-        yield _fixed("inputs", f"{_shown(name)} inputs", input_transform=name)
+    for name in (*TRANSFORMS, *OF_FAMILIES):
+        yield Change(f"{_shown(name)} inputs", "inputs", _affordable({"input_transform": name}))
         yield _fixed("targets", f"{_shown(name)} targets", target_transform=name)
+
+
+def _affordable(fields: Fields) -> Callable[[Setup], Fields]:
+    """A change of what a net is given, refused where that is many times the work."""
+
+    def checked(setup: Setup) -> Fields:
+        if (changed := setup.replace(**fields)).inputs > max(MOST_INPUTS, setup.inputs):
+            raise ArithjaxError(f"{changed.inputs} inputs take too long to try.")
+        return fields
+
+    return checked
 
 
 def _both(name: str) -> Fields:

@@ -5,8 +5,8 @@ nearest to. An `Encoder` is an encoding bound to the ranges of some columns, suc
 add one:
 
     aj.TRANSFORMS["tens"] = aj.Encoding(
-        "tens", "tens and units", lambda span: 2,
-        lambda x, span: jnp.stack([x // 10, x % 10], 1), lambda y, span: 10 * y[:, 0].round() + y[:, 1].round(),
+        "tens", "tens and units", lambda column: 2,
+        lambda x, column: jnp.stack([x // 10, x % 10], 1), lambda y, column: 10 * y[:, 0].round() + y[:, 1].round(),
     )
 
 Those below work on arrays of NumPy as on those of JAX, which this module does not import: a saved net answers without.
@@ -37,7 +37,7 @@ MOST = 4096
 """The most numbers that an encoder may show, of all columns together."""
 
 
-class Span(NamedTuple):
+class Column(NamedTuple):
     """The closed range of a column, `[low, high]`, and whether it holds whole numbers alone."""
 
     low: float
@@ -61,18 +61,18 @@ class Encoding:
 
     name: its name, `input_transform` or `target_transform` in a setup.
     formula: what the several are, in words or symbols.
-    numbers: of a `Span`, how many there are.
-    encode: of numbers `x [rows, lanes]` and their `Span`, what they are shown as, `[rows, numbers, lanes]`.
-    decode: of `y [rows, numbers, lanes]`, which may be anything a net says, and the `Span`, numbers `[rows, lanes]`;
+    numbers: of a `Column`, how many there are.
+    encode: of numbers `x [rows, lanes]` and their `Column`, what they are shown as, `[rows, numbers, lanes]`.
+    decode: of `y [rows, numbers, lanes]`, which may be anything a net says, and the `Column`, numbers `[rows, lanes]`;
         what `encode` gives, each changed by less than a half of what tells two apart, goes back to the number.
     whole: whether it is for whole numbers alone, and of no others than those of the range.
     """
 
     name: str
     formula: str
-    numbers: Callable[[Span], int]
-    encode: Callable[[Any, Span], Any]
-    decode: Callable[[Any, Span], Any]
+    numbers: Callable[[Column], int]
+    encode: Callable[[Any, Column], Any]
+    decode: Callable[[Any, Column], Any]
     whole: bool = True
 
     @property
@@ -92,21 +92,21 @@ class Encoding:
             return f"needs {{what}} up to 2**{largest:.0f}, which {precision} can tell apart; narrow the range."
         return ""
 
-    def bound(self, bounds: tuple[tuple[float, float], ...], whole: bool) -> Encoder:
-        """The encoder of columns with these closed ranges; whole: whether they hold whole numbers alone."""
+    def bound(self, bounds: tuple[tuple[float, float], ...], whole: bool | tuple[bool, ...]) -> Encoder:
+        """The encoder of columns with these closed ranges; whole: whether all of them, or each, hold whole numbers."""
         return Encoder(self, bounds, whole)
 
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless `decode` undoes `encode`, and both work inside a compiled program."""
         from arithjax.task import trying  # a saved net needs encodings, and not jax
 
-        what, span = f"encoding '{self.name}'", Span(0.0, 11.0, True)
+        what, column = f"encoding '{self.name}'", Column(0.0, 11.0, True)
         x = np.arange(12, dtype=np.float32).reshape(-1, 1) + np.zeros((1, 2), np.float32)
-        shown = np.asarray(trying.called(f"{what}: encode", lambda x: self.encode(x, span), x))
-        wanted = (len(x), self.numbers(span), 2)
+        shown = np.asarray(trying.called(f"{what}: encode", lambda x: self.encode(x, column), x))
+        wanted = (len(x), self.numbers(column), 2)
         if shown.shape != wanted:
             raise ArithjaxError(f"{what}: encode gives shape {shown.shape} for [12, 2]; it has to give {wanted}.")
-        back = np.asarray(trying.called(f"{what}: decode", lambda y: self.decode(y, span), shown))
+        back = np.asarray(trying.called(f"{what}: decode", lambda y: self.decode(y, column), shown))
         if back.shape != x.shape or not np.allclose(back, x, atol=1e-3):
             raise ArithjaxError(f"{what}: decode has to undo encode; of 0 to 11 it gives {back.ravel()[::2].tolist()}.")
 
@@ -115,22 +115,24 @@ class Encoding:
 class Encoder:
     """An encoding of columns with known ranges.
 
-    bounds: the closed range `(low, high)` of each column. whole: whether they hold whole numbers alone.
+    bounds: the closed range `(low, high)` of each column. whole: whether it holds whole numbers alone, of each column,
+        or one for all.
     """
 
     encoding: Encoding
     bounds: tuple[tuple[float, float], ...]
-    whole: bool = True
+    whole: bool | tuple[bool, ...] = True
 
     @functools.cached_property
-    def spans(self) -> tuple[Span, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """The range of each column."""
-        return tuple(Span(float(low), float(high), self.whole) for low, high in self.bounds)
+        whole = (self.whole,) * len(self.bounds) if isinstance(self.whole, bool) else self.whole
+        return tuple(Column(float(low), float(high), of) for (low, high), of in zip(self.bounds, whole, strict=True))
 
     @functools.cached_property
     def sizes(self) -> tuple[int, ...]:
         """How many numbers each column is shown as."""
-        return tuple(self.encoding.numbers(span) for span in self.spans)
+        return tuple(self.encoding.numbers(column) for column in self.columns)
 
     @property
     def size(self) -> int:
@@ -140,20 +142,20 @@ class Encoder:
     def encode(self, x: Num[Any, "rows columns lanes"]) -> Num[Any, "rows {self.size} lanes"]:
         """Rows as a net sees them; NaN where an encoding of whole numbers is given any that its range does not hold."""
         xp = x.__array_namespace__()
-        return xp.concatenate([self._column(x[:, i], span, xp) for i, span in enumerate(self.spans)], axis=1)
+        return xp.concatenate([self._column(x[:, i], column, xp) for i, column in enumerate(self.columns)], axis=1)
 
-    def _column(self, x: Num[Any, "rows lanes"], span: Span, xp: Any) -> Num[Any, "rows numbers lanes"]:
+    def _column(self, x: Num[Any, "rows lanes"], column: Column, xp: Any) -> Num[Any, "rows numbers lanes"]:
         if not self.encoding.whole:
-            return self.encoding.encode(x, span)
-        known = (x >= span.low) & (x <= span.high) & (x == xp.floor(x))
-        shown = self.encoding.encode(xp.where(known, x, xp.full_like(x, span.low)), span)
+            return self.encoding.encode(x, column)
+        known = (x >= column.low) & (x <= column.high) & (x == xp.floor(x))
+        shown = self.encoding.encode(xp.where(known, x, xp.full_like(x, column.low)), column)
         return xp.where(known[:, None], shown, xp.full_like(shown, xp.nan))
 
     def decode(self, y: Num[Any, "rows {self.size} lanes"]) -> Num[Any, "rows columns lanes"]:
         """The numbers that rows are nearest to; NaN where one of a column's is NaN."""
         xp, ends = y.__array_namespace__(), (0, *itertools.accumulate(self.sizes))
         parts = [y[:, start:stop] for start, stop in itertools.pairwise(ends)]
-        numbers = [self.encoding.decode(part, span) for part, span in zip(parts, self.spans, strict=True)]
+        numbers = [self.encoding.decode(part, column) for part, column in zip(parts, self.columns, strict=True)]
         unknown = [xp.isnan(part).any(1) for part in parts]
         return xp.stack([xp.where(u, xp.full_like(x, xp.nan), x) for u, x in zip(unknown, numbers, strict=True)], 1)
 
@@ -174,28 +176,28 @@ class Encoder:
 # ---- digits, of which bits are those to base 2
 
 
-def places(span: Span, base: int) -> int:
+def places(column: Column, base: int) -> int:
     """How many digits tell apart all numbers from the range's ends and 0."""
-    spread, count = int(max(span.high, 0) - min(span.low, 0)), 1
+    spread, count = int(max(column.high, 0) - min(column.low, 0)), 1
     while base**count <= spread:
         count += 1
     return count
 
 
-def digits(x: Num[Any, "rows lanes"], span: Span, base: int) -> Num[Any, "rows places lanes"]:
+def digits(x: Num[Any, "rows lanes"], column: Column, base: int) -> Num[Any, "rows places lanes"]:
     """The digits of whole numbers, the highest first; those of x < 0 are of x + base^places, the base's complement."""
     xp, whole = x.__array_namespace__(), x.astype(int)
-    found = [whole // base**place % base for place in reversed(range(places(span, base)))]
+    found = [whole // base**place % base for place in reversed(range(places(column, base)))]
     return xp.stack(found, axis=1).astype(x.dtype)
 
 
-def of_digits(digits: Num[Any, "rows places lanes"], span: Span, base: int) -> Num[Any, "rows lanes"]:
+def of_digits(digits: Num[Any, "rows places lanes"], column: Column, base: int) -> Num[Any, "rows lanes"]:
     """The whole numbers with these digits, which stand for negative ones where they are beyond the range."""
     values = [digits[:, i] * base**place for i, place in enumerate(reversed(range(digits.shape[1])))]
     rest = sum(values[1:], 0.0 * values[0])
-    if span.low >= 0:
+    if column.low >= 0:
         return values[0] + rest
-    beyond = (values[0] + rest > max(span.high, 0)).astype(rest.dtype)
+    beyond = (values[0] + rest > max(column.high, 0)).astype(rest.dtype)
     return (values[0] - beyond * base ** digits.shape[1]) + rest
 
 
@@ -217,14 +219,14 @@ def largest(y: Num[Any, " *numbers"]) -> Num[Any, " *more"]:
 
 
 def _digits_to(base: int) -> Encoding:
-    def numbers(span: Span) -> int:
-        return places(span, base) * base
+    def numbers(column: Column) -> int:
+        return places(column, base) * base
 
-    def encode(x: Num[Any, "rows lanes"], span: Span) -> Num[Any, "rows numbers lanes"]:
-        return among(digits(x, span, base), base).reshape(len(x), numbers(span), -1)
+    def encode(x: Num[Any, "rows lanes"], column: Column) -> Num[Any, "rows numbers lanes"]:
+        return among(digits(x, column, base), base).reshape(len(x), numbers(column), -1)
 
-    def decode(y: Num[Any, "rows numbers lanes"], span: Span) -> Num[Any, "rows lanes"]:
-        return of_digits(largest(y.reshape(len(y), places(span, base), base, -1)), span, base)
+    def decode(y: Num[Any, "rows numbers lanes"], column: Column) -> Num[Any, "rows lanes"]:
+        return of_digits(largest(y.reshape(len(y), places(column, base), base, -1)), column, base)
 
     formula = f"digits to base {base}, the highest first, each one-hot"
     return Encoding(f"digits:{base}", formula, numbers, encode, decode)
@@ -233,13 +235,13 @@ def _digits_to(base: int) -> Encoding:
 # ---- a column for every number
 
 
-def _thermometer(x: Num[Any, "rows lanes"], span: Span) -> Num[Any, "rows numbers lanes"]:
-    steps = x.__array_namespace__().arange(1, max(2, span.size)).reshape(1, -1, 1).astype(x.dtype)
-    return (x[:, None] >= steps + span.low).astype(x.dtype)
+def _thermometer(x: Num[Any, "rows lanes"], column: Column) -> Num[Any, "rows numbers lanes"]:
+    steps = x.__array_namespace__().arange(1, max(2, column.size)).reshape(1, -1, 1).astype(x.dtype)
+    return (x[:, None] >= steps + column.low).astype(x.dtype)
 
 
-def _of_thermometer(y: Num[Any, "rows numbers lanes"], span: Span) -> Num[Any, "rows lanes"]:
-    return y.__array_namespace__().minimum(span.low + ones(y).sum(1), span.high)
+def _of_thermometer(y: Num[Any, "rows numbers lanes"], column: Column) -> Num[Any, "rows lanes"]:
+    return y.__array_namespace__().minimum(column.low + ones(y).sum(1), column.high)
 
 
 # ---- waves
@@ -252,48 +254,48 @@ def _fourier(frequencies: int) -> Encoding:
     Beyond the range the waves go on.
     """
 
-    def encode(x: Num[Any, "rows lanes"], span: Span) -> Num[Any, "rows numbers lanes"]:
-        xp, wave = x.__array_namespace__(), 2 * span.length
-        place, angles = xp.mod(x - span.low, wave), []
+    def encode(x: Num[Any, "rows lanes"], column: Column) -> Num[Any, "rows numbers lanes"]:
+        xp, wave = x.__array_namespace__(), 2 * column.length
+        place, angles = xp.mod(x - column.low, wave), []
         for _ in range(frequencies):  # doubled and taken back without rounding
             angles.append(place * (2 * math.pi / wave))
-            place = xp.where(place >= span.length, 2 * place - wave, 2 * place)
+            place = xp.where(place >= column.length, 2 * place - wave, 2 * place)
         turned = xp.stack(angles, axis=1)
         return xp.concatenate([xp.sin(turned), xp.cos(turned)], axis=1)
 
-    def decode(y: Num[Any, "rows numbers lanes"], span: Span) -> Num[Any, "rows lanes"]:
+    def decode(y: Num[Any, "rows numbers lanes"], column: Column) -> Num[Any, "rows lanes"]:
         xp = y.__array_namespace__()
         turned = xp.arctan2(y[:, :frequencies], y[:, frequencies:]) / math.pi  # in halves of each wave, -1 to 1
         share = xp.where(turned[:, 0] < -0.5, 1.0, xp.maximum(turned[:, 0], 0.0)).astype(y.dtype)
         for i in range(1, frequencies):  # each wave tells more exactly what the longer ones tell
             half = 0.5**i
             share = half * (turned[:, i] + 2 * xp.round((share / half - turned[:, i]) / 2))
-        x = span.low + share * span.length
-        return xp.clip(xp.round(x) if span.whole else x, span.low, span.high)
+        x = column.low + share * column.length
+        return xp.clip(xp.round(x) if column.whole else x, column.low, column.high)
 
     formula = f"sines and cosines of {frequencies} waves over the range, each half as long as the one before"
-    return Encoding(f"fourier:{frequencies}", formula, lambda span: 2 * frequencies, encode, decode, whole=False)
+    return Encoding(f"fourier:{frequencies}", formula, lambda column: 2 * frequencies, encode, decode, whole=False)
 
 
 ENCODINGS = (
     Encoding(
         "binary",
         "bits, the highest first; negative numbers as two's complement",
-        lambda span: places(span, 2),
-        lambda x, span: digits(x, span, 2),
-        lambda y, span: of_digits(ones(y), span, 2),
+        lambda column: places(column, 2),
+        lambda x, column: digits(x, column, 2),
+        lambda y, column: of_digits(ones(y), column, 2),
     ),
     Encoding(
         "onehot",
         "a 1 in the place of the number",
-        lambda span: span.size,
-        lambda x, span: among(x - span.low, span.size),
-        lambda y, span: largest(y) + span.low,
+        lambda column: column.size,
+        lambda x, column: among(x - column.low, column.size),
+        lambda y, column: largest(y) + column.low,
     ),
     Encoding(
         "thermometer",
         "for every other number of the range whether x reaches it",
-        lambda span: max(1, span.size - 1),
+        lambda column: max(1, column.size - 1),
         _thermometer,
         _of_thermometer,
     ),

@@ -97,7 +97,7 @@ class Transform:
             )
         return ""
 
-    def bound(self, bounds: tuple[tuple[float, float], ...], whole: bool) -> None:
+    def bound(self, bounds: tuple[tuple[float, float], ...], whole: bool | tuple[bool, ...]) -> None:
         """None: it shows every number as one, and is fitted on examples instead of ranges."""
 
     @property
