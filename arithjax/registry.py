@@ -124,13 +124,18 @@ class Registry(MutableMapping[str, Any]):
 
 OPERATIONS = Registry(
     "operation",
-    "arithjax.task.operations",
+    "arithjax.task.arithmetic",
     others={
         **dict.fromkeys(("+", "sum", "addition"), "add"),
         **dict.fromkeys(("-", "minus", "subtract", "subtraction", "difference"), "sub"),
         **dict.fromkeys(("*", "×", "·", "multiply", "multiplication", "product", "prod"), "mul"),
         **dict.fromkeys(("/", "÷", "divide", "division", "ratio"), "div"),
         **dict.fromkeys(("%", "modulo", "remainder"), "mod"),
+        **dict.fromkeys(("**", "^", "pow", "exponentiation"), "power"),
+        **dict.fromkeys(("//", "floor_divide", "integer_division"), "floordiv"),
+        **dict.fromkeys(("==", "eq", "equals"), "equal"),
+        **dict.fromkeys((">", "gt", "greater_than"), "greater"),
+        **{"ln": "log", "sine": "sin", "absolute": "abs", "popcount": "parity"},
         **{"maximum": "max", "minimum": "min", "inverse": "reciprocal", "squared": "square", "sqr": "square"},
     },
 )

@@ -194,18 +194,23 @@ def own_operation(a, b):
     return jnp.where(a > b, total, WEIGHT * a)
 
 
+def doubled(x: float) -> float:
+    """A function that another one uses."""
+    return WEIGHT * x
+
+
 WEIGHT = 3.0
+FAMILIES = ["times:7", "mul:4:0-4:0-2", "sum:3", "max:3", "dot:2", "mulmod:31", "divmod:97", "polymod:97:(4*a+b^2)^3"]
 OWN = [
     aj.Operation("def", "w", own_operation),
     aj.Operation("lambda", "a³", lambda a: a**3, arity=1),
     aj.Operation("python", "sin a", lambda a: math.sin(a) if a > 3 else abs(a)),
+    aj.Operation("helped", "doubled a", lambda a, b: doubled(a) + b),
     aj.Operation("two", "a², √b", lambda a, b: (lambda c: c * c)(a) + jnp.sqrt(b)),
 ]
 
 
-@pytest.mark.parametrize(
-    "op", [*aj.OPERATIONS.values(), *map(aj.OPERATIONS.__getitem__, ["times:7", "mul:4:0-4:0-2"]), *OWN]
-)
+@pytest.mark.parametrize("op", [*aj.OPERATIONS.values(), *map(aj.OPERATIONS.__getitem__, FAMILIES), *OWN])
 def test_the_source_of_an_operation_gives_its_results(op):
     definition, call = exact_source(op)
     x = np.random.default_rng(0).uniform(1, 9, (20, op.arity)).astype(np.float32)
@@ -218,6 +223,8 @@ def test_an_operation_that_uses_more_than_numbers_is_refused():
     table = jnp.arange(9)
     with pytest.raises(aj.ArithjaxError, match=r"operation 'table' cannot be written into a script \(it uses table\)"):
         exact_source(aj.Operation("table", "t[a]", lambda a: table[a], arity=1))
+    with pytest.raises(aj.ArithjaxError, match=r"it uses two things that are called WEIGHT"):
+        exact_source(aj.Operation("two", "two weights", (lambda WEIGHT: lambda a: doubled(a) * WEIGHT)(2.0), arity=1))
 
 
 RECIPES = {

@@ -130,7 +130,7 @@ def test_names_of_other_libraries_stand_for_members(registry):
             ("operations", "multiply", "mul"),
             ("transforms", "StandardScaler", "standardize"),
         ],
-        *[("operations", "cube", None), ("operations", "xor", None), ("activations", "qqq", None)],
+        *[("operations", "cube", None), ("operations", "zeta", None), ("activations", "qqq", None)],
     ],
 )
 def test_what_is_suggested_for_an_unknown_name(registry, name, meant):

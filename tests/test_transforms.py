@@ -31,7 +31,8 @@ def test_inverse_undoes_forward(name, low, high):
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_inverse_undoes_forward_on_targets(name):
     op = OPERATIONS[name]
-    x = np.stack(np.meshgrid(*[np.arange(1.0, 100.0)] * op.arity), -1).reshape(-1, op.arity)
+    values = np.arange(1.0, 10.0 if name == "power" else 100.0)  # 10^10 and more are hardly whole in float32
+    x = np.stack(np.meshgrid(*[values] * op.arity), -1).reshape(-1, op.arity)
     t = jnp.asarray(evaluate(op, x))
     accepting = [transform for transform in rescalings() if transform.accepts(float(t.min()))]
     assert {transform.name for transform in accepting} >= {"raw", "scale", "standardize", "minmax", "symlog"}

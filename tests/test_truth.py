@@ -328,20 +328,22 @@ def expressions(draw, names, depth=2):
     )
 
 
+KNOWN = [*OPERATIONS, "times:7", "plus:-2.5", "times:0", "add:3:0-2:2-3", "mul:4:0-4:0-2"]
+
+
 @st.composite
 def operations(draw):
-    """An operation's name: one of ours, of sums, with a constant, or a user's own of one to six arguments."""
-    known = st.sampled_from([*OPERATIONS, "times:7", "plus:-2.5", "times:0", "add:3:0-2:2-3", "mul:4:0-4:0-2"])
+    """An operation: a name of ours, of sums or with a constant; or a user's own of one to six arguments, as source."""
     if draw(st.booleans()):
-        return draw(known), None
+        return draw(st.sampled_from(KNOWN)), None
     names = list("abcdef")[: draw(st.integers(1, 6))]
     source = f"lambda {', '.join(names)}: {draw(expressions(names))}"
-    return "own", aj.Operation("own", source, eval(source))
+    return "own", source
 
 
 @st.composite
 def setups(draw):
-    op, member = draw(operations())
+    op, source = draw(operations())
     low = draw(st.sampled_from([0, 1, -1, -3, 2, 4095, -20]))
     fields = {
         "op": op,
@@ -381,13 +383,13 @@ def setups(draw):
         fields |= {"regularizer": draw(st.sampled_from([0.0, 0.1])), "alternate": draw(st.booleans())}
     fields["distribution"] = "uniform" if fields["integers"] else fields["distribution"]
     fields["loss"] = "mse" if fields["finish"] else fields["loss"]
-    return fields, member
+    return fields, source
 
 
-def asked(fields, member):
+def asked(fields, source):
     """Train what is asked, or get one line; then nothing that is said of the net may be refuted."""
-    if member is not None:
-        OPERATIONS["own"] = member
+    if source is not None:
+        OPERATIONS["own"] = aj.Operation("own", source, eval(source))
     try:
         setup = aj.Setup(**fields)
         net = aj.fit(setup, seeds=2)
@@ -402,7 +404,7 @@ def asked(fields, member):
         net.formula()
         return net.row["grade"]
     finally:
-        OPERATIONS.pop("own", None) if member is not None else None
+        OPERATIONS.pop("own", None) if source is not None else None
 
 
 ANY = {"deadline": None, "derandomize": True, "suppress_health_check": list(HealthCheck), "database": None}

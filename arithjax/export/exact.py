@@ -8,7 +8,7 @@ import inspect
 import numbers
 import re
 import textwrap
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -48,32 +48,72 @@ def _source(op: Operation) -> tuple[str, str]:
     if not inspect.isfunction(fn) or fn.__module__.startswith("jax"):  # of jax.numpy, which has NumPy's names
         given = ", ".join(argument_names(op.arity))
         return _written(op, given, f"np.{fn.__name__}({given})"), "exact"
-    try:
-        text, known = textwrap.dedent(inspect.getsource(fn)), inspect.getclosurevars(fn)
-    except (OSError, TypeError):
-        raise _unknown(op, "its source is not to be had") from None
     if fn.__name__ == "<lambda>":
-        node = _lambda(op, text, fn)
+        node = _lambda(op, _text(op, fn), fn)
         definition, name = _written(op, ast.unparse(node.args), ast.unparse(node.body)), "exact"
     else:
-        definition, name = text.rstrip(), fn.__name__
-    return _with_outside(op, definition, {**known.globals, **known.nonlocals}, known.unbound), name
+        definition, name = _definition(op, fn), fn.__name__
+    parts: dict[str, str] = {}
+    _add(parts, op, name, definition, fn)
+    return "\n".join(parts.values()).replace("\ndef ", "\n\n\ndef "), name
 
 
-def _with_outside(op: Operation, definition: str, outside: dict[str, Any], unbound: Iterable[str]) -> str:
-    """A definition with what it uses from outside: constants and modules; anything else is refused."""
-    constants = {word: value for word, value in outside.items() if isinstance(value, numbers.Real)}
+def _text(op: Operation, fn: Callable[..., Any]) -> str:
+    try:
+        return textwrap.dedent(inspect.getsource(fn))
+    except (OSError, TypeError):
+        raise _unknown(op, "its source is not to be had") from None
+
+
+def _definition(op: Operation, fn: Callable[..., Any]) -> str:
+    """The source of a function that is defined by `def`, without types."""
+    text = _text(op, fn).rstrip()
+    (tree,) = ast.parse(text).body
+    typed = [node for node in ast.walk(tree) if isinstance(node, ast.arg) and node.annotation]
+    if not typed and not getattr(tree, "returns", None):
+        return text
+    for node in typed:
+        node.annotation = None
+    tree.returns = None  # type: ignore[attr-defined]
+    return ast.unparse(tree)
+
+
+def _add(parts: dict[str, str], op: Operation, name: str, definition: str, fn: Callable[..., Any]) -> None:
+    """Add a function's definition after what it uses from outside: constants, modules and functions.
+
+    parts: text by the name that it defines, in the order of the script. Anything else from outside is refused.
+    """
+    known = inspect.getclosurevars(inspect.unwrap(fn))
+    used = {node.id for node in ast.walk(ast.parse(definition)) if isinstance(node, ast.Name)}  # and no attributes
+    found = {**known.globals, **known.nonlocals}
+    outside = {word: value for word, value in found.items() if word in used and value is not fn}
     modules = {word: value.__name__ for word, value in outside.items() if inspect.ismodule(value)}
-    # attributes too are names that `getclosurevars` does not find
-    attributes = {node.attr for node in ast.walk(ast.parse(definition)) if isinstance(node, ast.Attribute)}
     arrays = [word for word, module in modules.items() if module in ("jax.numpy", "numpy")]
-    others = [f"import {module} as {word}" for word, module in modules.items() if module == "math"]
-    usable = {*constants, *arrays, *(word for word, module in modules.items() if module == "math")}
-    if strange := sorted({*outside, *unbound} - usable - attributes):
-        raise _unknown(op, f"it uses {', '.join(strange)}")
+    strange = set(known.unbound & used)
+    for word, value in outside.items():
+        if _is_constant(value):
+            _define(parts, op, word, f"{word} = {value!r}")
+        elif modules.get(word) == "math":
+            _define(parts, op, word, f"import math as {word}")
+        elif inspect.isfunction(value) and value.__name__ == word:
+            _add(parts, op, word, _definition(op, value), value)
+        elif word not in arrays:
+            strange.add(word)
+    if strange:
+        raise _unknown(op, f"it uses {', '.join(sorted(strange))}")
     for module in arrays:
         definition = re.sub(rf"\b{module}\.", "np.", definition)
-    return "\n".join([*others, *(f"{word} = {value!r}" for word, value in constants.items()), definition])
+    _define(parts, op, name, definition)
+
+
+def _define(parts: dict[str, str], op: Operation, word: str, text: str) -> None:
+    if parts.setdefault(word, text) != text:
+        raise _unknown(op, f"it uses two things that are called {word}")
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether a value is a number, or numbers in lists and tuples."""
+    return all(map(_is_constant, value)) if isinstance(value, tuple | list) else isinstance(value, numbers.Real)
 
 
 def _written(op: Operation, arguments: str, body: str) -> str:

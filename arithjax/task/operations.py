@@ -4,6 +4,8 @@ An operation is an exact function of some arguments and the place where it is de
 
     aj.OPERATIONS["cube"] = aj.Operation("cube", "a³", lambda a: a**3)
 
+Those that come with arithjax are in `arithjax.task.arithmetic`.
+
 Its arguments may be sums over slices of a longer input, as in the arithmetic dataset of Madsen & Johansen (2020): the
 name `mul:4:0-4:0-2` is (x₁ + x₂ + x₃ + x₄) · (x₁ + x₂).
 
@@ -29,7 +31,6 @@ from jaxtyping import Array, Num
 
 from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
-from arithjax.registry import OPERATIONS
 from arithjax.task import truth
 from arithjax.task.arguments import Argument, Span, checked
 from arithjax.task.truth import Results, Unfit
@@ -49,6 +50,11 @@ def everywhere(low: float, high: float) -> bool:
 def without_zero(low: float, high: float) -> bool:
     """True when 0 is not in `[low, high]`."""
     return low > 0 or high < 0
+
+
+def positive(low: float, high: float) -> bool:
+    """True when `[low, high]` holds positive numbers alone."""
+    return low > 0
 
 
 def not_negative(low: float, high: float) -> bool:
@@ -300,82 +306,3 @@ class OfSums(Operation):
         """Raise `ArithjaxError` unless the operation is defined on the sums of inputs in `[low, high]`."""
         lengths = [stop - start for start, stop in self.slices]
         super().check(min(n * low for n in lengths), max(n * high for n in lengths), what)
-
-
-def _short(c: float) -> str:
-    """`7`, not `7.0`, and every digit where they matter."""
-    return f"{c:g}" if float(f"{c:g}") == c else repr(c)
-
-
-CONSTANTS: dict[str, Callable[[float], Operation]] = {
-    "times": lambda c: Operation(f"times:{_short(c)}", f"{_short(c)}·a", lambda a: c * a, arity=1),
-    "plus": lambda c: Operation(f"plus:{_short(c)}", f"a + {_short(c)}", lambda a: a + c, arity=1),
-}
-"""Operations with a constant, `times:7` or `plus:-2.5`: name -> (constant -> operation)."""
-
-
-QUOTIENT = Operation("quotient", "a / b", lambda a, b: a / b, where="b ≠ 0; b = 0 is left out", leaves_out=True)
-"""Division on ranges that hold 0, as some published experiments have it."""
-
-
-def _derived(name: str) -> Operation | None:
-    """The operation with a constant, or of sums, that a name such as `times:7` or `mul:4:0-4:0-2` means, or None."""
-    family, _, rest = name.partition(":")
-    if name == QUOTIENT.name:
-        return QUOTIENT
-    if family in CONSTANTS:
-        return _with_constant(family, rest)
-    return _of_sums(OPERATIONS[family], rest) if family in OPERATIONS and rest else None
-
-
-@functools.cache  # one object each, so that equal operations share a compiled program
-def _with_constant(family: str, constant: str) -> Operation:
-    try:
-        value = float(constant)
-    except ValueError:
-        value = math.nan
-    if not abs(value) < 3e38:
-        raise ArithjaxError(f"operation '{family}:{constant}' needs a number after the colon, as in '{family}:7'.")
-    return CONSTANTS[family](value)
-
-
-@functools.cache
-def _of_sums(op: Operation, rest: str) -> OfSums:
-    try:
-        inputs, *slices = rest.split(":")
-        ends = tuple((int(start), int(stop)) for start, stop in (part.split("-") for part in slices))
-        arity = int(inputs)
-        fits = len(ends) == op.arity and all(0 <= start < stop <= arity for start, stop in ends)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise ArithjaxError(
-            f"operation '{op.name}:{rest}' needs the number of inputs and {op.arity} slices within them, as in "
-            f"'{op.name}:4{':0-2' * op.arity}'."
-        )
-    symbol = " ".join([op.symbol, "of the sums", *(f"x[{start}:{stop}]" for start, stop in ends)])
-    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, op.leaves_out, slices=ends)
-
-
-OPERATIONS.fill(
-    Operation,
-    [
-        Operation("add", "a + b", lambda a, b: a + b),
-        Operation("sub", "a - b", lambda a, b: a - b),
-        Operation("mul", "a · b", lambda a, b: a * b),
-        Operation("div", "a / b", lambda a, b: a / b, defined=without_zero, where="b ≠ 0"),
-        Operation("square", "a²", lambda a: a * a, arity=1),
-        Operation("sqrt", "√a", jnp.sqrt, arity=1, defined=not_negative, where="a ≥ 0"),
-        Operation("reciprocal", "1 / a", lambda a: 1 / a, arity=1, defined=without_zero, where="a ≠ 0"),
-        Operation("max", "max(a, b)", jnp.maximum),
-        Operation("min", "min(a, b)", jnp.minimum),
-        Operation("mod", "a mod b", jnp.mod, defined=without_zero, where="b ≠ 0"),
-        Operation("hypot", "√(a² + b²)", jnp.hypot),
-    ],
-    derive=_derived,
-    families={
-        "times:c": "c·a, for any constant c, such as times:7",
-        "plus:c": "a + c, for any constant c",
-        QUOTIENT.name: "a / b on ranges that hold 0, with b = 0 left out",
-    },
-)
