@@ -15,8 +15,12 @@ from typing import Any, Literal
 from arithjax.errors import ArithjaxError
 from arithjax.registry import Registry
 
-Kind = Literal["name", "names", "bool", "whole", "number", "wholes", "numbers"]
-"""The type of a field's value; `names` is one name, or a tuple with a name for each layer."""
+Kind = Literal["name", "names", "bool", "whole", "count", "number", "wholes", "numbers"]
+"""The type of a field's value; `names` is one name, or a tuple with a name for each layer; `count` a whole number or
+`all`, for which a table's cell is empty."""
+
+ALL = "all"
+"""The count that stands for all there are."""
 
 Scope = Literal["net", "tile", "static"]
 """What has to agree between nets that one run of a compiled program trains together, in one tile:
@@ -151,20 +155,26 @@ class Field:
                 return [float(part) for part in text.split(",")] if text else []
             except ValueError:
                 raise ArithjaxError(f"{name}={text!r} is not allowed; give numbers separated by commas.") from None
+        if self.kind == "count":
+            return int(text) if text.isdecimal() else text
         return text.split(",") if self.kind == "names" and "," in text else text
 
     def of_cell(self, name: str, content: Any) -> Any:
         """The value in a table's cell, which may be text, or be empty (None, NaN or NA); raises as `parse` does."""
         if _missing(content):
-            return None
+            return ALL if self.kind == "count" else None
         return self.parse(name, content) if isinstance(content, str) else content
+
+    def to_cell(self, value: Any) -> Any:
+        """The table cell of a value: the inverse of `of_cell`."""
+        return None if self.kind == "count" and value == ALL else cell(value)
 
     def check(self, name: str, value: Any, setup: Any) -> None:
         """Raise `ArithjaxError` unless a coerced value, and each of a sequence, is a member or lies in the limits.
 
         The message calls the field `name`; limits may depend on the other fields of `setup`.
         """
-        values = value if isinstance(value, tuple) else () if value is None else (value,)
+        values = value if isinstance(value, tuple) else () if value is None or value == ALL else (value,)
         if self.allowed and not all(self.allowed.allow(one, setup) for one in values):
             subject = "every one has" if isinstance(value, tuple) else "it has"
             raise ArithjaxError(f"{name}={_shown(value)} is not allowed; {subject} to be {self.allowed.words(setup)}.")
@@ -247,6 +257,10 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
+def _count(value: Any) -> int | str:
+    return ALL if isinstance(value, str) and value == ALL else _whole(value)
+
+
 def _number(value: Any) -> float:
     if isinstance(value, str | bool):
         raise TypeError
@@ -272,6 +286,7 @@ _COERCE: dict[Kind, Callable[[Any], Any]] = {
     "names": _names,
     "bool": _bool,
     "whole": _whole,
+    "count": _count,
     "number": _number,
     "wholes": _wholes,
     "numbers": _numbers,
@@ -282,6 +297,7 @@ _WORDS: dict[Kind, str] = {
     "names": "a name, or one for each layer",
     "bool": "true or false",
     "whole": "a whole number below 2**31",
+    "count": "a whole number below 2**31, or all",
     "number": "a number",
     "wholes": "whole numbers such as 64,64",
     "numbers": "pairs of numbers such as 500,1000",

@@ -22,7 +22,6 @@ from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.setup import Setup, make
 from arithjax.tables import loading
 from arithjax.tables.schema import GRADES, in_order
-from arithjax.task.operations import argument_names
 from arithjax.task.points import Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import curves, workers
@@ -84,7 +83,7 @@ class Net:
 
         x: arguments `[points, arity]` in original units.
         """
-        low, high = self.setup.bounds
+        low, high = np.transpose(self.setup.argument_bounds)
         return np.all((np.asarray(x) >= low) & (np.asarray(x) <= high), axis=-1)
 
     @property
@@ -143,9 +142,14 @@ class Net:
 
         path: the file; one that exists is replaced. Raises ArithjaxError where it cannot be written.
         """
-        x = np.random.default_rng(0).uniform(*self.setup.bounds, (16, self._arity)).astype(self.setup.precision)
+        ends = self.setup.argument_bounds
+        low, high = np.transpose(ends)
+        x = np.random.default_rng(0).uniform(low, high, (16, self._arity)).astype(self.setup.precision)
         answers = {"x": x.tolist(), "y": self.predict(x).tolist()}
-        header = {"setup": self.setup.to_dict(), "row": self.row, "own": own.members(self.setup), "answers": answers}
+        header = {
+            **{"setup": self.setup.to_dict(), "row": self.row, "own": own.members(self.setup), "answers": answers},
+            **{"arguments": OPERATIONS[self.setup.op].argument_names, "bounds": ends},
+        }
         fits = {name: fit._asdict() for name, fit in zip("xt", self.fits, strict=True)}
         saved.write(path, header, {"params": self.params, "fits": fits})
 
@@ -227,12 +231,14 @@ def retrain(folder: str | Path, row: int) -> pd.DataFrame:
     """The stored and the new measurements of a table's row that is trained again.
 
     folder: a folder that `arithjax run` wrote. row: the row's number, from 0.
-    Returns a row for each measured column: `stored`, `again`, and whether they are `identical`, two NaNs included.
+    Returns a row for each measured column that the table was written with: `stored`, `again`, and whether they are
+    `identical`, two NaNs included.
     Raises ArithjaxError where there is no such folder or row.
     """
     stored, root = _stored_row(folder, row)
     again = pd.Series(net_again(stored, root).row)
-    measured = [name for name in again.index if name not in (*Setup.field_names(), "trial", "seed", "program")]
+    there = loading.measured_there(folder) - {*Setup.field_names(), "trial", "seed", "program"}
+    measured = [name for name in again.index if name in there]
     table = pd.DataFrame({"stored": stored[measured], "again": again[measured]})
     table["identical"] = (table["stored"] == table["again"]) | (table["stored"].isna() & table["again"].isna())
     return table
@@ -261,21 +267,27 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
     """A net's predictions at random arguments from its training range, for a check by hand.
 
     net: the net. count: rows; equal calls give equal arguments.
-    Returns columns `a`, `b` and so on for the arguments (`x1`, `x2` and so on where there are more than four), the
-    exact `value`, the net's `result`, and the `error`, `result - value`, all in original units.
+    Returns columns `a`, `b` and so on for the arguments, or what the operation calls them, the exact `value`, the net's
+    `result`, and the `error`, `result - value`, all in original units.
     """
-    op, (low, high) = OPERATIONS[net.setup.op], net.setup.bounds
-    generator = np.random.default_rng(12)
-    shape = (count, op.arity)
-    x = (
-        generator.integers(int(low), int(high) + 1, shape)
-        if net.setup.integers
-        else generator.uniform(low, high, shape)
-    )
-    held = x if net.setup.integers else x.astype(net.setup.precision).astype(float)  # what the net is given
-    value, result = evaluate(op, held, net.setup.integers), net.predict(x).astype(float)
-    table = pd.DataFrame(x, columns=argument_names(op.arity))
-    return table.assign(value=value, result=result, error=result - value)
+    op, integers = OPERATIONS[net.setup.op], Task.of(net.setup).integers
+    x = _at_random(net.setup, count)
+    held = x if integers else x.astype(net.setup.precision).astype(float)  # what the net is given
+    value, result = evaluate(op, held, integers), net.predict(x).astype(float)
+    names = [f"{name} given" if name in ("value", "result", "error") else name for name in op.argument_names]
+    return pd.DataFrame(x, columns=names).assign(value=value, result=result, error=result - value)
+
+
+def _at_random(setup: Setup, count: int) -> np.ndarray:
+    """Arguments `[count, arity]` from the training range; equal calls give equal ones."""
+    generator, op = np.random.default_rng(12), OPERATIONS[setup.op]
+    if op.arguments or op.conditional:
+        points = Task.of(setup).interpolation_points.x
+        return points[generator.permutation(len(points))[:count]]
+    low, high = setup.bounds
+    if setup.integers:
+        return generator.integers(int(low), int(high) + 1, (count, op.arity))
+    return generator.uniform(low, high, (count, op.arity))
 
 
 def exact_share(net: Net, low: float, high: float, count: int = 4096) -> float:
@@ -284,6 +296,10 @@ def exact_share(net: Net, low: float, high: float, count: int = 4096) -> float:
     net: the net. low, high: the ends of the range of every argument, in original units.
     count: quasi-random (Sobol) points that stand for the range; exact results are computed in double precision.
     """
+    if OPERATIONS[net.setup.op].apart:
+        raise ArithjaxError(
+            f"low, high: all arguments of {net.setup.op} have ranges of their own; see net.row['exact']."
+        )
     asked = {"low": low, "high": high, "integers": True, "distribution": "uniform", "extrapolation": None}
     points = Task.of(net.setup.replace(**asked, tests=count, precision="float64")).interpolation_points
     error = (net.predict(points.x).astype(float) - points.t) - points.truth.rest

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from arithjax.errors import ArithjaxError
 from arithjax.fields import names_of
 from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, Setup
+from arithjax.task.arguments import Argument, Span
 from arithjax.task.operations import Operation, Trial
 
 
@@ -22,7 +23,8 @@ def members(setup: Setup) -> list[dict[str, Any]]:
             if base in registry and not registry.ours(base):
                 found.append({"field": field, "name": base})
                 if field == "op":
-                    found[-1] |= {"symbol": OPERATIONS[base].symbol, "arity": OPERATIONS[base].arity}
+                    op = OPERATIONS[base]
+                    found[-1] |= {"symbol": op.symbol, "arity": op.arity, "arguments": [*map(asdict, op.arguments)]}
     return found
 
 
@@ -38,7 +40,8 @@ def require(needed: list[dict[str, Any]], path: str) -> None:
         if name in registry and not registry.ours(name):
             continue
         if entry["field"] == "op" and name not in registry:
-            OPERATIONS[name] = Absent(name, entry["symbol"], _nothing(name), entry["arity"])
+            arguments = tuple(Argument(**one) for one in entry.get("arguments", ()))
+            OPERATIONS[name] = Absent(name, entry["symbol"], _nothing(name), entry["arity"], arguments=arguments)
             continue
         raise ArithjaxError(
             f"{path} needs the {registry.kind} '{name}' that was added where the net was trained; add it before "
@@ -50,7 +53,7 @@ def require(needed: list[dict[str, Any]], path: str) -> None:
 class Absent(Operation):
     """An operation of which a saved net tells name, symbol and number of arguments, but not the function."""
 
-    def trial(self, low: float, high: float, integers: bool, precision: str) -> Trial:
+    def trial(self, spans: tuple[Span, ...], precision: str) -> Trial:
         """Nothing is known that speaks against any range or transform."""
         return Trial("", math.inf, math.inf)
 

@@ -25,43 +25,92 @@ def check_ranges(s: Any) -> None:
         raise ArithjaxError(f"extrapolation={cell(s.extrapolation)} has to be pairs of bounds, such as 500,1000.")
     if s.integers and s.distribution != "uniform":
         raise ArithjaxError(f"distribution={s.distribution} needs real arguments; set integers=False.")
-    if words := obstacle(s, "low, high", s.low, s.high):
+    if words := obstacle(s, "low, high", s.spans):
         raise ArithjaxError(words)
-    for interval in s.extrapolation_intervals:
-        if words := obstacle(s, "extrapolation", *interval):
+    if s.extrapolation is not None and OPERATIONS[s.op].apart:
+        raise ArithjaxError(
+            f"extrapolation={cell(s.extrapolation)} is for arguments that take the setup's range, and {s.op} has none; "
+            "leave it out."
+        )
+    for spans in s.spans_beyond:
+        if words := obstacle(s, "extrapolation", spans):
             default = s.extrapolation is None
             raise ArithjaxError(words + " Set extrapolation, whose default is the next interval." * default)
 
 
-def obstacle(s: Any, what: str, low: float, high: float) -> str:
-    """Why a setup cannot take its arguments from an interval, in words that call it `what`; empty where it can."""
+def check_threshold(s: Any) -> None:
+    """A threshold is judged beyond the training range, so that there has to be something to extrapolate to."""
+    if s.threshold is not None and not s.spans_beyond:
+        raise ArithjaxError(
+            f"threshold={s.threshold:g} is for errors beyond the training range, and {s.op} has nothing to extrapolate "
+            "to; leave it out, and nets are judged by their grade."
+        )
+
+
+def beyond(s: Any) -> tuple[tuple[Any, ...], ...]:
+    """Where arguments are extrapolated to: for each extrapolation interval the `Span` of every argument.
+
+    By default the next interval of the same width above, or below where the operation is not defined above; likewise
+    of every argument with a range of its own, where one of both can be had. Listed values stay as they are.
+    """
+    op = OPERATIONS[s.op]
+    if op.data:
+        return ()
+
+    def beside(low: float, high: float, above: bool) -> tuple[Any, ...]:
+        setups, own = op.spans(low, high, s.integers), (span.beside(above) for span in s.spans)
+        return tuple(next_one if is_own else span for span, next_one, is_own in zip(setups, own, op.own, strict=True))
+
+    if s.extrapolation is not None:
+        return tuple(beside(*ends, True) for ends in zip(s.extrapolation[::2], s.extrapolation[1::2], strict=True))
+    above, below = beside(s.high, 2 * s.high - s.low, True), beside(2 * s.low - s.high, s.low, False)
+    if above == s.spans:  # of listed values alone
+        return ()
+    if not obstacle(s, "", above):
+        return (above,)
+    if not obstacle(s, "", below):
+        return (below,)
+    return () if any(op.own) else (above,)
+
+
+def obstacle(s: Any, what: str, spans: tuple[Any, ...]) -> str:
+    """Why a setup cannot take each argument from its span, in words that call them `what`; empty where it can."""
+    op = OPERATIONS[s.op]
     try:
-        _check_interval(what, low, high, s)
-        smallest, largest = closed(low, high, s.integers)
-        OPERATIONS[s.op].check(smallest, largest, what=what)
-        _check_transform(s, "input_transform", smallest, largest, "arguments", s.integers)
-        if words := OPERATIONS[s.op].trial(smallest, largest, s.integers, s.precision).obstacle:
+        for name, span, own in dict.fromkeys(zip(_named(op, what), spans, op.own, strict=True)):
+            _check_interval(name, span, s)
+            low, high = span.ends
+            if not own:
+                op.check(low, high, what=what)
+            _check_transform(s, "input_transform", low, high, "arguments", span.whole)
+        if words := op.trial(spans, s.precision).obstacle:
             return f"{what}: {words}"
     except ArithjaxError as error:
         return str(error)
     return ""
 
 
-def _check_interval(what: str, low: float, high: float, s: Any) -> None:
+def _named(op: Any, what: str) -> list[str]:
+    """What messages call the range of each argument."""
+    return [f"argument '{name}'" if own else what for name, own in zip(op.argument_names, op.own, strict=True)]
+
+
+def _check_interval(what: str, span: Any, s: Any) -> None:
+    low, high = span.low, span.high
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
-    if low >= high:
+    if low >= high and not span.values:
         raise ArithjaxError(f"{what}: low={low:g} has to be smaller than high={high:g}.")
-    largest = WHOLE[s.precision] if s.integers else 1e18
-    words = f"2**{math.log2(largest):.0f}" if s.integers else "1e18"
+    largest = WHOLE[s.precision] if span.whole else 1e18
+    words = f"2**{math.log2(largest):.0f}" if span.whole else "1e18"
     if max(abs(low), abs(high)) > largest:
-        more = "; precision=float64 takes whole numbers up to 2**53" * (s.integers and s.precision == "float32")
+        more = "; precision=float64 takes whole numbers up to 2**53" * (span.whole and s.precision == "float32")
         raise ArithjaxError(
             f"{what}: {low:g}, {high:g} has to lie within ±{words}, what {s.precision} can tell apart{more}."
         )
-    if s.integers:
+    if span.integers:
         _check_whole(what, low, high, s)
-    elif _told_apart(low, s.precision) >= _told_apart(high, s.precision):
+    elif not span.values and _told_apart(low, s.precision) >= _told_apart(high, s.precision):
         raise ArithjaxError(f"{what}: {low!r} and {high!r} are the same number in {s.precision}; widen the interval.")
 
 
@@ -103,13 +152,14 @@ def check_inputs(s: Any) -> None:
 
 def check_targets(s: Any) -> None:
     """The target transform is defined on all results, and fresh ones can be computed inside a program."""
-    found = OPERATIONS[s.op].trial(*s.bounds, s.integers, s.precision)
+    found = OPERATIONS[s.op].trial(s.spans, s.precision)
     if TRANSFORMS[s.target_transform].bound(((found.smallest, found.largest),), True) is not None:
         raise ArithjaxError(
             f"target_transform={s.target_transform} is an encoding, which only arguments can have; choose another "
             "transform, such as standardize."
         )
-    _check_transform(s, "target_transform", found.smallest, found.largest, "targets", False)
+    reach = 6 * s.noise  # of which one target in a billion goes beyond
+    _check_transform(s, "target_transform", found.smallest - reach, found.largest + reach, "targets", False)
     if s.fresh and not found.traced:
         raise ArithjaxError(
             f"fresh=True computes {s.op} inside the training program, in {s.precision}, which its function cannot or "

@@ -47,10 +47,16 @@ class Saved:
         return len(self.tree["fits"]["x"]["shift"])
 
     @property
-    def bounds(self) -> tuple[float, float]:
-        """The closed interval of arguments that it was trained on."""
+    def bounds(self) -> list[tuple[float, float]]:
+        """The closed interval of each argument that it was trained on."""
         setup = self.header["setup"]
-        return closed(setup["low"], setup["high"], setup["integers"])
+        alike = closed(setup["low"], setup["high"], setup["integers"])
+        return [(float(low), float(high)) for low, high in self.header.get("bounds") or [alike] * self.arity]
+
+    @property
+    def arguments(self) -> list[str]:
+        """What the arguments are called, in their order; nothing in older files."""
+        return [str(name) for name in self.header.get("arguments", ())]
 
     def answer(self, x: Any) -> np.ndarray | None:
         """The net's answers `[points]` to `x [points, arity]`; None where its file alone does not give its very bits.

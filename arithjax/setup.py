@@ -14,8 +14,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.fields import Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
-from arithjax.ranges import check_inputs, check_ranges, check_targets, closed, obstacle
+from arithjax.fields import ALL, Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
+from arithjax.ranges import beyond, check_inputs, check_ranges, check_targets, check_threshold, closed
 from arithjax.registry import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -28,6 +28,7 @@ from arithjax.registry import (
     SCHEDULES,
     TRANSFORMS,
 )
+from arithjax.selection import check_selection, example_count
 
 RESTARTS = ("evaluations", "batches")
 """What restarts are judged by: interpolation MSEs after the fifth evaluation, or batch losses at every tenth one."""
@@ -56,17 +57,55 @@ class Setup:
     """
 
     op: str = declare("mul", "name", "static", "what to learn: an operation's name", registry=OPERATIONS)
-    low: float = declare(0.0, "number", "tile", "smallest argument")
-    high: float = declare(500.0, "number", "tile", "arguments are smaller than this")
-    integers: bool = declare(True, "bool", "static", "whole numbers, else reals")
+    low: float = declare(0.0, "number", "tile", "smallest argument; unused where all have ranges of their own")
+    high: float = declare(500.0, "number", "tile", "arguments are smaller than this; unused likewise")
+    integers: bool = declare(True, "bool", "static", "whole numbers, else reals; unused likewise")
     extrapolation: tuple[float, ...] | None = declare(
         None,
         "numbers",
         "tile",
         "bounds of the extrapolation interval (or of several); default: the next interval of the same width",
     )
-    examples: int = declare(10_000, "whole", "static", "training examples; own ones for each seed", allowed=Limits(1))
+    examples: int | str = declare(
+        10_000,
+        "count",
+        "static",
+        "training examples; own ones for each seed; or all: every argument of the range once, the same for all nets",
+        allowed=Limits(1),
+    )
     fresh: bool = declare(False, "bool", "static", "draw fresh examples at each step instead of a fixed set")
+    split: float | None = declare(
+        None,
+        "number",
+        "tile",
+        "share of all arguments that nets train on, by chance and the same for all nets; they are judged on the other "
+        "arguments; default: on any",
+        allowed=Limits(0, 1, above=True, below=True),
+    )
+    holdout: float = declare(
+        0.0,
+        "number",
+        "tile",
+        "share of a data set's rows that is held out, by chance and the same for all nets, and judged on; with 0 nets "
+        "are judged on the rows that they train on",
+        allowed=Limits(0, 1, below=True),
+    )
+    balanced: bool = declare(
+        False,
+        "bool",
+        "tile",
+        "draw each different result equally often, as the two of a == b, for examples and test points",
+    )
+    noise: float = declare(
+        0.0,
+        "number",
+        "tile",
+        "standard deviation of Gaussian noise on training targets, in original units; nets are judged without it",
+        allowed=Limits(0),
+    )
+    content: str | None = declare(
+        None, "name", "static", "digest of the data set, or of the operation's own ranges; filled in by itself"
+    )
     tests: int = declare(1024, "whole", "tile", "test points in each range", allowed=Limits(1, 2**20))
     input_transform: str = declare(
         "standardize", "name", "tile", "how arguments are shown to the net", registry=TRANSFORMS
@@ -186,6 +225,8 @@ class Setup:
         for name, field in FIELDS.items():
             object.__setattr__(self, name, field.coerce(name, getattr(self, name)))
         _check_members(self)
+        for name, value in (*_hull(self), *_contained(self)):
+            object.__setattr__(self, name, value)
         if self.widths is None:
             object.__setattr__(self, "widths", MODELS[names_of(self.model)[0]].default_widths)
         _check(self)
@@ -208,7 +249,7 @@ class Setup:
 
     def replace(self, **changes: Any) -> Setup:
         """A copy with other values."""
-        return replace(self, **changes)
+        return replace(self, **({"content": None, **changes} if "op" in changes else changes))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data that JSON holds and `Setup(**data)` takes."""
@@ -216,7 +257,7 @@ class Setup:
 
     def row(self) -> dict[str, Any]:
         """The fields as table cells: tuples become text such as `3,5,3`."""
-        return {k: cell(v) for k, v in asdict(self).items()}
+        return {k: FIELDS[k].to_cell(v) for k, v in asdict(self).items()}
 
     def identity(self) -> str:
         """A digest of what departs from the defaults, stable across releases that only add fields; hex.
@@ -247,7 +288,22 @@ class Setup:
     @property
     def argument_bounds(self) -> tuple[tuple[float, float], ...]:
         """The closed interval of each argument, in their order."""
-        return tuple(span.ends for span in OPERATIONS[self.op].spans(self.low, self.high, self.integers))
+        return tuple(span.ends for span in self.spans)
+
+    @property
+    def example_count(self) -> int:
+        """How many training examples each net has."""
+        return example_count(self)
+
+    @property
+    def spans(self) -> tuple[Any, ...]:
+        """Where each argument lies: a `Span` (`arithjax.task.arguments`) of its own, or of the setup's range."""
+        return OPERATIONS[self.op].spans(self.low, self.high, self.integers)
+
+    @property
+    def spans_beyond(self) -> tuple[tuple[Any, ...], ...]:
+        """The same of each extrapolation interval; empty where there is nothing to extrapolate to."""
+        return beyond(self)
 
     @property
     def input_encoder(self) -> Any:
@@ -255,11 +311,10 @@ class Setup:
 
         It holds the closed interval of each argument and, where `extrapolation` names some, those as well.
         """
-        beyond = self.extrapolation_intervals if self.extrapolation is not None else []
-        ends = [end for interval in beyond for end in closed(*interval, self.integers)]
-        hulls = tuple((min([low, *ends]), max([high, *ends])) for low, high in self.argument_bounds)
-        whole = tuple(span.whole for span in OPERATIONS[self.op].spans(self.low, self.high, self.integers))
-        return TRANSFORMS[self.input_transform].bound(hulls, whole)
+        shown = [self.spans, *(self.spans_beyond if self.extrapolation is not None else ())]
+        ends = zip(*([span.ends for span in spans] for spans in shown), strict=True)
+        hulls = tuple((min(low for low, _ in of), max(high for _, high in of)) for of in ends)
+        return TRANSFORMS[self.input_transform].bound(hulls, tuple(span.whole for span in self.spans))
 
     @property
     def inputs(self) -> int:
@@ -269,14 +324,11 @@ class Setup:
 
     @property
     def extrapolation_intervals(self) -> list[tuple[float, float]]:
-        """The extrapolation range as intervals `(low, high)`.
+        """The extrapolation range as intervals `(low, high)`, the smallest that hold every argument's.
 
         By default the next interval of the same width above, or below where the operation is not defined above.
         """
-        if self.extrapolation is not None:
-            return list(zip(self.extrapolation[::2], self.extrapolation[1::2], strict=True))
-        above, below = (self.high, 2 * self.high - self.low), (2 * self.low - self.high, self.low)
-        return [below if obstacle(self, "", *above) and not obstacle(self, "", *below) else above]
+        return [(min(span.low for span in spans), max(span.high for span in spans)) for spans in self.spans_beyond]
 
 
 FIELDS: dict[str, Field] = {f.name: f.metadata["field"] for f in fields(Setup)}
@@ -308,15 +360,40 @@ def _check_members(s: Setup) -> None:
         field.check_members(name, getattr(s, name))
 
 
+def _hull(s: Setup) -> Iterator[tuple[str, Any]]:
+    """What stands for the range where all arguments have their own: the smallest interval that holds them."""
+    if OPERATIONS[s.op].apart:
+        whole, ends = all(span.whole for span in s.spans), s.argument_bounds
+        yield from (("low", min(low for low, _ in ends)), ("high", max(high for _, high in ends) + whole))
+        yield "integers", whole
+
+
+def _contained(s: Setup) -> Iterator[tuple[str, Any]]:
+    """The digest of what an operation holds besides its function, by which setups of other data are told apart.
+
+    Raises:
+        ArithjaxError: the setup was made of other data.
+    """
+    there = OPERATIONS[s.op].content
+    if s.content not in (None, there):
+        raise ArithjaxError(
+            f"op={s.op} is not what it was: its data or ranges have the digest {there}, and content={s.content[:40]} "
+            "is asked for; bring back what it was, or make a new setup."
+        )
+    yield "content", there
+
+
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
     FIELDS["precision"].check("precision", s.precision, s)
     check_ranges(s)
+    check_selection(s)
     _check_layers(s)
     # limits that follow other fields come after those of the others
     for name in sorted(FIELDS, key=lambda name: FIELDS[name].follows):
         FIELDS[name].check(name, getattr(s, name), s)
     _check_training(s)
+    check_threshold(s)
     check_inputs(s)
     _check_finishing(s)
     check_targets(s)
@@ -357,7 +434,7 @@ def _check_training(s: Setup) -> None:
             f"evaluate_every={s.evaluate_every} makes more than {MOST_EVALUATIONS:,} evaluations of {s.last_step:,} "
             f"steps; take a larger one."
         )
-    if s.batch > s.examples and not s.fresh:
+    if s.examples != ALL and s.batch > s.example_count and not s.fresh:
         raise ArithjaxError(f"batch={s.batch} is larger than the data, examples={s.examples}; take a smaller batch.")
 
 
@@ -387,3 +464,5 @@ def _in_one_word(s: Setup) -> Iterator[tuple[str, Any]]:
             yield name, names[0]
     if s.until == s.steps:
         yield "until", None
+    if s.examples == ALL:
+        yield "batch", min(s.batch, s.example_count)

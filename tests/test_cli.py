@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import arithjax as aj
 from arithjax import cli
+from arithjax.cli.commands import UNASKED
 from arithjax.setup import FIELDS
 from arithjax.tables import schema
 
@@ -85,13 +86,13 @@ def test_a_command_is_carried_out_by_a_function_of_its_parameters(name):
     named = {parameter.name for parameter in asked if parameter.kind is not parameter.VAR_KEYWORD}
     given = {parameter.name for parameter in declared.params}
     assert named <= given
-    assert given == named or given - named == set(aj.Setup.field_names()) - {"op"}, "options are the setup's fields"
+    assert given == named or given - named == set(aj.Setup.field_names()) - {*UNASKED}, "options are the setup's fields"
 
 
 def test_fit_has_an_option_for_every_field_with_its_help_and_default():
     out = " ".join(CliRunner().invoke(cli.arithjax, ["fit", "--help"]).output.split())
     for name, field in FIELDS.items():
-        if name != "op":
+        if name not in UNASKED:
             assert f"--{name.replace('_', '-')}" in out
             assert field.help[:25] in out
     assert "[default: 0.001]" in out and "[default: glorot_uniform]" in out

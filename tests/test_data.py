@@ -7,6 +7,7 @@ import pytest
 
 from arithjax import OPERATIONS, TRANSFORMS, Setup
 from arithjax.registry import DISTRIBUTIONS
+from arithjax.task.arguments import Span
 from arithjax.task.examples import Range, draw_batch, order, prepare, uniform
 from arithjax.task.points import Task, points
 
@@ -38,7 +39,8 @@ def test_yardsticks_of_the_question(op, zero, mean, plane):
     "intervals", [((0, 500),), ((-6, -2), (2, 6)), ((0.5, 3.2),), ((-1000, -998), (7, 8), (100, 200))]
 )
 def test_points_cover_their_intervals_and_no_more(intervals, integers):
-    x = points(OPERATIONS["add"], intervals, integers, UNIFORM, 300).x
+    spans = tuple(Span(*interval, integers) for interval in intervals)
+    x = points(OPERATIONS["add"], (spans, spans), UNIFORM, 300).x
     inside = [(x >= low) & (x < high if integers else x <= np.float32(high)) for low, high in intervals]
     assert x.shape == (300, 2)
     assert np.any(inside, axis=0).all()

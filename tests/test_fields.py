@@ -21,6 +21,7 @@ KINDS = {
     "names": (str, tuple),
     "bool": bool,
     "whole": int,
+    "count": (int, str),
     "number": float,
     "wholes": tuple,
     "numbers": tuple,
@@ -35,6 +36,7 @@ OTHER = {
     **{"regularizer_apart": True, "restart_by": "batches", "selection": "last"},
     **{"restart": 0.1, "schedule": "cosine", "end_factor": 0.5, "warmup": 3, "loss": "mae", "batch": 32, "steps": 200},
     **{"until": 50, "evaluate_every": 5, "stop_early": True, "threshold": 0.1, "precision": "float64", "finish": 3},
+    **{"split": 0.5, "balanced": True, "noise": 0.5, "holdout": 0.25, "content": "0123456789abcdef"},
 }
 """Another value of every field."""
 
@@ -42,18 +44,21 @@ SMALL = {
     **{"widths": (4,), "examples": 128, "batch": 64, "steps": 100, "regularizer_end": 90},
     **{"weight_decay": 0.1, "clip": 1.0, "clip_value": 1.0},
 }
+FEW_RESULTS = {"op": "min", "high": 100.0}
+OF_DATA = ("holdout", "content")
+"""Fields that only setups of data sets have: `test_datasets.py`."""
 DENSE = {"model": "mlp", **SMALL}
 UNITS = {"model": "nmu", **SMALL, "regularizer": 0.1}
 
 
 def scope(base, name):
     """What has to agree between nets of one tile, as the plan of two setups that differ in a field shows."""
-    one = Setup(**base, integers=name != "distribution")
+    one = Setup(**base, **FEW_RESULTS if name == "balanced" else {}, integers=name != "distribution")
     tiles = plan([NetId(0, 0, one), NetId(1, 0, one.replace(**{name: OTHER[name]}))], workers=1)
     return "net" if len(tiles) == 1 else "tile" if tiles[0].specs == tiles[1].specs else "static"
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", [name for name in FIELDS if name not in OF_DATA])
 def test_the_scope_of_a_field_is_that_of_the_plan(name):
     assert scope(UNITS, name) == FIELDS[name].scope
     if name not in ("regularizer", "regularizer_apart", "alternate"):  # of units alone
@@ -107,10 +112,11 @@ def test_what_is_not_allowed_names_field_value_and_limits(field, value, message)
         field.check("x", field.coerce("x", value), Setup())
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", [name for name in FIELDS if name not in OF_DATA])
 def test_a_table_row_gives_the_setup_back(name):
     base = {"model": "nmu"} if name in ("regularizer", "regularizer_apart", "alternate") else {}
     base |= {"regularizer_end": 9, "integers": name != "distribution", "batch": 32, "widths": (4,)}
+    base |= FEW_RESULTS if name == "balanced" else {}
     setup = Setup(**(base | {name: OTHER[name]}))
     assert Setup.from_row(setup.row()) == setup
     assert Setup.from_row(pd.DataFrame([setup.row(), Setup().row()]).iloc[0]) == setup

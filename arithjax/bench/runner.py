@@ -63,7 +63,7 @@ def layers_of(setup: Setup) -> list[tuple[int, int, str]]:
 
 def examples_of(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
     """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
-    generator, shape = np.random.default_rng(0), (nets, setup.examples, 2)
+    generator, shape = np.random.default_rng(0), (nets, setup.example_count, 2)
     if setup.integers:
         x = generator.integers(int(setup.low), int(setup.high), shape).astype(np.float32)
     else:
@@ -74,9 +74,9 @@ def examples_of(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
 
 def orders_of(setup: Setup, steps: int) -> Iterator[np.ndarray]:
     """Endless blocks of rows `[steps, batch]`, reshuffled in each epoch; examples that fill no block are left out."""
-    batches = setup.examples // setup.batch
+    batches = setup.example_count // setup.batch
     for epoch in itertools.count():
-        rows = order(setup.examples, epoch)[: batches * setup.batch].reshape(batches, setup.batch)
+        rows = order(setup.example_count, epoch)[: batches * setup.batch].reshape(batches, setup.batch)
         yield from (rows[start : start + steps] for start in range(0, batches - steps + 1, steps))
 
 

@@ -123,14 +123,14 @@ def one_program(setup: Setup, seeds: int) -> jax.Array:
     def train(seed: jax.Array) -> jax.Array:
         init_key, data_key, order_key, test_key = jax.random.split(jax.random.key(seed), 4)
         low, high = (int(end) for end in setup.bounds)
-        examples = jax.random.randint(data_key, (setup.examples, op.arity), low, high + 1).astype(jnp.float32)
+        examples = jax.random.randint(data_key, (setup.example_count, op.arity), low, high + 1).astype(jnp.float32)
         x, input_fit = _transformed(setup.input_transform, examples)
         t, target_fit = _transformed(setup.target_transform, op(examples))
         params = model.init(init_key, x[:1])
 
         def step(carry: tuple, key: jax.Array) -> tuple:
             params, state = carry
-            rows = jax.random.randint(key, (setup.batch,), 0, setup.examples)
+            rows = jax.random.randint(key, (setup.batch,), 0, setup.example_count)
             gradient = jax.grad(lambda p: jnp.mean((predict(p, x[rows]) - t[rows]) ** 2))(params)
             updates, state = rule.update(gradient, state, params)
             return (optax.apply_updates(params, updates), state), None

@@ -142,7 +142,7 @@ class OrdinaryNMU(nn.Module):
 
 def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
     """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that its overhead is negligible."""
-    longest = setup.examples // setup.batch
+    longest = setup.example_count // setup.batch
     steps = min(longest, max(1, 10**8 // (nets * flops(setup)))) if jax.default_backend() == "cpu" else longest
     data = jax.device_put(examples_of(setup, nets))
 
@@ -307,7 +307,7 @@ def keras_fit(setup: Setup, nets: int) -> Runner:
     model.compile(keras.optimizers.Adam(setup.learning_rate, epsilon=setup.epsilon), "mse")
     x, t = (a[0] for a in examples_of(setup, 1))
     fit = functools.partial(model.fit, x, t, batch_size=setup.batch, verbose=0)
-    return Runner(lambda calls: fit(epochs=calls), steps=setup.examples // setup.batch)
+    return Runner(lambda calls: fit(epochs=calls), steps=setup.example_count // setup.batch)
 
 
 def sklearn_fit(setup: Setup, nets: int) -> Runner:
@@ -317,7 +317,9 @@ def sklearn_fit(setup: Setup, nets: int) -> Runner:
     numbers = {"learning_rate_init": setup.learning_rate, "epsilon": setup.epsilon}
     model = MLPRegressor(hidden_layer_sizes=setup.widths, batch_size=setup.batch, **numbers)
     x, t = (a[0] for a in examples_of(setup, 1))
-    return Runner(lambda calls: [model.partial_fit(x, t) for _ in range(calls)], steps=setup.examples // setup.batch)
+    return Runner(
+        lambda calls: [model.partial_fit(x, t) for _ in range(calls)], steps=setup.example_count // setup.batch
+    )
 
 
 WAYS = (

@@ -32,12 +32,16 @@ class Command(click.Command):
         return getattr(importlib.import_module(f"arithjax.cli.{module}"), name)
 
 
+UNASKED = ("op", "content")
+"""Fields without an option: the argument of the commands, and what is filled in by itself."""
+
+
 class SetupCommand(Command):
-    """A command with an option for every field of a setup but `op`."""
+    """A command with an option for every field of a setup but `UNASKED`."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.params.extend(_option(name, field) for name, field in FIELDS.items() if name != "op")
+        self.params.extend(_option(name, field) for name, field in FIELDS.items() if name not in UNASKED)
 
 
 def _option(name: str, field: Field) -> click.Option:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from arithjax.setup import FIELDS, Setup, make
 from arithjax.studies.files import find_study
 from arithjax.tables import loading
 from arithjax.tables.schema import CERTIFICATES
-from arithjax.task.operations import argument_names
 from arithjax.task.points import Task
 from arithjax.terminal import curve_chart
 from arithjax.training.engines import choice
@@ -115,7 +115,10 @@ def _few_arguments(setup: Setup) -> str:
     count = Task.of(setup).arguments
     if count is None or count >= FEW:
         return ""
-    (low, high), names = setup.bounds, argument_names(OPERATIONS[setup.op].arity)
+    op, (low, high) = OPERATIONS[setup.op], setup.bounds
+    if op.arguments or op.conditional:
+        return ""
+    names = op.argument_names
     there = "is only 1 argument" if count == 1 else f"are only {count} different arguments"
     return (
         f"There {there}: {' and '.join(names)} whole numbers from {low:g} to {high:g}. "
@@ -126,10 +129,16 @@ def _few_arguments(setup: Setup) -> str:
 def _sentence(best: nets.Net) -> str:
     row = best.row
     words = (
-        f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g} "
-        f"(extrapolating {row['extrapolation_relative_rmse']:.2g}), largest error {row['max_error']:.3g}."
+        f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g}"
+        f"{_extrapolating(row)}, largest error {row['max_error']:.3g}."
     )
     return f"{words} {_certificate(best)}".rstrip()
+
+
+def _extrapolating(row: dict[str, Any]) -> str:
+    """The error beyond the training range; nothing where there is nothing to extrapolate to."""
+    error = row["extrapolation_relative_rmse"]
+    return "" if error is None or math.isnan(error) else f" (extrapolating {error:.2g})"
 
 
 def _certificate(best: nets.Net) -> str:

@@ -19,10 +19,12 @@ def predict(file: str, numbers: tuple[str, ...], source: str | None, as_json: bo
     """
     net = saved.read(file)
     values = _values(net, numbers)
-    low, high = net.bounds
-    inside = all(low <= value <= high for value in values)
-    if not inside:
-        click.echo(f"Outside the training range [{low:g}, {high:g}]: the net extrapolates.", err=True)
+    outside = [i for i, (low, high) in enumerate(net.bounds) if not low <= values[i] <= high]
+    inside = not outside
+    if outside:
+        low, high = net.bounds[outside[0]]
+        of = f" of {net.arguments[outside[0]]}" if len(set(net.bounds)) > 1 and net.arguments else ""
+        click.echo(f"Outside the training range{of} [{low:g}, {high:g}]: the net extrapolates.", err=True)
     precision = net.header["setup"]["precision"]
     held = [float(np.asarray(value, precision)) for value in values]
     if net.header["setup"]["integers"] and held != values:
@@ -41,7 +43,8 @@ def _values(net: saved.Saved, numbers: tuple[str, ...]) -> list[float]:
         raise ArithjaxError(f"numbers={' '.join(numbers)} are not all numbers; give {net.arity}.") from None
     if len(values) != net.arity:
         op = net.header["setup"]["op"]
-        raise ArithjaxError(f"{op} takes {net.arity} numbers, and {len(values)} were given.")
+        names = f" ({', '.join(net.arguments)})" * bool(net.arguments)
+        raise ArithjaxError(f"{op} takes {net.arity} numbers{names}, and {len(values)} were given.")
     return values
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arithjax.errors import ArithjaxError
-from arithjax.fields import names_of
+from arithjax.fields import ALL, names_of
 from arithjax.registry import ACTIVATIONS, INITIALIZERS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 
@@ -207,8 +207,8 @@ def _resized(setup: Setup, widths: tuple[int, ...]) -> Fields:
 
 
 def _data(setup: Setup) -> Iterator[Change]:
-    if not setup.fresh:
-        yield _fixed("examples", "10x the examples", examples=10 * setup.examples)
+    if not setup.fresh and setup.examples != ALL:
+        yield _fixed("examples", "10x the examples", examples=10 * setup.example_count)
     yield _fixed("batch", f"batch {10 * setup.batch}", batch=10 * setup.batch)
     if setup.batch >= 10:
         yield _fixed("batch", f"batch {setup.batch // 10}", batch=setup.batch // 10)

@@ -46,7 +46,7 @@ class Library:
     def __init__(self, setup: Setup):
         self.setup = setup
         self.numbers = numbers_of(setup)._asdict()
-        self.batches = -(-setup.examples // setup.batch)
+        self.batches = -(-setup.example_count // setup.batch)
         self.epochs = max(1, round(setup.steps / self.batches))
         self.steps = setup.steps if setup.fresh else self.epochs * self.batches
         self.layers = list(zip((*setup.widths, 1), layer_activations(setup), strict=True))
@@ -110,7 +110,7 @@ class Library:
         return f'def draw(count):\n    """Arguments [count, {arity}] from the training range."""\n    return {drawn}'
 
     def _data(self, call: str) -> str:
-        lines = [f"x = draw({self.setup.examples:_})", f"t = {call}[:, None]"]
+        lines = [f"x = draw({self.setup.example_count:_})", f"t = {call}[:, None]"]
         for letter, variable, name in zip("XT", "xt", self._transforms, strict=True):
             words = [word for word in FITS.get(name, ()) if word]
             lines += [f"{letter}_{word} = {FITTED[word].format(v=variable, L=letter)}" for word in words]

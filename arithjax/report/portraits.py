@@ -21,7 +21,7 @@ from arithjax.setup import cell
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
 from arithjax.task.operations import argument_names
-from arithjax.task.points import Task, evaluate, points
+from arithjax.task.points import Task, evaluate
 from arithjax.training import cost
 from arithjax.training.tile import NetId, named_tile
 
@@ -183,13 +183,14 @@ def portray(reason: str, row: pd.Series, root: int) -> Portrait:
         raise ArithjaxError(f"Trial {row['trial']} is not drawn, since it would train again for {seconds:,.0f} s.")
     net = net_again(row, root)
     task = Task.of(net.setup)
-    line, ticks = axis(net, 121), axis(net, GRID)
-    beyond = points(task.op, task.extrapolation, task.integers, task.distribution, SAMPLE).x
+    arity, everywhere = task.op.arity, not (task.op.arguments or task.op.conditional or task.op.data)
+    line, ticks, nothing = axis(net, 121), axis(net, GRID), np.zeros((0, arity))
+    beyond = [task.points(task.beyond, SAMPLE).x] if task.beyond else []
     parts = {
-        "truth": np.concatenate([task.interpolation_points.x[:SAMPLE], beyond]),
-        "diagonal": np.stack([line] * task.op.arity, -1),
-        "surface": _grid(ticks) if task.op.arity == 2 else np.zeros((0, task.op.arity)),
-        "domain": np.zeros((0, task.op.arity)) if task.domain is None or not task.countable else task.domain,
+        "truth": np.concatenate([task.interpolation_points.x[:SAMPLE], *beyond]),
+        "diagonal": np.stack([line] * arity, -1) if everywhere else nothing,
+        "surface": _grid(ticks) if arity == 2 and everywhere else nothing,
+        "domain": nothing if task.domain is None or not task.countable else task.domain,
     }
     table = _predictions(net, np.concatenate(list(parts.values())))
     spans = itertools.pairwise(np.cumsum([0, *map(len, parts.values())]))
@@ -262,8 +263,10 @@ def _numbers() -> alt.Axis:
     return alt.Axis(format="~s", tickCount=5)
 
 
-def diagonal(portrait: Portrait) -> Drawing:
-    """Predictions and exact results along a = b, or along a where there is one argument."""
+def diagonal(portrait: Portrait) -> Drawing | None:
+    """Predictions and exact results along a = b, or along a where there is one argument; None where that is nowhere."""
+    if portrait.diagonal.empty:
+        return None
     table = significant(portrait.diagonal, 4)
     lines = table.melt(["a"], ["exact", "predicted"], "who", "result").replace({"predicted": "the net"}).dropna()
     where = " = ".join(argument_names(portrait.arity))
@@ -287,8 +290,8 @@ def diagonal(portrait: Portrait) -> Drawing:
 
 
 def surface(portrait: Portrait) -> Drawing | None:
-    """The error over (a, b), inside and outside the training range; None unless there are two arguments."""
-    if portrait.arity != 2:
+    """The error over (a, b), inside and outside the training range; None unless there are two arguments alike."""
+    if portrait.surface.empty:
         return None
     table = significant(portrait.surface.drop(columns="range"), 3)
     low, high = portrait.net.setup.bounds

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from arithjax import disk
 from arithjax.errors import ArithjaxError
@@ -17,6 +18,7 @@ from arithjax.tables.conditions import where
 from arithjax.tables.described import LARGEST, wrong_entry
 from arithjax.tables.groups import parsed_choices
 from arithjax.tables.parquet import UNREADABLE, read_bounded
+from arithjax.tables.schema import SCHEMA
 from arithjax.tables.store import Store
 
 __all__ = ["CURVES", "description", "load", "load_curves", "parsed_choices", "setup_of", "where", "with_choices"]
@@ -47,6 +49,12 @@ def load(folder: str | Path) -> pd.DataFrame:
     except ArithjaxError:
         described = {}
     return with_choices(groups.marked(rows, sampled(described, rows)))
+
+
+def measured_there(folder: str | Path) -> set[str]:
+    """The columns that a study's table was written with: older tables lack some of those that `load` gives."""
+    table = Store(folder).table
+    return set(pq.read_schema(table).names if table.exists() else SCHEMA.names)
 
 
 def sampled(described: dict[str, Any], nets: pd.DataFrame) -> bool:

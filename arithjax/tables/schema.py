@@ -15,7 +15,7 @@ import pyarrow as pa
 from arithjax.fields import Kind
 from arithjax.setup import FIELDS
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 IDENTITY = ("trial", "seed")
 """The columns that together identify a net within a study."""
@@ -44,7 +44,7 @@ CERTIFICATES = {
 YARDSTICKS = ("none", "zero", "mean", "plane")
 """The values of column `beats`, easiest baseline first: no baseline, answering 0, the mean, the best plane."""
 
-TYPES: dict[Kind, pa.DataType] = {"bool": pa.bool_(), "whole": pa.int64(), "number": pa.float64()}
+TYPES: dict[Kind, pa.DataType] = {"bool": pa.bool_(), "whole": pa.int64(), "count": pa.int64(), "number": pa.float64()}
 """The column type of a setup's field by its kind; all others, such as sequences, are written as text."""
 
 
@@ -79,11 +79,18 @@ MEASURED = (
     Column("extrapolation_relative_rmse", pa.float64(), "as `relative_rmse`, on the extrapolation test points"),
     Column("extrapolation_solved", pa.bool_(), "whether `extrapolation_relative_rmse` is at most 0.01"),
     Column("extrapolation_mse", pa.float64(), "mean squared error on the extrapolation test points"),
+    Column(
+        "train_relative_rmse", pa.float64(), "as `relative_rmse`, on the rows trained on, where others are held out"
+    ),
+    Column("train_exact", pa.float64(), "as `exact`, on the rows trained on, where others are held out"),
     Column("sparsity_error", pa.float64(), "arithmetic units: largest distance of a weight from -1, 0 or 1"),
     Column("dead", pa.bool_(), "whether the net answers (almost) the same to every point, though results differ"),
     Column("diverged", pa.bool_(), "whether the net's answers are not finite"),
     Column("success", pa.bool_(), "below `threshold` in `extrapolation_mse`; without one, learned or exact"),
     Column("solved_at", pa.float64(), "step of the first evaluation below `threshold`, or else below 1 %; or missing"),
+    Column("train_solved_at", pa.float64(), "as `solved_at`, on the rows trained on; missing where none are held out"),
+    Column("right_at", pa.float64(), "step of the first evaluation with 99 % of the answers right; or missing"),
+    Column("train_right_at", pa.float64(), "as `right_at`, on the rows trained on; missing where none are held out"),
     Column("selected_at", pa.int64(), "step at which the net was judged"),
     Column("trained_steps", pa.int64(), "optimiser steps that the net was trained for"),
     Column("beats", pa.string(), f"hardest baseline whose MSE the net beats by 1 %: {', '.join(YARDSTICKS)}"),

@@ -13,14 +13,18 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float64
 
 from arithjax.errors import ArithjaxError
 from arithjax.ranges import closed
 
 
-class Span(NamedTuple):
+@dataclass(frozen=True)
+class Span:
     """Where one argument lies.
 
     low, high: the ends of its range; of whole numbers `high` is left out.
@@ -52,16 +56,25 @@ class Span(NamedTuple):
         low, high = self.ends
         return int(high - low + 1) if self.integers else None
 
+    def numbers(self) -> Float64[np.ndarray, " count"]:
+        """All numbers that it takes, of an argument that is not real."""
+        low, high = self.ends
+        return np.array(self.values) if self.values else np.arange(low, high + 1, dtype=float)
+
+    def grid(self, count: int) -> Float64[np.ndarray, " at_most_count_and_1"]:
+        """About so many of its numbers, evenly spaced, with both ends, and 0 if it lies between them."""
+        if self.values:
+            return np.array(self.values)[np.unique(np.linspace(0, len(self.values) - 1, count).round().astype(int))]
+        low, high = self.ends
+        evenly = np.linspace(low, high, count)
+        return np.unique(np.append(np.rint(evenly) if self.integers else evenly, [0.0] if low <= 0 <= high else []))
+
     def beside(self, above: bool) -> Span:
         """The next span of the same width, above or below; listed values stay as they are."""
         if self.values:
             return self
-        width = self.high - self.low
-        return (
-            self._replace(low=self.high, high=self.high + width)
-            if above
-            else self._replace(low=self.low - width, high=self.low)
-        )
+        step = (self.high - self.low) if above else (self.low - self.high)
+        return replace(self, low=self.low + step, high=self.high + step)
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Int32, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, Int32, Key, UInt32
 
+from arithjax.task.arguments import Argument
 from arithjax.task.distributions import Distribution
 from arithjax.task.encodings import Encoder
 from arithjax.task.operations import Operation
@@ -32,18 +34,69 @@ class Range(NamedTuple):
     high: Float[Array, ""]
 
 
+ROUNDS = 512
+"""The most times that arguments are drawn again until an operation's condition holds for them."""
+
+
 def draw(
     key: Key[Array, ""], count: int, op: Operation, integers: bool, interval: Range, distribution: Distribution
 ) -> Float[Array, "count arity"]:
     """`[count, arity]` arguments of one net."""
-    shape = (count, op.arity)
+
+    def drawn(key: Key[Array, ""]) -> Float[Array, "count arity"]:
+        if not op.arguments:
+            return _drawn(key, (count, op.arity), integers, interval, distribution)
+        keys = [jax.random.fold_in(key, i) for i in range(op.arity)]
+        pairs = zip(keys, op.arguments, strict=True)
+        return jnp.stack([_drawn_own(*pair, count, integers, interval, distribution) for pair in pairs], 1)
+
+    return _kept(op, lambda number: drawn(jax.random.fold_in(key, number))) if op.conditional else op.usable(drawn(key))
+
+
+def _drawn(
+    key: Key[Array, ""], shape: tuple[int, ...], integers: bool, interval: Range, distribution: Distribution
+) -> Float[Array, "*shape"]:
+    """Numbers of an interval."""
     if integers:
         low, high = (jnp.asarray(v, int) for v in interval)
-        x = jax.random.randint(key, shape, low, high + 1).astype(float)
-    elif distribution.name == "uniform":
-        x = jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
-    else:
-        x = distribution.place(jax.random.uniform(key, shape), *interval, jnp)
+        return jax.random.randint(key, shape, low, high + 1).astype(float)
+    if distribution.name == "uniform":
+        return jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
+    return distribution.place(jax.random.uniform(key, shape), *interval, jnp)
+
+
+def _drawn_own(
+    key: Key[Array, ""], argument: Argument, count: int, integers: bool, interval: Range, distribution: Distribution
+) -> Float[Array, " count"]:
+    """Numbers `[count]` of an argument that may have a range of its own."""
+    if argument.values:
+        return jnp.asarray(argument.values, float)[jax.random.randint(key, (count,), 0, len(argument.values))]
+    return _drawn(key, (count,), *_own(argument, integers, interval), distribution)
+
+
+def _own(argument: Argument, integers: bool, interval: Range) -> tuple[bool, Range]:
+    """Whether an argument is a whole number, and its closed interval."""
+    span = argument.span(0, 1, integers)  # ends that the setup gives are those of `interval`, traced
+    return span.integers, Range(*(jnp.asarray(end, float) for end in span.ends)) if argument.own else interval
+
+
+def _kept(op: Operation, drawn: Callable[[Int[Array, ""]], Float[Array, "rows arity *lanes"]]) -> Array:
+    """Arguments for which an operation's condition holds, each drawn again until it does: `drawn(number)`, from 0 on.
+
+    What is kept never changes again, so that no net's arguments depend on how long others take.
+    """
+
+    def again(state: tuple[Int[Array, ""], Array, Array]) -> tuple[Int[Array, ""], Array, Array]:
+        number, x, held = state
+        new = drawn(number)
+        x = jnp.where(jnp.expand_dims(held, 1), x, new)
+        return number + 1, x, held | op.met(new)
+
+    def going(state: tuple[Int[Array, ""], Array, Array]) -> Bool[Array, ""]:
+        return (state[0] < ROUNDS) & ~state[2].all()
+
+    first = drawn(jnp.int32(0))
+    _, x, _ = jax.lax.while_loop(going, again, (jnp.int32(1), first, op.met(first)))
     return op.usable(x)
 
 
@@ -56,7 +109,38 @@ def draw_batch(
     distribution: Distribution,
 ) -> Float[Array, "batch arity lanes"]:
     """New arguments of every lane at a step, from `keys [lanes]`: `[*shape, lanes]`, with shape `(batch, arity)`."""
-    u = uniform(keys, step, shape)
+    return _placed(uniform(keys, step, shape), integers, interval, distribution)
+
+
+def draw_own_batch(
+    keys: Key[Array, " lanes"],
+    step: Int[Array, ""],
+    batch: int,
+    op: Operation,
+    integers: bool,
+    interval: Range,
+    distribution: Distribution,
+) -> Float[Array, "batch arity lanes"]:
+    """The same for an operation whose arguments have ranges of their own, or have to meet a condition."""
+    arguments = op.arguments or (Argument("any"),) * op.arity
+
+    def placed(u: Float[Array, "batch lanes"], argument: Argument) -> Float[Array, "batch lanes"]:
+        if argument.values:
+            return jnp.asarray(argument.values, float)[jnp.floor(u * len(argument.values)).astype(int)]
+        return _placed(u, *_own(argument, integers, interval), distribution)
+
+    def drawn(number: Int[Array, ""]) -> Float[Array, "batch arity lanes"]:
+        own = jax.vmap(jax.random.fold_in, (0, None))(keys, 2 + number)
+        u = uniform(own, step, (batch, op.arity))
+        return jnp.stack([placed(u[:, i], argument) for i, argument in enumerate(arguments)], 1)
+
+    return _kept(op, drawn) if op.conditional else op.usable(drawn(jnp.int32(0)))
+
+
+def _placed(
+    u: Float[Array, "*shape"], integers: bool, interval: Range, distribution: Distribution
+) -> Float[Array, "*shape"]:
+    """Numbers of an interval for uniform ones in [0, 1)."""
     if integers:
         return jnp.floor(interval.low + u * (interval.high - interval.low + 1))
     return distribution.place(u, *interval, jnp)

@@ -16,6 +16,7 @@ programs, `__call__` gives the targets that nets train on, in their own precisio
 from __future__ import annotations
 
 import functools
+import hashlib
 import inspect
 import itertools
 import math
@@ -27,11 +28,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Num
+from jaxtyping import Array, Bool, Float64, Num
 
 from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
-from arithjax.task import truth
+from arithjax.task import truth, trying
 from arithjax.task.arguments import Argument, Span, checked
 from arithjax.task.truth import Results, Unfit
 
@@ -40,6 +41,10 @@ TRIED = 1 << 16
 
 CLOSE = {"float32": 1e-5, "float64": 1e-12}
 """For each precision, the largest error of targets that is its own rounding, over the largest result."""
+
+
+FEWEST_HELD = 0.01
+"""The share of arguments for which an operation's condition has to hold."""
 
 
 def everywhere(low: float, high: float) -> bool:
@@ -68,12 +73,14 @@ class Trial(NamedTuple):
     obstacle: why nets cannot learn it there, in words; empty where they can.
     smallest, largest: the smallest and the largest result that was seen.
     traced: whether a compiled program computes results up to its rounding; where not, they are computed outside.
+    classes: how many different results were seen.
     """
 
     obstacle: str
     smallest: float = math.nan
     largest: float = math.nan
     traced: bool = False
+    classes: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,8 @@ class Operation:
     arity: the number of arguments; by default those that `fn` needs.
     defined: of the ends `(low, high)` of a closed interval, whether `fn` is defined when every argument may take any
         value of it.
-    where: the same in words, such as `b ≠ 0`.
+    where: the same in words, such as `b ≠ 0`; or a condition, a function of the arguments as arrays, such as
+        `lambda b, c: b**2 >= 4 * c`: examples and test points are only those for which it holds.
     leaves_out: whether arguments without a finite result are left out of examples and test points, instead of making
         an interval that holds such a wrong one.
     arguments: an `Argument` for each, with its name and, where it has them, a range or values of its own; none where
@@ -102,7 +110,7 @@ class Operation:
     fn: Callable[..., Any]
     arity: int = None  # type: ignore[assignment]
     defined: Callable[[float, float], bool] = everywhere
-    where: str = "everywhere"
+    where: str | Callable[..., Any] = "everywhere"
     leaves_out: bool = False
     arguments: tuple[Argument, ...] = ()
 
@@ -114,6 +122,27 @@ class Operation:
     def argument_names(self) -> list[str]:
         """The names of the arguments, in their order."""
         return [one.name for one in self.arguments] or argument_names(self.arity)
+
+    @property
+    def own(self) -> tuple[bool, ...]:
+        """Of each argument, whether it has a range or values of its own."""
+        return tuple(one.own for one in self.arguments) or (False,) * self.arity
+
+    @property
+    def apart(self) -> bool:
+        """Whether all arguments have ranges of their own, so that the setup's is not used."""
+        return all(self.own)
+
+    @property
+    def data(self) -> bool:
+        """Whether it is a data set: examples, and no function."""
+        return False
+
+    @property
+    def content(self) -> str | None:
+        """A digest of the ranges that its arguments have of their own; None where they have none."""
+        ranges = [(one.low, one.high, one.integers, one.values) for one in self.arguments]
+        return digest(ranges) if any(value is not None for values in ranges for value in values) else None
 
     def spans(self, low: float, high: float, integers: bool) -> tuple[Span, ...]:
         """Where each argument lies: in its own range, or else in the one that the setup gives for all of them."""
@@ -154,35 +183,78 @@ class Operation:
         pairs = [f"{name} = {value:.9g}" for name, value in zip(self.argument_names, arguments, strict=True)]
         return ", ".join(pairs[:6]) + (", ..." if len(pairs) > 6 else "")
 
+    @property
+    def conditional(self) -> bool:
+        """Whether it has a condition that arguments have to meet."""
+        return callable(self.where)
+
+    def holds(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Bool[Array | np.ndarray, " ..."]:
+        """Whether the condition, if there is one, holds for arguments stacked on `axis`.
+
+        Raises:
+            ArithjaxError: the condition fails, or gives anything but true or false for each.
+        """
+        columns = self._columns(x, axis)
+        if not callable(self.where):
+            return np.ones(np.shape(columns[0]), bool)
+        subject = f"{self.name} ({self.symbol}): where"
+        try:
+            found = self.where(*columns)
+        except Exception as error:
+            raise ArithjaxError(
+                f"{subject} fails for arrays ({trying.reason(error)}); write it with operators, & for and, | for or."
+            ) from None
+        if np.shape(found) != np.shape(columns[0]) or np.result_type(found).kind != "b":
+            raise ArithjaxError(f"{subject} has to give true or false for each, as `lambda a, b: a > b` does.")
+        return found
+
     def usable(self, x: Num[Array, "examples arity *rest"]) -> Num[Array, "examples arity *rest"]:
         """The arguments, with another example in the place of each that is left out: the last usable one before it."""
-        if not self.leaves_out:
+        if not (self.leaves_out or self.conditional):
             return x
-        finite = jnp.isfinite(self(x))
-        number = jnp.arange(len(x)).reshape(-1, *[1] * (finite.ndim - 1))
-        latest = jax.lax.cummax(jnp.where(finite, number, -1))
-        return jnp.take_along_axis(x, jnp.where(latest < 0, jnp.argmax(finite, 0), latest)[:, None], 0)
+        kept = self.met(x)
+        number = jnp.arange(len(x)).reshape(-1, *[1] * (kept.ndim - 1))
+        latest = jax.lax.cummax(jnp.where(kept, number, -1))
+        return jnp.take_along_axis(x, jnp.where(latest < 0, jnp.argmax(kept, 0), latest)[:, None], 0)
+
+    def met(self, x: Num[Array, "examples arity *rest"]) -> Bool[Array, " examples *rest"]:
+        """Which examples are usable: the condition holds, and, where others are left out, the result is finite."""
+        held = jnp.asarray(self.holds(x))
+        return held & jnp.isfinite(self(x)) if self.leaves_out else held
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
         """Raise `ArithjaxError` unless the operation is defined on `[low, high]`; the message calls that `what`."""
         if not self.defined(low, high):
             raise ArithjaxError(
                 f"{what}: {self.name} ({self.symbol}) is not defined on [{low:g}, {high:g}]; it is defined where "
-                f"{self.where}. Choose another interval."
+                f"{self._where}. Choose another interval."
             )
 
-    def trial(self, low: float, high: float, integers: bool, precision: str) -> Trial:
-        """What a call on some arguments from the closed interval `[low, high]` finds, made once for each range."""
-        return _trial(self, low, high, integers, precision)
+    @property
+    def _where(self) -> str:
+        return self.where if isinstance(self.where, str) else "its condition holds"
+
+    def trial(self, spans: tuple[Span, ...], precision: str) -> Trial:
+        """What a call on some arguments, each from its span, finds, made once for each range."""
+        return _trial(self, spans, precision)
 
     def smallest(self, low: float, high: float, integers: bool) -> float:
         """The smallest result that a trial call on the closed interval `[low, high]` finds."""
-        return self.trial(low, high, integers, "float64").smallest
+        return self.trial((Span(low, high + integers, integers),) * self.arity, "float64").smallest
+
+    def rows(self, spans: tuple[Span, ...], most: int) -> Float64[np.ndarray, "rows arity"] | None:
+        """All arguments for which its condition holds; None where they are not counted, or more than `most`."""
+        return _rows(self, spans) if 0 < combinations(spans) <= most else None
 
     @property
     def about(self) -> str:
         """A line for lists."""
-        return f"{self.symbol}, defined {self.where}"
+        return f"{self.symbol}, defined {'where ' * self.conditional}{self._where}"
+
+
+def digest(content: Any) -> str:
+    """A digest of plain data."""
+    return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
 
 
 def argument_names(count: int) -> list[str]:
@@ -230,27 +302,50 @@ def _signature(fn: Any) -> tuple[inspect.Signature | None, int]:
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
-def _sample(low: float, high: float, integers: bool, arity: int) -> Num[np.ndarray, "points arity"]:
-    """Arguments `[points, arity]` from a closed interval: all of them, if whole and few, or else a grid."""
-    if integers and (high - low + 1) ** arity <= TRIED:
-        values = np.arange(low, high + 1, dtype=float)
-        return np.stack(np.meshgrid(*[values] * arity, indexing="ij"), -1).reshape(-1, arity)
-    ends = np.linspace(low, high, 65)
-    grid = np.unique(np.append(np.rint(ends) if integers else ends, [0.0] if low <= 0 <= high else []))
-    if arity <= 2:
-        return np.array(list(itertools.product(grid, repeat=arity)))
-    generator = np.random.default_rng(0)  # too many to try: constant inputs, ends, and inputs at random
-    extremes = generator.choice([low, high], (64, arity))
-    return np.vstack([np.tile(grid[:, None], arity), extremes, generator.choice(grid, (4096, arity))])
+def combinations(spans: Sequence[Span]) -> int:
+    """How many combinations of arguments there are; 0 where some are real and not counted."""
+    return math.prod(span.count or 0 for span in spans)
+
+
+@functools.lru_cache(maxsize=16)
+def _rows(op: Operation, spans: tuple[Span, ...]) -> Float64[np.ndarray, "rows arity"]:
+    x = np.stack(np.meshgrid(*[span.numbers() for span in spans], indexing="ij"), -1).reshape(-1, len(spans))
+    return x[op.holds(x)] if op.conditional else x
+
+
+def _sample(spans: tuple[Span, ...]) -> Num[np.ndarray, "points arity"]:
+    """Arguments `[points, arity]` from their spans: all of them, if whole and few, or else a grid."""
+    if 0 < combinations(spans) <= TRIED:
+        return np.stack(np.meshgrid(*[span.numbers() for span in spans], indexing="ij"), -1).reshape(-1, len(spans))
+    grids = [span.grid(65) for span in spans]
+    if len(spans) <= 2:
+        return np.array(list(itertools.product(*grids)))
+    generator = np.random.default_rng(0)  # too many to try: the same place in all grids, ends, and at random
+    longest = max(map(len, grids))
+    ends, places = generator.choice(2, (64, len(spans))), generator.choice(longest, (4096, len(spans)))
+    parts = [
+        [np.resize(grid, longest), grid[[0, -1]][ends[:, i]], grid[places[:, i] % len(grid)]]
+        for i, grid in enumerate(grids)
+    ]
+    return np.stack([np.concatenate(part) for part in parts], -1)
 
 
 @functools.lru_cache(maxsize=1024)
-def _trial(op: Operation, low: float, high: float, integers: bool, precision: str) -> Trial:
-    x = _sample(low, high, integers, op.arity)
+def _trial(op: Operation, spans: tuple[Span, ...], precision: str) -> Trial:
+    x, integers = _sample(spans), all(span.whole for span in spans)
     x = x if integers else x.astype(precision).astype(float)
     try:
+        held = op.holds(x)
+        if held.mean() < FEWEST_HELD:
+            return Trial(
+                f"the condition of {op.name} ({op.symbol}) holds for {held.mean():.2g} of all arguments, fewer than "
+                f"{FEWEST_HELD:g}; choose another range."
+            )
+        x = x[held]
         found = truth.results(op.fn, op._columns(x.astype(np.int64) if integers else x))
         alone = truth.alone(op.fn, op._columns(x.astype(np.int64) if integers else x), found.t)
+    except ArithjaxError as error:
+        return Trial(str(error))
     except Unfit as unfit:
         return Trial(op._failure(unfit, x))
     if op.leaves_out and (finite := np.isfinite(found.t)).any():
@@ -260,7 +355,8 @@ def _trial(op: Operation, low: float, high: float, integers: bool, precision: st
     if not alone:
         words = "gives a point another result beside other points; let it work on each by itself, without chance."
         return Trial(f"{op.name} ({op.symbol}) {words}")
-    return Trial("", float(found.t.min()), float(found.t.max()), _traced(op, x, found, precision))
+    classes = len(np.unique(found.t))
+    return Trial("", float(found.t.min()), float(found.t.max()), _traced(op, x, found, precision), classes)
 
 
 def _obstacle(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> str:

@@ -7,19 +7,22 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Num
+from jaxtyping import Bool, Float, Int, Num
 from scipy.stats import qmc
 
+from arithjax import selection
 from arithjax.environment import arithmetic
-from arithjax.ranges import closed
+from arithjax.fields import ALL
 from arithjax.registry import DISTRIBUTIONS, OPERATIONS
+from arithjax.selection import CERTIFIABLE
 from arithjax.setup import Setup
+from arithjax.task.arguments import Span
 from arithjax.task.distributions import Distribution
-from arithjax.task.operations import Operation
+from arithjax.task.operations import Operation, combinations
 from arithjax.task.truth import Results
 
-CERTIFIABLE = 1 << 20
-"""Whole domains of up to this many points are certified."""
+HELD_OUT = 20_261_126
+"""The seed of the choice of rows that are held out."""
 
 FEWEST = 1024
 """Points that yardsticks are measured on, at least, however few nets are tested on."""
@@ -66,64 +69,119 @@ class Points:
 
 @dataclass(frozen=True)
 class Task:
-    """An operation on a range: what is tested, shared by every net that learns it."""
+    """An operation on a range: what is tested, shared by every net that learns it.
+
+    spans: where each argument lies. beyond: for each argument the spans that it is extrapolated to; empty where there
+    is nothing to extrapolate to.
+    tabled: whether examples are rows of the table of all arguments, the domain. once: whether each is one.
+    apart: the share of the table that is held out, and judged on. balanced: whether its classes are
+    drawn equally often.
+    """
 
     op: Operation
-    integers: bool
-    low: float
-    high: float
-    extrapolation: tuple[tuple[float, float], ...]
+    spans: tuple[Span, ...]
+    beyond: tuple[tuple[Span, ...], ...]
     distribution: Distribution
     tests: int
     precision: str = "float32"
+    tabled: bool = False
+    once: bool = False
+    apart: float = 0.0
+    balanced: bool = False
 
     @classmethod
     def of(cls, setup: Setup) -> Task:
         """The task of a setup."""
-        intervals = tuple(setup.extrapolation_intervals)
-        spread = intervals, DISTRIBUTIONS[setup.distribution], setup.tests, setup.precision
-        return _known(cls(OPERATIONS[setup.op], setup.integers, setup.low, setup.high, *spread))
+        beyond = tuple(tuple(dict.fromkeys(spans)) for spans in zip(*setup.spans_beyond, strict=True))
+        spread = DISTRIBUTIONS[setup.distribution], setup.tests, setup.precision
+        found = cls(
+            OPERATIONS[setup.op],
+            *(setup.spans, beyond, *spread),
+            tabled=selection.tabled(setup),
+            once=setup.examples == ALL,
+            apart=selection.held_out(setup),
+            balanced=setup.balanced,
+        )
+        return _known(found)
 
     @functools.cached_property
     def interpolation_points(self) -> Points:
-        """Test points in the training range."""
-        intervals = ((self.low, self.high),)
-        return points(self.op, intervals, self.integers, self.distribution, self.tests, self.precision)
+        """Test points in the training range: those that are held out, if any are."""
+        if self.apart or self.balanced or self.op.data:
+            return self._rows(~self.trained if self.apart else self.trained)
+        return self.points(tuple((span,) for span in self.spans), self.tests)
 
     @functools.cached_property
-    def extrapolation_points(self) -> Points:
-        """Test points in the extrapolation range."""
-        return points(self.op, self.extrapolation, self.integers, self.distribution, self.tests, self.precision)
+    def training_points(self) -> Points | None:
+        """The rows of the table that nets train on, if others are held out."""
+        return self._rows(self.trained) if self.apart else None
+
+    @functools.cached_property
+    def trained(self) -> Bool[np.ndarray, " rows"]:
+        """Which rows of the table nets train on: by chance, but the same ones of every table of as many rows."""
+        assert self.domain is not None
+        chosen, count = np.ones(len(self.domain), bool), len(self.domain)
+        shuffled = np.random.default_rng([count, HELD_OUT]).permutation(count)
+        chosen[shuffled[count - selection.held_rows(count, self.apart) :]] = False
+        return chosen
+
+    def _rows(self, chosen: Bool[np.ndarray, " rows"]) -> Points:
+        """Some rows of the table as points; others are further arguments."""
+        assert self.domain is not None
+        assert self.domain_truth is not None
+        rows, more = np.flatnonzero(chosen), self.domain[~chosen][:FEWEST]
+        if self.balanced:
+            starts, counts, by_kind = kinds_of(self.domain_truth.t[rows])
+            kind, chance = np.arange(self.tests) % len(counts), np.random.default_rng(0).random(self.tests)
+            rows = rows[by_kind[starts[kind] + np.floor(chance * counts[kind]).astype(int)]]
+        truth = self.domain_truth.part(rows)
+        return measured(self.domain[rows], truth, more, self.domain[rows], truth.t)
+
+    @functools.cached_property
+    def extrapolation_points(self) -> Points | None:
+        """Test points in the extrapolation range, if there is one."""
+        return self.points(self.beyond, self.tests) if self.beyond else None
+
+    def points(self, columns: tuple[tuple[Span, ...], ...], count: int) -> Points:
+        """So many points, each argument from the union of its spans."""
+        return points(self.op, columns, self.distribution, count, self.precision)
+
+    @property
+    def integers(self) -> bool:
+        """Whether all arguments are whole numbers."""
+        return all(span.whole for span in self.spans)
 
     @property
     def traced(self) -> bool:
         """Whether compiled programs compute training targets; if not, they are computed exactly, and then rounded."""
-        return self.op.trial(*closed(self.low, self.high, self.integers), self.integers, self.precision).traced
+        return self.op.trial(self.spans, self.precision).traced
 
     @property
     def arguments(self) -> int | None:
         """How many different arguments there are; None of real ones, which are not counted."""
-        low, high = closed(self.low, self.high, self.integers)
-        return int(high - low + 1) ** self.op.arity if self.integers else None
+        found = combinations(self.spans) or None
+        return len(self.domain) if found and self.op.conditional and self.domain is not None else found
 
     @functools.cached_property
     def domain(self) -> Float[np.ndarray, "points arity"] | None:
-        """All arguments `[points, arity]`; None where they are not whole numbers, or more than `CERTIFIABLE`."""
-        if self.arguments is None or self.arguments > CERTIFIABLE:
-            return None
-        low, high = closed(self.low, self.high, True)
-        values = np.arange(low, high + 1, dtype=self.precision)
-        return np.stack(np.meshgrid(*[values] * self.op.arity, indexing="ij"), -1).reshape(-1, self.op.arity)
+        """All arguments `[points, arity]`; None where some are real, or they are more than `CERTIFIABLE`."""
+        found = self.op.rows(self.spans, CERTIFIABLE)
+        return None if found is None else found.astype(self.precision)
 
     @functools.cached_property
     def domain_truth(self) -> Results | None:
         """The exact results of the domain, if there is one."""
-        return None if self.domain is None else self.op.exact(self.domain, True)
+        return None if self.domain is None else self.op.exact(self.domain, self.integers)
+
+    @property
+    def counted(self) -> bool:
+        """Whether no argument is real: all are whole numbers or listed values."""
+        return combinations(self.spans) > 0
 
     @functools.cached_property
     def whole(self) -> bool:
         """Whether results are whole numbers."""
-        return self.integers and (self.domain_truth or self.interpolation_points.truth).whole
+        return self.counted and (self.domain_truth or self.interpolation_points.truth).whole
 
     @property
     def countable(self) -> bool:
@@ -133,7 +191,7 @@ class Task:
     @functools.cached_property
     def uncertain(self) -> str:
         """Why no net can be certified on this task, one of `tables.schema.CERTIFICATES`; empty where nets can be."""
-        if not self.integers:
+        if not self.counted:
             return "real arguments"
         if not self.whole:
             return "results not whole"
@@ -152,31 +210,50 @@ def _known(task: Task) -> Task:
 
 def points(
     op: Operation,
-    intervals: tuple[tuple[float, float], ...],
-    integers: bool,
+    columns: tuple[tuple[Span, ...], ...],
     distribution: Distribution,
     count: int,
     precision: str = "float32",
 ) -> Points:
-    """`count` scrambled Sobol points over the intervals: they cover the range evenly, so errors vary little by chance.
+    """`count` scrambled Sobol points over the spans: they cover the range evenly, so errors vary little by chance.
 
-    Every argument is drawn from the union of the intervals, each in proportion to its length.
+    Every argument is drawn from the union of its spans, each in proportion to its length.
     """
+    integers = all(span.whole for spans in columns for span in spans)
 
     def seen(count: int) -> tuple[Float[np.ndarray, "count arity"], Results]:
-        x = _arguments(op, intervals, integers, distribution, count, precision)
+        x = _arguments(op, columns, distribution, count, precision)
         return x, op.exact(x, integers)
 
     x, truth = seen(max(count, FEWEST))
     wide, wide_truth = (x, truth) if np.ptp(truth.t) else seen(max(count, MANY))
-    t = wide_truth.t
+    return measured(x[:count], truth.part(slice(count)), x[count:], wide, wide_truth.t)
+
+
+def kinds_of(
+    t: Float[np.ndarray, " rows"],
+) -> tuple[Int[np.ndarray, " kinds"], Int[np.ndarray, " kinds"], Int[np.ndarray, " rows"]]:
+    """Rows by their results `t [rows]`: where each different result starts in the last, how many have it, the rows."""
+    kinds = np.unique(t, return_inverse=True)[1].ravel()
+    counts = np.bincount(kinds)
+    return np.cumsum(counts) - counts, counts, np.argsort(kinds, kind="stable")
+
+
+def measured(
+    x: Float[np.ndarray, "points arity"],
+    truth: Results,
+    more: Float[np.ndarray, "more arity"],
+    wide: Float[np.ndarray, "many arity"],
+    t: Float[np.ndarray, " many"],
+) -> Points:
+    """Points with what their errors are compared with, measured on many arguments `wide` and their results `t`."""
     varies = bool(np.ptp(t))
     design = np.column_stack([wide.astype(float), np.ones(len(wide))])
     residual = t - design @ np.linalg.lstsq(design, t)[0]
     return Points(
-        x[:count],
-        Results(truth.t[:count], truth.rest[:count], truth.known),
-        x[count:],
+        x,
+        truth,
+        more,
         float(t.std() if varies else abs(t[0])),
         varies,
         float((t**2).mean()),
@@ -186,29 +263,48 @@ def points(
 
 
 def _arguments(
-    op: Operation,
-    intervals: tuple[tuple[float, float], ...],
-    integers: bool,
-    distribution: Distribution,
-    count: int,
-    precision: str,
+    op: Operation, columns: tuple[tuple[Span, ...], ...], distribution: Distribution, count: int, precision: str
 ) -> Float[np.ndarray, "count arity"]:
-    """The first `count` arguments of a Sobol sequence over the intervals."""
-    ends = np.array([closed(low, high, integers) for low, high in intervals], float)
-    lengths = ends[:, 1] - ends[:, 0] + integers
-    offsets = np.concatenate([[0.0], np.cumsum(lengths)])
-    bits = 53 if integers and offsets[-1] > SOBOL else 30  # of each number: enough to tell whole numbers apart
-    sobol = qmc.Sobol(op.arity, rng=np.random.default_rng(0), bits=bits)
-    unit = sobol.random_base2(max(0, int(np.ceil(np.log2(count)))))[:count]
-    position = unit * offsets[-1]
-    which = np.clip(np.searchsorted(offsets, position, side="right") - 1, 0, len(lengths) - 1)
-    low, inside, length = ends[which, 0], position - offsets[which], lengths[which]
-    x = low + inside if distribution.name == "uniform" else distribution.place(inside / length, low, low + length, np)
-    x = (np.floor(x) if integers else x).astype(precision)
+    """The first `count` arguments of a Sobol sequence over the spans for which the operation's condition holds."""
+    most = max(sum(_length(span) for span in spans if span.integers) for spans in columns)
+    bits = 53 if most > SOBOL else 30  # of each number: enough to tell whole numbers apart
+    drawn, size = 0, max(0, int(np.ceil(np.log2(count))))
+    while drawn < count and size < 26:  # the trial call has seen that the condition holds often enough
+        sobol = qmc.Sobol(len(columns), rng=np.random.default_rng(0), bits=bits)
+        unit = sobol.random_base2(size)
+        parts = [_placed(u, spans, distribution) for u, spans in zip(unit.T, columns, strict=True)]
+        x = np.stack(parts, -1).astype(precision)
+        x, size = x[op.holds(x)] if op.conditional else x, size + 1
+        drawn = len(x)
+    x = np.resize(x, (count, len(columns))) if len(x) < count else x[:count]
     if op.leaves_out:
         with arithmetic(precision):
             x = np.asarray(op.usable(jnp.asarray(x)))
     return x
+
+
+def _length(span: Span) -> float:
+    """How much of a union of spans one is."""
+    low, high = span.ends
+    return float(len(span.values) or high - low + span.integers)
+
+
+def _placed(
+    unit: Float[np.ndarray, " count"], spans: tuple[Span, ...], distribution: Distribution
+) -> Float[np.ndarray, " count"]:
+    """Numbers `[count]` from a union of spans, for uniform ones in [0, 1)."""
+    if spans[0].values:
+        return spans[0].numbers()[np.floor(unit * len(spans[0].values)).astype(int)]
+    starts, lengths = np.array([span.ends[0] for span in spans]), np.array([_length(span) for span in spans])
+    offsets = np.concatenate([[0.0], np.cumsum(lengths)])
+    position = unit * offsets[-1]
+    which = np.clip(np.searchsorted(offsets, position, side="right") - 1, 0, len(lengths) - 1)
+    low, inside, length = starts[which], position - offsets[which], lengths[which]
+    if spans[0].integers:
+        return np.floor(low + inside)
+    return (
+        low + inside if distribution.name == "uniform" else distribution.place(inside / length, low, low + length, np)
+    )
 
 
 def evaluate(op: Operation, x: Num[np.ndarray, "points arity"], integers: bool = False) -> Float[np.ndarray, " points"]:

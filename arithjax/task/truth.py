@@ -39,6 +39,10 @@ class Results(NamedTuple):
     rest: Float64[np.ndarray, " points"]
     known: bool
 
+    def part(self, points: Any) -> Results:
+        """The results of some of the points, a slice or booleans `[points]`."""
+        return self._replace(t=self.t[points], rest=self.rest[points])
+
     @property
     def whole(self) -> bool:
         """Whether every result is a whole number."""

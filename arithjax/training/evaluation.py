@@ -101,6 +101,7 @@ class History:
     (2020), unless the setup selects the last; without one it is the last.
 
     solved_at, selected_at, stopped_at: steps, `[nets]`; NaN where a net was never solved.
+    firsts: by column the steps `[nets]` at which nets first were right, or solved what they train on; NaN likewise.
     """
 
     def __init__(self, tile: Tile, judge: Judge):
@@ -108,6 +109,7 @@ class History:
         self.solved_at = np.full(tile.places, np.nan)
         self.selected_at = np.zeros(tile.places, int)
         self.stopped_at = np.full(tile.places, self.setup.last_step)
+        self.firsts = {name: np.full(tile.places, np.nan) for name in ("right_at", "train_solved_at", "train_right_at")}
         self.best = np.full(tile.places, np.inf)
         self.mses: list[Float[np.ndarray, " nets"]] = []  # interpolation MSE, an evaluation each
         self.batches: list[Float[np.ndarray, "2 nets"]] = []  # mean and mean square of batch losses before each
@@ -126,6 +128,17 @@ class History:
         else:
             solved = self._select(step, params, errors, mse) < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
+        self._note("right_at", errors.right >= grading.RIGHT, step)
+        if (trained := self.judge.task.training_points) is not None:
+            own = self.judge.errors(params, trained)
+            self._note("train_solved_at", own.relative_rmse <= grading.LEARNED, step)
+            self._note("train_right_at", own.right >= grading.RIGHT, step)
+
+    def _note(self, column: str, reached: Bool[np.ndarray, " nets"], step: int | Int[np.ndarray, " nets"]) -> None:
+        """Note the step at which nets first reached something; whole answers where they have to be right."""
+        if self.judge.task.whole or not column.endswith("right_at"):
+            before = self.firsts[column]
+            self.firsts[column] = np.where(np.isnan(before) & reached, step, before)
 
     def finished(self, taken: Int[np.ndarray, " nets"], params: Any) -> None:
         """Evaluate after finishing: the steps that each net took follow those it has trained."""
@@ -137,6 +150,7 @@ class History:
     ) -> Float[np.ndarray, " nets"]:
         """Keep this evaluation of the nets that were never better; the extrapolation MSE of all."""
         points = self.judge.task.extrapolation_points
+        assert points is not None, "a setup with a threshold has something to extrapolate to"
         beyond = self.judge.errors(params, points)
         kept = self.checkpoint or Checkpoint(params, errors, beyond)
         better = (np.nan_to_num(mse, nan=np.inf) < self.best) | (self.setup.selection == "last")
@@ -212,6 +226,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
         "diverged": grades == "diverged",
         "success": np.isin(grades, SUCCESS),
         "solved_at": history.solved_at,
+        **history.firsts,
         "selected_at": np.minimum(history.selected_at, history.stopped_at),
         "trained_steps": history.stopped_at,
         "beats": np.array(YARDSTICKS, object)[grading.yardstick(mse, points)],
@@ -231,18 +246,50 @@ def _measured(
     judge: Judge, kept: Checkpoint, mse: Float[np.ndarray, " nets"]
 ) -> dict[str, Shaped[np.ndarray, " nets"]]:
     """Errors of the evaluations that count, by column: arrays `[nets]`."""
-    errors, points_beyond = kept.errors, judge.task.extrapolation_points
-    beyond = kept.beyond or judge.errors(kept.params, points_beyond)
+    errors, nothing = kept.errors, np.full(len(mse), np.nan)
     return {
         "mse": mse,
         "relative_rmse": errors.relative_rmse,
-        "r2": 1 - errors.relative_rmse**2 if judge.task.interpolation_points.varies else np.full(len(mse), np.nan),
-        "exact": errors.right if judge.task.whole else np.full(len(mse), np.nan),
+        "r2": 1 - errors.relative_rmse**2 if judge.task.interpolation_points.varies else nothing,
+        "exact": errors.right if judge.task.whole else nothing,
         "max_error": errors.max_error,
+        **_extrapolated(judge, kept, nothing),
+        **_trained(judge, kept, nothing),
+        "sparsity_error": judge.sparsity_error(kept.params),
+    }
+
+
+def _extrapolated(
+    judge: Judge, kept: Checkpoint, nothing: Float[np.ndarray, " nets"]
+) -> dict[str, Shaped[np.ndarray, " nets"]]:
+    """Errors beyond the training range; `nothing` where there is nothing to extrapolate to."""
+    points = judge.task.extrapolation_points
+    if points is None:
+        missing = np.full(len(nothing), None, object)
+        return {
+            "extrapolation_relative_rmse": nothing,
+            "extrapolation_solved": missing,
+            "extrapolation_mse": nothing,
+        }
+    beyond = kept.beyond or judge.errors(kept.params, points)
+    return {
         "extrapolation_relative_rmse": beyond.relative_rmse,
         "extrapolation_solved": beyond.relative_rmse <= grading.LEARNED,
         "extrapolation_mse": mse_of(beyond),
-        "sparsity_error": judge.sparsity_error(kept.params),
+    }
+
+
+def _trained(
+    judge: Judge, kept: Checkpoint, nothing: Float[np.ndarray, " nets"]
+) -> dict[str, Shaped[np.ndarray, " nets"]]:
+    """Errors on the rows that nets train on; `nothing` where no others are held out."""
+    points = judge.task.training_points
+    if points is None:
+        return {"train_relative_rmse": nothing, "train_exact": nothing}
+    errors = judge.errors(kept.params, points)
+    return {
+        "train_relative_rmse": errors.relative_rmse,
+        "train_exact": errors.right if judge.task.whole else nothing,
     }
 
 

@@ -21,6 +21,8 @@ from arithjax.task.truth import Results
 
 LEARNED, ROUGH = 0.01, 0.1
 """Largest relative RMSE of these grades."""
+RIGHT = 0.99
+"""The share of right answers that columns `right_at` and `train_right_at` wait for."""
 CONSTANT = 1e-6
 """Largest spread of a constant output, over the scale of the results."""
 BEATEN = 0.99

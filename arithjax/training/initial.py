@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, UInt32
 from arithjax.models.network import LANES, Architecture
 from arithjax.task import examples
 from arithjax.task.examples import Examples
-from arithjax.task.points import Task
+from arithjax.task.points import Task, kinds_of
 from arithjax.training.compiled import compiled
 from arithjax.training.optimizers import slots
 from arithjax.training.specs import DataSpec, EvalSpec, TrainSpec
@@ -134,14 +134,69 @@ def parameter_shapes(spec: EvalSpec, shared: Shared, per_net: PerNet) -> list[tu
     return [leaf.shape for leaf in jax.tree.leaves(params)]
 
 
-def examples_of(task: Task, spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet) -> Examples:
-    """Every net's own examples, transformed, lanes last; targets that no program computes rightly are rounded ones."""
-    if task.traced:
+def examples_of(
+    task: Task, spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet, noise: float = 0.0
+) -> Examples:
+    """Every net's own examples, transformed, lanes last; targets that no program computes rightly are rounded ones.
+
+    noise: standard deviation of what is added to targets, in original units.
+    """
+    if task.traced and not task.tabled and not noise:
         return prepare(spec, root, shared, per_net)
-    x = arguments(spec, root, shared, per_net)
-    flat = np.moveaxis(np.asarray(x), -1, 0).reshape(-1, task.op.arity)
-    t = task.op.exact(flat, task.integers).t.reshape(spec.nets, -1).T
-    return shown(spec, x, jnp.asarray(t, x.dtype), shared)
+    if task.tabled:
+        x, t = _of_table(task, spec, root, per_net)
+    else:
+        x = arguments(spec, root, shared, per_net)
+        flat = np.moveaxis(np.asarray(x), -1, 0).reshape(-1, task.op.arity)
+        t = jnp.asarray(task.op.exact(flat, task.integers).t.reshape(spec.nets, -1).T, x.dtype)
+    if noise:
+        t = noisy(spec, root, per_net.identity, t, jnp.asarray(noise, t.dtype))
+    return shown(spec, x, t, shared)
+
+
+def _of_table(
+    task: Task, spec: DataSpec, root: UInt32[Array, ""], per_net: PerNet
+) -> tuple[Float[Array, "examples arity nets"], Float[Array, "examples nets"]]:
+    """Arguments and targets from the rows of a table that nets train on: each of them, or drawn by every net."""
+    assert task.domain is not None
+    assert task.domain_truth is not None
+    x, t = task.domain[task.trained], task.domain_truth.t[task.trained]
+    if task.once:
+        rows = np.broadcast_to(np.arange(len(x))[:, None], (len(x), spec.nets))
+    else:
+        starts, counts, by_kind = kinds_of(t if task.balanced else np.zeros_like(t))
+        rows = by_kind[np.asarray(picked(spec, root, per_net.identity, jnp.asarray(starts), jnp.asarray(counts)))]
+    return jnp.asarray(np.moveaxis(x[rows], -1, 1)), jnp.asarray(t[rows].astype(x.dtype))
+
+
+@compiled()
+def picked(
+    spec: DataSpec,
+    root: UInt32[Array, ""],
+    identity: UInt32[Array, "3 nets"],
+    starts: Int[Array, " kinds"],
+    counts: Int[Array, " kinds"],
+) -> Int[Array, "examples nets"]:
+    """Every net's own rows of a table `[examples, nets]`, whose kinds stand one after the other, drawn in turns."""
+    kind = jnp.arange(spec.examples) % len(starts)
+
+    def of_net(key: Key[Array, ""]) -> Int[Array, " examples"]:
+        return starts[kind] + jax.random.randint(key, (spec.examples,), 0, counts[kind])
+
+    return jax.vmap(of_net, out_axes=-1)(keys_of(identity, root, 1))
+
+
+@compiled()
+def noisy(
+    spec: DataSpec,
+    root: UInt32[Array, ""],
+    identity: UInt32[Array, "3 nets"],
+    t: Float[Array, "examples nets"],
+    noise: Float[Array, ""],
+) -> Float[Array, "examples nets"]:
+    """Targets with Gaussian noise of a standard deviation, drawn by every net."""
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(identity, root, 1), 2)
+    return t + noise * jax.vmap(lambda key: jax.random.normal(key, (len(t),), t.dtype), out_axes=-1)(keys)
 
 
 @compiled()

@@ -68,13 +68,17 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class FreshSpec:
-    """Examples drawn anew at each step, with transforms to choose from, or an encoder of arguments."""
+    """Examples drawn anew at each step, with transforms to choose from, or an encoder of arguments.
+
+    noise: standard deviation of what is added to targets, in original units.
+    """
 
     op: Operation
     integers: bool
     distribution: Distribution
     transforms: tuple[Transform, ...]
     encoder: Encoder | None
+    noise: float
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,7 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         nets=nets,
         inputs=setup.inputs,
         precision=setup.precision,
-        examples=setup.examples,
+        examples=setup.example_count,
         batch=setup.batch,
         block=block_of(setup, layout),
         optimizer=OPTIMIZERS[setup.optimizer],
@@ -171,9 +175,9 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         alternate=setup.alternate,
         watched=setup.restart is not None and setup.restart_by == "batches",
         stops=setup.stop_early,
-        fresh=FreshSpec(op, setup.integers, distribution, transforms, encoder) if setup.fresh else None,
+        fresh=FreshSpec(op, setup.integers, distribution, transforms, encoder, setup.noise) if setup.fresh else None,
     )
-    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.examples, transforms, encoder), train)
+    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.example_count, transforms, encoder), train)
 
 
 def block_of(setup: Setup, layout: Layout) -> int:

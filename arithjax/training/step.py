@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -15,7 +16,7 @@ from jaxtyping import Array, Float, Int32, Key, UInt32
 from arithjax.environment import backend
 from arithjax.models.branches import choose, mapped, switch
 from arithjax.registry import RAMPS, SCHEDULES
-from arithjax.task.examples import Examples, draw_batch, order, uniform
+from arithjax.task.examples import Examples, draw_batch, draw_own_batch, order, uniform
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training.compiled import compiled, lanes_options, product_options
 from arithjax.training.initial import State, keys_of
@@ -138,15 +139,26 @@ def _fresh_batch(
     shared: Shared,
 ) -> tuple[Float[Array, "batch inputs lanes"], Float[Array, "batch lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
-    x = draw_batch(keys, step, (shape[0], spec.op.arity), spec.integers, shared.interval, spec.distribution)
-    if spec.op.leaves_out:
-        x = choose(shared.branch, spec.op.usable, x)
+    how = spec.integers, shared.interval, spec.distribution
+    if spec.op.arguments or spec.op.conditional:
+        x = draw_own_batch(keys, step, shape[0], spec.op, *how)
+    else:
+        x = draw_batch(keys, step, (shape[0], spec.op.arity), *how)
+        x = choose(shared.branch, spec.op.usable, x) if spec.op.leaves_out else x
     t = choose(shared.branch, spec.op, x)
+    if spec.noise:
+        t = t + spec.noise * _normal(keys, step, shape[0])
     forward = functools.partial(_switch, spec.transforms)
     t = forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit))
     if spec.encoder is not None:
         return spec.encoder.encode(x), t
     return forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)), t
+
+
+def _normal(keys: Key[Array, " lanes"], step: Int32[Array, ""], batch: int) -> Float[Array, "batch lanes"]:
+    """Normal numbers of every lane at a step."""
+    u = uniform(jax.vmap(jax.random.fold_in, (0, None))(keys, 0), step, (batch, 1))[:, 0]
+    return math.sqrt(2) * jax.lax.erf_inv(2 * jnp.clip(u, 2**-25, None) - 1)
 
 
 def _row(fitted: Fitted) -> Fitted:

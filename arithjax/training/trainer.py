@@ -37,7 +37,7 @@ class Trainer:
             self.engine = engine_of(tile)
             self.state = self.engine.initial(tile.specs.train, self.root, self.shared, self.per_net)
             task = Task.of(tile.setup)
-            self.examples = examples_of(task, tile.specs.data, self.root, self.shared, self.per_net)
+            self.examples = examples_of(task, tile.specs.data, self.root, self.shared, self.per_net, tile.setup.noise)
             self.prepared = self.engine.prepared(tile.specs.train, self.examples)
 
     @property
