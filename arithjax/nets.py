@@ -56,7 +56,8 @@ class Net:
         """Predictions `[points]` in original units, in the precision of the setup.
 
         x: arguments `[points, arity]` in original units, or `[points]` where the operation takes one argument; or one
-            row `[arity]` of several, to which there is one answer, `[]`.
+            row `[arity]` of several, to which there is one answer, `[]`. The answer is NaN where an encoding of whole
+            numbers has no code for an argument, as outside the range that the net was trained on.
         Raises ArithjaxError for any other shape.
         """
         op = OPERATIONS[self.setup.op]
@@ -112,8 +113,9 @@ class Net:
         The module maps `[points, arity]` to `[points]`, both in original units: the transforms are inside.
         Raises ArithjaxError where the net's model is an NNX module.
         """
-        net, params = self.network.linen(self.params, self._arity, self.setup.widths)
-        transforms = TRANSFORMS[self.setup.input_transform], TRANSFORMS[self.setup.target_transform]
+        net, params = self.network.linen(self.params, self.setup.inputs, self.setup.widths)
+        shown = self.setup.input_encoder or TRANSFORMS[self.setup.input_transform]
+        transforms = shown, TRANSFORMS[self.setup.target_transform]
         return linen.answering(net, params, transforms, self.fits)
 
     def export(self, target: str, path: str | Path | None = None) -> str:
@@ -142,19 +144,23 @@ class Net:
 
         path: the file; one that exists is replaced. Raises ArithjaxError where it cannot be written.
         """
-        ends = self.setup.argument_bounds
+        ends, encoder = self.setup.argument_bounds, self.setup.input_encoder
         low, high = np.transpose(ends)
         x = np.random.default_rng(0).uniform(low, high, (16, self._arity)).astype(self.setup.precision)
+        if encoder is not None and encoder.encoding.whole:
+            x = np.rint(x)
         answers = {"x": x.tolist(), "y": self.predict(x).tolist()}
         header = {
             **{"setup": self.setup.to_dict(), "row": self.row, "own": own.members(self.setup), "answers": answers},
             **{"arguments": OPERATIONS[self.setup.op].argument_names, "bounds": ends},
         }
+        if encoder is not None:
+            header["encoder"] = {"bounds": encoder.bounds, "whole": encoder.whole}
         fits = {name: fit._asdict() for name, fit in zip("xt", self.fits, strict=True)}
         saved.write(path, header, {"params": self.params, "fits": fits})
 
     def _layers(self) -> list[PlainLayer] | None:
-        return self.network.plain(self.params, self._arity, self.setup.widths)
+        return self.network.plain(self.params, self.setup.inputs, self.setup.widths)
 
     @property
     def _arity(self) -> int:
@@ -211,7 +217,7 @@ def load_net(path: str | Path) -> Net:
         fits = Fitted(**file.tree["fits"]["x"]), Fitted(**file.tree["fits"]["t"])
         net = Net(make(**file.header["setup"]), file.header["row"], file.tree["params"], fits)
         if " " in net.row["program"]:  # arithjax 0.1 padded layers, and named their sizes
-            net.params = net.network.resize(net.params, net._arity, net.network.features)
+            net.params = net.network.resize(net.params, net.setup.inputs, net.network.features)
         net.predict(np.zeros((1, net._arity)))  # arrays of other shapes fail here, and not when used
         return net
 

@@ -20,6 +20,8 @@ import numpy as np
 from arithjax import disk
 from arithjax.errors import ArithjaxError
 from arithjax.setup import closed, names_of
+from arithjax.task import encodings
+from arithjax.task.encodings import Encoder
 from arithjax.training.engines import numeric
 
 FORMAT = "arithjax net 1"
@@ -71,9 +73,17 @@ class Saved:
             tried = self._answered(own["x"])
             return self._answered(x) if np.array_equal(tried, np.asarray(own["y"], tried.dtype)) else None
 
+    @property
+    def encoder(self) -> Encoder | None:
+        """What shows each number as several to the net; None where nothing does, or an encoding of the user's."""
+        encoding, known = encodings.named(self.header["setup"]["input_transform"]), self.header.get("encoder")
+        if encoding is None or known is None:
+            return None
+        return Encoder(encoding, tuple(map(tuple, known["bounds"])), tuple(known["whole"]))
+
     def _plain(self) -> bool:
         setup, row = self.header["setup"], self.header["row"]
-        shown = {setup["input_transform"], setup["target_transform"]}
+        shown = {setup["target_transform"], *(() if self.encoder else (setup["input_transform"],))}
         return row["program"] == "fused" and shown <= set(AFFINE) and not self.header.get("own")
 
     def _answered(self, x: Any) -> np.ndarray:
@@ -81,8 +91,11 @@ class Saved:
         layers = [self.tree["params"][f"Dense_{i}"] for i in range(len(self.tree["params"]))]
         hidden = names_of(setup["activation"]) if isinstance(setup["activation"], str) else setup["activation"]
         hidden = [*hidden] * (len(layers) - 1) if len(hidden) == 1 else [*hidden]
+        x = np.asarray(x, setup["precision"])
         # as XLA compiles both transforms: a reciprocal for the division, one rounding for the sum of a product
-        shown = (np.asarray(x, setup["precision"]) - fits["x"]["shift"]) * (1 / fits["x"]["scale"])
+        shown = (x - fits["x"]["shift"]) * (1 / fits["x"]["scale"])
+        if self.encoder is not None:
+            shown = self.encoder.encode(x[:, :, None])[:, :, 0]
         y = numeric.predict(layers, (*hidden, setup["output_activation"]), shown)
         return numeric.fma(y, fits["t"]["scale"], np.broadcast_to(fits["t"]["shift"], y.shape))
 

@@ -1,14 +1,20 @@
 """Encodings: every number of a range goes there and back, by JAX and by NumPy, and nets learn from them."""
 
+import subprocess
+import sys
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_export import assert_same, lacking, module_of
 
 import arithjax as aj
-from arithjax.registry import TRANSFORMS
+from arithjax.export import TARGETS, encoded
+from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.task.encodings import Column, Encoder, Encoding
 
 NAMES = [name for name, member in TRANSFORMS.items() if isinstance(member, Encoding)]
@@ -157,3 +163,132 @@ def test_a_users_encoding_is_one_entry(add):
 
 def test_columns_count_whole_numbers():
     assert (Column(-3, 4, True).size, Column(-3, 4, True).length, Column(-3, 4, False).length) == (8, 8, 7)
+
+
+# ---- nets
+
+TRAINED = ["binary", "onehot", "thermometer", "digits:10", "fourier:8"]
+SMALL = {
+    **{"op": "add", "low": -3, "high": 9, "widths": (5,), "activation": "tanh", "learning_rate": 0.01},
+    **{"examples": 96, "batch": 32, "steps": 60, "tests": 64},
+}
+
+
+@pytest.fixture(scope="module")
+def nets():
+    """A small net of each encoding."""
+    return {name: aj.fit(aj.Setup(input_transform=name, **SMALL), seeds=2) for name in TRAINED}
+
+
+def answers(net):
+    """All arguments that have a code `[points, 2]`, and the net's answers."""
+    x = np.stack(np.meshgrid(np.arange(-3, 9), np.arange(-3, 9)), -1).reshape(-1, 2)
+    return x, net(x)
+
+
+@pytest.mark.parametrize("name", ["onehot", "fourier:8"])
+def test_both_engines_train_the_same_net(nets, name):
+    from arithjax.training.engines import choice
+
+    with choice.using("compiled"):
+        other = aj.fit(nets[name].setup, seeds=2)
+    assert (nets[name].row["program"], other.row["program"]) == ("fused", "lanes")
+    np.testing.assert_allclose(answers(other)[1], answers(nets[name])[1], rtol=1e-3, atol=1e-3)  # 60 steps of float32
+
+
+@pytest.mark.parametrize("name", ["fourier:8"])
+def test_a_net_is_the_same_in_any_company(nets, name):
+    setup, again = nets[name].setup, {"rate": 0.02}
+    alone = aj.train([setup], seeds=1)
+    beside = aj.train([setup, *(setup.replace(learning_rate=again["rate"] * i) for i in range(1, 9))], seeds=8)
+    pd.testing.assert_frame_equal(alone, beside[:1])
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_scripts_hold_encodings(nets, name):
+    net = nets[name]
+    x, own = answers(net)
+    for target in [target for target in TARGETS if not lacking(target) and target != "keras"]:
+        assert_same(net, module_of(net.export(target))["net"], x)
+    module, params = net.flax()
+    np.testing.assert_allclose(module.apply({"params": params}, x.astype("f")), own, rtol=2e-4, atol=1e-4)
+    assert_same(net, module_of(net.export("numpy"))["net"], x)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("bounds", [[(-3, 8)], [(-3, 8)] * 4, [(0, 9)] * 6, [(-3, 8), (0, 5), *[(7, 7)] * 4]])
+def test_scripts_encode_any_columns(name, bounds):
+    code, rng = encoder(name, *bounds), np.random.default_rng(0)
+    x = np.stack([rng.integers(low, high + 1, 40) for low, high in bounds], 1).astype("f")
+    names = {"np": np, "x": x} | {f.__name__: f for f in [encoded.function_of(code)]}
+    shown = eval(encoded.call(code, "x"), names)
+    np.testing.assert_allclose(shown, code.encode(x[..., None])[..., 0], atol=1e-5)  # of sines
+
+
+def test_a_script_says_which_numbers_it_takes(nets):
+    assert '"""Answers [points] for numbers [points, 2], whole ones from -3 to 8."""' in nets["binary"].export("numpy")
+
+
+def test_numbers_without_a_code_get_no_answer(nets):
+    assert np.isnan(nets["binary"]([[9, 0], [-4, 0], [0.5, 0]])).all()
+    assert np.isfinite(nets["binary"]([3, 4])) and np.isfinite(nets["fourier:8"]([90.5, 0]))
+    row = nets["binary"].row
+    assert np.isnan(row["extrapolation_relative_rmse"]) and not row["extrapolation_solved"]
+
+
+def test_the_extrapolation_range_has_codes_where_it_is_named():
+    row = aj.fit(aj.Setup(input_transform="binary", extrapolation=(9, 12), **SMALL), seeds=1).row
+    assert np.isfinite(row["extrapolation_relative_rmse"])
+
+
+@pytest.mark.parametrize("name", ["binary", "digits:10", "fourier:8"])
+def test_a_saved_net_answers_the_same(nets, name, tmp_path):
+    nets[name].save(tmp_path / "m.net")
+    x, own = answers(nets[name])
+    np.testing.assert_array_equal(aj.load_net(tmp_path / "m.net")(x), own)
+
+
+def test_a_saved_net_of_bits_answers_without_jax(nets, tmp_path):
+    nets["binary"].save(tmp_path / "m.net")
+    run = "import sys; from arithjax.cli.predict import predict; predict('m.net', tuple(sys.argv[1:]), None, False)"
+    run += "; assert 'jax' not in sys.modules"
+
+    def said(*numbers):
+        return subprocess.run([sys.executable, "-c", run, *numbers], capture_output=True, text=True, cwd=tmp_path)
+
+    done = said("3", "-2")
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == pytest.approx(float(nets["binary"]([3, -2])), rel=1e-6)
+    done = said("9", "2.5")
+    assert done.stdout == "nan\n" and "binary has no code for 9, 2.5: the net has no answer" in done.stderr
+
+
+def test_what_follows_training_takes_encodings(nets):
+    net = nets["binary"]
+    assert net.formula() is None
+    assert np.isfinite(net.curve()["relative_rmse"]).all()
+    assert aj.fit(net.setup.replace(fresh=True), seeds=1).row["relative_rmse"] < 1
+    finished = aj.fit(net.setup.replace(activation="linear", finish=20), seeds=1)
+    assert finished.row["grade"] == "exact" and finished.row["certificate"] == "certified"
+    assert net.weights()["1 Dense"]["kernel"].shape == (net.setup.inputs, 5)
+
+
+def parity(bits, **changes):
+    """The parity of a number's bits, from `changes["input_transform"]`."""
+    setup = {"op": "parity_of_bits", "low": 0, "high": 2**bits, "target_transform": "raw", "activation": "tanh"}
+    return aj.Setup(**setup | {"widths": (16,), "examples": 1024, "batch": 32, "learning_rate": 0.01} | changes)
+
+
+@pytest.fixture
+def parity_of_bits(add):
+    bits = "1 where an odd number of bits is"
+    add(OPERATIONS, aj.Operation("parity_of_bits", bits, lambda a: jnp.bitwise_count(a.astype(jnp.uint32)) % 2))
+
+
+@pytest.mark.usefixtures("parity_of_bits")
+def test_parity_is_learnt_from_bits_and_not_from_the_number():
+    changes = {"examples": 256, "batch": 16, "steps": 2000, "tests": 64}
+    bits, number = (parity(4, input_transform=name, **changes) for name in ("binary", "standardize"))
+    nets = aj.train([bits, number], seeds=8)
+    exact = (nets["grade"] == "exact").groupby(nets["trial"]).mean()
+    assert exact[0] > 0.5 and exact[1] == 0

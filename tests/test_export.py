@@ -232,6 +232,7 @@ RECIPES = {
     "transforms": {"input_transform": "minmax", "target_transform": "log1p", "schedule": "cosine", "warmup": 5},
     "training": {"optimizer": "sgd", "clip": 1.0, "weight_decay": 1e-3, "loss": "relative", "initializer": "he_normal"},
     "fresh": {"fresh": True, "optimizer": "rmsprop", "loss": "huber", "bias": False, "warmup": 5},
+    "encoded": {"input_transform": "digits:10"},
     "reals": {"integers": False, "distribution": "normal", "optimizer": "adamw", "loss": "mae", "precision": "float64"},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 
 import click
 import numpy as np
@@ -21,7 +22,10 @@ def predict(file: str, numbers: tuple[str, ...], source: str | None, as_json: bo
     values = _values(net, numbers)
     outside = [i for i, (low, high) in enumerate(net.bounds) if not low <= values[i] <= high]
     inside = not outside
-    if outside:
+    if unknown := _without_code(net, values):
+        of = net.header["setup"]["input_transform"]
+        click.echo(f"{of} has no code for {unknown}: the net has no answer (nan).", err=True)
+    elif outside:
         low, high = net.bounds[outside[0]]
         of = f" of {net.arguments[outside[0]]}" if len(set(net.bounds)) > 1 and net.arguments else ""
         click.echo(f"Outside the training range{of} [{low:g}, {high:g}]: the net extrapolates.", err=True)
@@ -31,7 +35,8 @@ def predict(file: str, numbers: tuple[str, ...], source: str | None, as_json: bo
         click.echo(f"{precision} holds these numbers as {' '.join(map(_plain, held))}.", err=True)
     answer, exact = float(_answer(net, source, values)), net.header["row"]["grade"] == "exact"
     if as_json:
-        click.echo(json.dumps({"numbers": values, "answer": answer, "inside": inside, "exact": exact}))
+        known = None if math.isnan(answer) else answer
+        click.echo(json.dumps({"numbers": values, "answer": known, "inside": inside, "exact": exact}))
     else:
         click.echo(_plain(answer, 7 if precision == "float32" else 15))
 
@@ -46,6 +51,15 @@ def _values(net: saved.Saved, numbers: tuple[str, ...]) -> list[float]:
         names = f" ({', '.join(net.arguments)})" * bool(net.arguments)
         raise ArithjaxError(f"{op} takes {net.arity} numbers{names}, and {len(values)} were given.")
     return values
+
+
+def _without_code(net: saved.Saved, values: list[float]) -> str:
+    """The numbers that the net's encoding has no code for, as text."""
+    if net.encoder is None:
+        return ""
+    shown = net.encoder.encode(np.asarray(values, float)[None, :, None])[0, :, 0]
+    parts = np.split(shown, np.cumsum(net.encoder.sizes)[:-1])
+    return ", ".join(_plain(value) for value, part in zip(values, parts, strict=True) if np.isnan(part).any())
 
 
 def _answer(net: saved.Saved, source: str | None, values: list[float]) -> np.float64:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from arithjax.errors import ArithjaxError
 from arithjax.export.scripts import Keras
 from arithjax.export.training_script import Library, call_of
-from arithjax.registry import OPERATIONS, SCHEDULES
+from arithjax.registry import SCHEDULES
 from arithjax.training.optimizers import decay_of, default
 
 
@@ -39,7 +39,7 @@ class InKeras(Library):
 
     def model(self) -> str:
         """The layers, and what trains them."""
-        dense = [f"layers.Input(({OPERATIONS[self.setup.op].arity},)),"]
+        dense = [f"layers.Input(({self.setup.inputs},)),"]
         for width, activation in self.layers:
             does = [] if activation == "linear" else [f"activation={Keras.activations[activation]}"]
             dense.append(f"{call_of('layers.Dense', str(width), *does, *self._options())},")

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from arithjax.task.encodings import Encoder
 from arithjax.task.transforms import Fitted, Transform
 
 Numbers = float | tuple[float, ...]
@@ -17,12 +18,12 @@ Numbers = float | tuple[float, ...]
 class Answering(nn.Module):
     """A net that takes and answers numbers in original units: `[points, arity] -> [points]`.
 
-    net: the net between its transforms. input_transform, target_transform: these.
+    net: the net between its transforms. input_transform, target_transform: these, or an encoder for the first.
     input_fit, target_fit: shift and scale of each, `[arity]` and one number.
     """
 
     net: nn.Module
-    input_transform: Transform
+    input_transform: Transform | Encoder
     target_transform: Transform
     input_fit: tuple[Numbers, Numbers]
     target_fit: tuple[Numbers, Numbers]
@@ -31,9 +32,13 @@ class Answering(nn.Module):
         """Answers in original units."""
         net: Any = self.net
         x = jnp.asarray(x)
-        shown = self.input_transform.forward(x, _fitted(self.input_fit, x))
-        y: Array = net(shown)
+        y: Array = net(self._shown(x))
         return self.target_transform.inverse(y, _fitted(self.target_fit, y))
+
+    def _shown(self, x: Float[Array, "points arity"]) -> Float[Array, "points inputs"]:
+        if isinstance(self.input_transform, Encoder):
+            return self.input_transform.encode(x[:, :, None])[:, :, 0]
+        return self.input_transform.forward(x, _fitted(self.input_fit, x))
 
 
 def _fitted(numbers: tuple[Numbers, Numbers], like: Array) -> Fitted:
@@ -44,7 +49,7 @@ def _fitted(numbers: tuple[Numbers, Numbers], like: Array) -> Fitted:
 
 
 def answering(
-    net: nn.Module, params: Any, transforms: tuple[Transform, Transform], fits: tuple[Fitted, Fitted]
+    net: nn.Module, params: Any, transforms: tuple[Transform | Encoder, Transform], fits: tuple[Fitted, Fitted]
 ) -> tuple[Answering, Any]:
     """A net between its transforms, with its parameters.
 

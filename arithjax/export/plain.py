@@ -142,6 +142,38 @@ WARPS: dict[str, tuple[Callable, Callable]] = {
 }
 """What a transform does before its shift and scale, and what undoes it."""
 
+# ---- encodings, of one column `[points]`: `[points, numbers]`
+
+
+def binary(x, bits):
+    """The bits of each number, the highest first."""
+    return x[:, None] // 2 ** np.arange(bits - 1, -1, -1) % 2
+
+
+def digits(x, base, places):
+    """The digits of each number, the highest first, each one-hot."""
+    found = x[:, None] // base ** np.arange(places - 1, -1, -1) % base
+    return 1.0 * (found[:, :, None] == np.arange(base)).reshape(len(x), -1)
+
+
+def onehot(x, low, numbers):
+    """A 1 in the place of each number, counted from low."""
+    return 1.0 * (x[:, None] - low == np.arange(numbers))
+
+
+def thermometer(x, low, numbers):
+    """Whether each number is above low, above low + 1, and so on."""
+    return 1.0 * (x[:, None] - low > np.arange(numbers))
+
+
+def fourier(x, low, length, waves):
+    """Sines and cosines of waves: of the longest half a one is as long as the range, the others are half as long."""
+    turned = (x[:, None] - low) * 2 ** np.arange(waves) % (2 * length) * (np.pi / length)
+    return np.concatenate([np.sin(turned), np.cos(turned)], 1)
+
+
+ENCODINGS: dict[str, Callable] = {f.__name__: f for f in (binary, digits, onehot, thermometer, fourier)}
+
 # ---- units
 
 

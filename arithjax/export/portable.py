@@ -12,6 +12,7 @@ from arithjax.export import plain
 from arithjax.models.network import PlainLayer
 from arithjax.registry import ACTIVATIONS, MODELS, OPERATIONS, TRANSFORMS, Registry
 from arithjax.setup import Setup, cell, names_of
+from arithjax.task.encodings import Encoder
 from arithjax.task.transforms import Fitted
 
 FITS = {
@@ -39,6 +40,12 @@ class Portable:
     def arity(self) -> int:
         """Numbers that it takes."""
         return OPERATIONS[self.setup.op].arity
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """The encoder of its numbers, if each is shown as several."""
+        encoder: Encoder | None = self.setup.input_encoder
+        return encoder
 
     @property
     def title(self) -> str:
@@ -103,7 +110,7 @@ def refuse_own(setup: Setup) -> None:
     named: list[tuple[str, str, Registry, Collection[str]]] = [
         *(("activation", name, ACTIVATIONS, plain.ACTIVATIONS) for name in names_of(setup.activation)),
         ("output_activation", setup.output_activation, ACTIVATIONS, plain.ACTIVATIONS),
-        ("input_transform", setup.input_transform, TRANSFORMS, plain.WARPS),
+        ("input_transform", setup.input_transform, TRANSFORMS, {**plain.WARPS, **_encodings(setup.input_transform)}),
         ("target_transform", setup.target_transform, TRANSFORMS, plain.WARPS),
         *(("model", name, MODELS, MODELS) for name in names_of(setup.model)),
     ]
@@ -113,6 +120,12 @@ def refuse_own(setup: Setup) -> None:
                 f"{field}={name} is your own, which no script can hold; net.flax() gives the net as a Linen module. "
                 f"Scripts can hold {', '.join(name for name in known if registry.ours(name))}."
             )
+
+
+def _encodings(name: str) -> dict[str, None]:
+    """The names of encodings that scripts can hold, with this one if it is of a family that they can."""
+    known = [*plain.ENCODINGS, *([name] if name.partition(":")[0] in plain.ENCODINGS else [])]
+    return dict.fromkeys(known)
 
 
 def array_text(array: np.ndarray, indent: int = 0) -> str:

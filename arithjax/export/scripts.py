@@ -13,7 +13,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.export import plain
+from arithjax.export import encoded, plain
 from arithjax.export.portable import FITS, Portable, array_text
 
 LARGE = 2000
@@ -85,7 +85,7 @@ class Target:
             self.settings(),
             self._numbers(),
             self._weights(),
-            *(f"\n{self.named(source)}" for source in plain.sources(self.functions())),
+            *(f"\n{self.named(source)}" for source in plain.sources([*self._encoding(), *self.functions()])),
             f"\n{self.model()}",
             f"\n{self._main()}",
         ]
@@ -103,6 +103,10 @@ class Target:
     def model(self) -> str:
         """The lines that define `net(numbers)`, `[points, arity] -> [points]`."""
         raise NotImplementedError
+
+    def _encoding(self) -> list[Callable]:
+        """The function that encodes numbers, if they are shown as several."""
+        return [] if self.net.encoder is None else [encoded.function_of(self.net.encoder)]
 
     def named(self, source: str) -> str:
         """Source that is written with `np.`, for this target."""
@@ -153,12 +157,24 @@ class Target:
     def shown(self) -> list[str]:
         """Lines that turn arguments `x` into what the net sees."""
         name = self.net.setup.input_transform
+        if self.net.encoder is not None:
+            return [f"x = {self.named(encoded.call(self.net.encoder, 'x'))}{self.cast()}"]
         warp = self.named(warped(name, 0, "x"))
         lines = [f"x = {warp}"] if warp != "x" else []
         shift, scale = FITS.get(name, ("", ""))
         if scale:
             lines.append(f"x = (x - X_{shift}) / X_{scale}" if shift else f"x = x / X_{scale}")
         return lines
+
+    def cast(self) -> str:
+        """What turns numbers of NumPy, which may have become longer ones, into those of the net."""
+        return f".astype(np.{self.net.setup.precision})" if self.prefix == "np" else ""
+
+    @property
+    def takes(self) -> str:
+        """The numbers that it takes, in words: their shape, and which."""
+        which = "" if self.net.encoder is None else encoded.words(self.net.encoder)
+        return f"[points, {self.net.arity}]{which}"
 
     def answered(self, outputs: str) -> list[str]:
         """Lines that return outputs `[points, 1]` in original units."""
@@ -212,7 +228,7 @@ class NumPy(Target):
             lines.append(f"x = {self.activated(layer.activation, z)}")
         return (
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers [points, {self.net.arity}]."""\n'
+            f'    """Answers [points] for numbers {self.takes}."""\n'
             f"{_indented([*lines, *self.answered('x')])}"
         )
 
@@ -279,7 +295,7 @@ class Torch(Target):
             f"    def forward(self, x):\n{_indented([*lines, *self.answered('x')], 8)}\n\n\n"
             f"model = Net()\nmodel.load_state_dict({{{', '.join(state)}}})\n\n\n"
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers [points, {self.net.arity}]."""\n'
+            f'    """Answers [points] for numbers {self.takes}."""\n'
             "    with torch.no_grad():\n"
             f"        return model(torch.as_tensor(numbers, dtype=torch.{self.net.setup.precision})).numpy()"
         )
@@ -313,14 +329,14 @@ class Keras(Target):
             bias = "" if len(self.net.names(i)) > 1 else ", use_bias=False"
             does = "" if layer.activation == "linear" else f", activation={self.activations[layer.activation]}"
             dense.append(f"layers.Dense({layer.arrays['kernel'].shape[1]}{does}{bias}),")
-        inside = [f"layers.Input(({self.net.arity},)),", *dense]
+        inside = [f"layers.Input(({self.net.setup.inputs},)),", *dense]
         names = ", ".join(name for name, _ in self.net.arrays())
         lines = [f"x = np.asarray(numbers, np.{self.net.setup.precision})", *self.shown()]
         lines += ["x = ops.convert_to_numpy(model(x))", *self.answered("x")]
         return (
             f"model = Sequential(\n    [\n{_indented(inside, 8)}\n    ]\n)\nmodel.set_weights([{names}])\n\n\n"
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers [points, {self.net.arity}]."""\n'
+            f'    """Answers [points] for numbers {self.takes}."""\n'
             f"{_indented(lines)}"
         )
 
@@ -363,7 +379,7 @@ class Flax(Target):
             f"    @nn.compact\n    def __call__(self, x):\n{_indented([*lines, *self.answered('x')], 8)}\n\n\n"
             f"params = {{\n{_indented(params)}\n}}\n\n\n"
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers [points, {self.net.arity}]."""\n'
+            f'    """Answers [points] for numbers {self.takes}."""\n'
             f"    x = jnp.asarray(numbers, jnp.{self.net.setup.precision})\n"
             '    return Net().apply({"params": params}, x)'
         )

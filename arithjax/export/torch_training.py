@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from arithjax.errors import ArithjaxError
 from arithjax.export.scripts import Torch
 from arithjax.export.training_script import Library, call_of
-from arithjax.registry import OPERATIONS, SCHEDULES
+from arithjax.registry import SCHEDULES
 from arithjax.training.optimizers import decay_of, default
 
 
@@ -43,7 +43,7 @@ class InTorch(Library):
 
     def model(self) -> str:
         """The layers, how their weights start, and what trains them."""
-        inputs, made, lines = OPERATIONS[self.setup.op].arity, [], []
+        inputs, made, lines = self.setup.inputs, [], []
         bias = "" if self.setup.bias else ", bias=False"
         for i, (width, activation) in enumerate(self.layers, 1):
             made.append(f"self.layer{i} = nn.Linear({inputs}, {width}{bias})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from arithjax.export import encoded, plain
 from arithjax.export.exact import exact_source
 from arithjax.export.portable import FITS
 from arithjax.export.scripts import warped
@@ -69,6 +70,7 @@ class Library:
             f"\n{definition}",
             f"\n{self._draw(op.arity)}",
             f"\n{self._data(call)}",
+            *(f"\n{source}" for source in self._encoding()),
             f"\n{self._views()}",
             f"\n{self.model()}{note}",
             self.training(call),
@@ -123,7 +125,7 @@ class Library:
     def _views(self) -> str:
         """Functions between original units and the net's, where these differ."""
         (x_shift, x_scale), (t_shift, t_scale) = (FITS.get(name, ("", "")) for name in self._transforms)
-        shown, target = (warped(name, 0, v) for name, v in zip(self._transforms, "xt", strict=True))
+        shown, target = self._shown(), warped(self.setup.target_transform, 0, "t")
         y = "y" + (f" * T_{t_scale}" if t_scale else "") + (f" + T_{t_shift}" if t_shift else "")
         told = warped(self.setup.target_transform, 1, "y") if y == "y" else y
         views = [
@@ -136,6 +138,16 @@ class Library:
             for name, argument, about, result in views
             if result != argument
         )
+
+    def _shown(self) -> str:
+        """Arguments `x` as the net sees them but for shift and scale, as an expression."""
+        encoder = self.setup.input_encoder
+        return warped(self.setup.input_transform, 0, "x") if encoder is None else encoded.call(encoder, "x")
+
+    def _encoding(self) -> list[str]:
+        """The function that encodes arguments, if they are shown as several numbers."""
+        encoder = self.setup.input_encoder
+        return [] if encoder is None else plain.sources([encoded.function_of(encoder)])
 
     def shown(self, x: str) -> str:
         """Arguments as the net sees them, of an expression."""

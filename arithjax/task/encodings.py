@@ -177,28 +177,32 @@ class Encoder:
 
 
 def places(column: Column, base: int) -> int:
-    """How many digits tell apart all numbers from the range's ends and 0."""
-    spread, count = int(max(column.high, 0) - min(column.low, 0)), 1
-    while base**count <= spread:
+    """How many digits the numbers of a range have: one at least, and one more for the sign where some are negative."""
+    signed = column.low < 0
+    largest, count = int(max(column.high, -column.low - 1)), 0 if signed else 1
+    while base**count <= largest:
         count += 1
-    return count
+    return count + signed
 
 
 def digits(x: Num[Any, "rows lanes"], column: Column, base: int) -> Num[Any, "rows places lanes"]:
-    """The digits of whole numbers, the highest first; those of x < 0 are of x + base^places, the base's complement."""
+    """The digits of whole numbers, the highest first; those of x < 0 are of x + base^places, the base's complement.
+
+    So each digit of a number counts as much as in any other, and the highest of negative numbers is base - 1.
+    """
     xp, whole = x.__array_namespace__(), x.astype(int)
     found = [whole // base**place % base for place in reversed(range(places(column, base)))]
     return xp.stack(found, axis=1).astype(x.dtype)
 
 
 def of_digits(digits: Num[Any, "rows places lanes"], column: Column, base: int) -> Num[Any, "rows lanes"]:
-    """The whole numbers with these digits, which stand for negative ones where they are beyond the range."""
+    """The whole numbers with these digits; with negative ones in the range, the upper half of the highest is theirs."""
     values = [digits[:, i] * base**place for i, place in enumerate(reversed(range(digits.shape[1])))]
     rest = sum(values[1:], 0.0 * values[0])
     if column.low >= 0:
         return values[0] + rest
-    beyond = (values[0] + rest > max(column.high, 0)).astype(rest.dtype)
-    return (values[0] - beyond * base ** digits.shape[1]) + rest
+    negative = (2 * digits[:, 0] >= base).astype(rest.dtype)
+    return (values[0] - negative * base ** digits.shape[1]) + rest
 
 
 def ones(y: Num[Any, "*shape"]) -> Num[Any, "*shape"]:
