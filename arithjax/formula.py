@@ -36,12 +36,13 @@ class Formula:
     """An expression in a net's arguments, and the task that the net was trained on: text, LaTeX, or sympy's.
 
     expression: the net's output in original units. arguments: its symbols, in the order of the operation's arguments.
-    task: the operation on its range, with which the expression is compared.
+    task: the operation on its range, with which the expression is compared. output: which of several results it is.
     """
 
     expression: Expr
     arguments: tuple[Symbol, ...]
     task: Task
+    output: int = 0
 
     def __str__(self) -> str:
         return self.text(3)
@@ -91,7 +92,8 @@ class Formula:
             return None
         function = sympy.lambdify(self.arguments, self.rounded(decimals), "numpy")
         with np.errstate(all="ignore"):
-            error = np.abs((function(*x.astype(float).T) - truth.t) - truth.rest)
+            t, rest = (part.reshape(len(x), -1)[:, self.output] for part in (truth.t, truth.rest))
+            error = np.abs((function(*x.astype(float).T) - t) - rest)
         return int(np.count_nonzero(np.broadcast_to(error, len(x)) < 0.5)), len(x)
 
     def exact(self) -> int | None:
@@ -125,15 +127,15 @@ def _term(coefficient: float, monomial: Expr, decimals: int) -> str:
     return letters if number == "1" else f"-{letters}" if number == "-1" else f"{number}·{letters}"
 
 
-def formula_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: Network) -> Formula | None:
-    """A net's formula in original units; None if it has none, or a polynomial of more than `MOST_TERMS` terms.
+def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: Network) -> list[Formula | None]:
+    """A net's formula in original units for each of its results; None in the place of one that has no short formula.
 
     setup: what the net was trained with. params: its parameters, without the axis of nets.
     fits: its fitted input and target transforms. network: the network of its program.
     """
     names = setup.input_transform, setup.target_transform
     if not all(TRANSFORMS.ours(name) and name in plain.WARPS for name in names):
-        return None
+        return [None] * setup.results
     task = Task.of(setup)
     arguments = symbols.arguments(task.op.arity, setup.low)
     x_fit, t_fit = fits
@@ -142,11 +144,17 @@ def formula_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: 
     x = [(warp(argument) - shift) / scale for argument, shift, scale in affine]
     layers = network.plain(params, task.op.arity, setup.widths)
     if layers and symbols.large(layers):
-        return None
-    output = network.formula(params, x, setup.widths)
-    if output is None and layers:
-        output = symbols.of_layers(layers, x)
-    if output is None:
-        return None
-    expression = symbols.expanded(unwarp(output * float(t_fit.scale) + float(t_fit.shift)), arguments)
-    return Formula(expression, arguments, task) if symbols.short(expression, arguments) else None
+        return [None] * setup.results
+    output = network.formula(params, x, setup.widths) if setup.results == 1 else None
+    outputs = [output] if output is not None else symbols.of_layers(layers, x) if layers else None
+    if outputs is None:
+        return [None] * setup.results
+    shifts, scales = (np.ravel(np.asarray(part, float)) for part in (t_fit.shift, t_fit.scale))
+    told = [
+        unwarp(y * scale + shift) for y, shift, scale in zip(outputs, shifts.tolist(), scales.tolist(), strict=True)
+    ]
+    expressions = [symbols.expanded(y, arguments) for y in told]
+    return [
+        Formula(expression, arguments, task, i) if symbols.short(expression, arguments) else None
+        for i, expression in enumerate(expressions)
+    ]

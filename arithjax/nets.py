@@ -16,7 +16,7 @@ import pandas as pd
 from arithjax import errors, own, saved
 from arithjax.errors import ArithjaxError
 from arithjax.export import linen, portable, script
-from arithjax.formula import Formula, formula_of
+from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
 from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.setup import Setup, make
@@ -53,11 +53,11 @@ class Net:
         return self.predict(x)
 
     def predict(self, x: Any) -> np.ndarray:
-        """Predictions `[points]` in original units, in the precision of the setup.
+        """Predictions `[points]`, or `[points, results]` of several, in original units, in the precision of the setup.
 
         x: arguments `[points, arity]` in original units, or `[points]` where the operation takes one argument; or one
-            row `[arity]` of several, to which there is one answer, `[]`. The answer is NaN where an encoding of whole
-            numbers has no code for an argument, as outside the range that the net was trained on.
+            row `[arity]` of several, to which there is one answer, `[]` or `[results]`. The answer is NaN where an
+            encoding of whole numbers has no code for an argument, as outside the range that the net was trained on.
         Raises ArithjaxError for any other shape.
         """
         op = OPERATIONS[self.setup.op]
@@ -93,8 +93,19 @@ class Net:
         return self._tile().specs.train.network
 
     def formula(self) -> Formula | None:
-        """What it computes as a formula in original units, where that is short (`arithjax.formula`), else None."""
-        return formula_of(self.setup, self.params, self.fits, self.network)
+        """What it computes as a formula in original units, where that is short (`arithjax.formula`), else None.
+
+        Raises ArithjaxError where the operation has several results: `formulas` has one for each.
+        """
+        if self.setup.results > 1:
+            raise ArithjaxError(
+                f"{self.setup.op} has {self.setup.results} results; net.formulas() gives a formula for each."
+            )
+        return self.formulas()[0]
+
+    def formulas(self) -> list[Formula | None]:
+        """The formula of each result; see `formula`."""
+        return formulas_of(self.setup, self.params, self.fits, self.network)
 
     def weights(self) -> dict[str, dict[str, np.ndarray]]:
         """Its parameters as arrays, layer by layer from the first, such as `{"1 Dense": {"kernel": ..., "bias": ...}}`.
@@ -110,7 +121,8 @@ class Net:
     def flax(self) -> tuple[Any, Any]:
         """The net as an ordinary Linen module and its parameters: `module.apply({"params": params}, x)` is `net(x)`.
 
-        The module maps `[points, arity]` to `[points]`, both in original units: the transforms are inside.
+        The module maps `[points, arity]` to `[points]`, or `[points, results]` of several, both in original units: the
+        transforms are inside.
         Raises ArithjaxError where the net's model is an NNX module.
         """
         net, params = self.network.linen(self.params, self.setup.inputs, self.setup.widths)
@@ -121,7 +133,7 @@ class Net:
     def export(self, target: str, path: str | Path | None = None) -> str:
         """The net as a script of its own, which needs nothing of arithjax: `python SCRIPT 12 34` prints the answer.
 
-        In Python the script offers `net(numbers)`, `[points, arity] -> [points]`.
+        In Python the script offers `net(numbers)`, `[points, arity] -> [points]`, or `[points, results]` of several.
 
         target: `keras`, `torch`, `numpy` or `flax`.
         path: a file for the script, replaced if it exists; a net of more than 2,000 parameters has them in a file
@@ -274,14 +286,19 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
 
     net: the net. count: rows; equal calls give equal arguments.
     Returns columns `a`, `b` and so on for the arguments, or what the operation calls them, the exact `value`, the net's
-    `result`, and the `error`, `result - value`, all in original units.
+    `result`, and the `error`, `result - value`, all in original units; of several results `value1`, `result1`, `error1`
+    and so on.
     """
     op, integers = OPERATIONS[net.setup.op], Task.of(net.setup).integers
     x = _at_random(net.setup, count)
     held = x if integers else x.astype(net.setup.precision).astype(float)  # what the net is given
     value, result = evaluate(op, held, integers), net.predict(x).astype(float)
-    names = [f"{name} given" if name in ("value", "result", "error") else name for name in op.argument_names]
-    return pd.DataFrame(x, columns=names).assign(value=value, result=result, error=result - value)
+    measured = {"value": value, "result": result, "error": result - value}
+    if value.ndim > 1:
+        each = range(value.shape[1])
+        measured = {f"{name}{i + 1}": values[:, i] for i in each for name, values in measured.items()}
+    names = [f"{name} given" if name in measured else name for name in op.argument_names]
+    return pd.DataFrame(x, columns=names).assign(**measured)
 
 
 def _at_random(setup: Setup, count: int) -> np.ndarray:
@@ -309,4 +326,4 @@ def exact_share(net: Net, low: float, high: float, count: int = 4096) -> float:
     asked = {"low": low, "high": high, "integers": True, "distribution": "uniform", "extrapolation": None}
     points = Task.of(net.setup.replace(**asked, tests=count, precision="float64")).interpolation_points
     error = (net.predict(points.x).astype(float) - points.t) - points.truth.rest
-    return float((np.abs(error) < 0.5).mean())
+    return float((np.abs(error) < 0.5).reshape(len(error), -1).all(1).mean())

@@ -15,7 +15,10 @@ from arithjax.task.operations import Operation, Trial
 
 
 def members(setup: Setup) -> list[dict[str, Any]]:
-    """What a setup names that did not come with arithjax: `field`, `name`; of operations `symbol`, `arity` too."""
+    """What a setup names that did not come with arithjax: `field` and `name`.
+
+    Of operations also `symbol`, `arity`, and `bounds`, the smallest and the largest value of each result.
+    """
     found: list[dict[str, Any]] = []
     for field, registry in ((name, known.registry) for name, known in FIELDS.items() if known.registry is not None):
         for name in names_of(getattr(setup, field)):
@@ -25,6 +28,7 @@ def members(setup: Setup) -> list[dict[str, Any]]:
                 if field == "op":
                     op = OPERATIONS[base]
                     found[-1] |= {"symbol": op.symbol, "arity": op.arity, "arguments": [*map(asdict, op.arguments)]}
+                    found[-1]["bounds"] = setup.trial.bounds
     return found
 
 
@@ -41,7 +45,9 @@ def require(needed: list[dict[str, Any]], path: str) -> None:
             continue
         if entry["field"] == "op" and name not in registry:
             arguments = tuple(Argument(**one) for one in entry.get("arguments", ()))
-            OPERATIONS[name] = Absent(name, entry["symbol"], _nothing(name), entry["arity"], arguments=arguments)
+            bounds = tuple(map(tuple, entry.get("bounds", [(math.inf, math.inf)])))
+            given = Absent(name, entry["symbol"], _nothing(name), entry["arity"], arguments=arguments, bounds=bounds)
+            OPERATIONS[name] = given
             continue
         raise ArithjaxError(
             f"{path} needs the {registry.kind} '{name}' that was added where the net was trained; add it before "
@@ -51,11 +57,16 @@ def require(needed: list[dict[str, Any]], path: str) -> None:
 
 @dataclass(frozen=True)
 class Absent(Operation):
-    """An operation of which a saved net tells name, symbol and number of arguments, but not the function."""
+    """An operation of which a saved net tells name, symbol and number of arguments, but not the function.
+
+    bounds: the smallest and the largest value of each result.
+    """
+
+    bounds: tuple[tuple[float, float], ...] = ()
 
     def trial(self, spans: tuple[Span, ...], precision: str) -> Trial:
         """Nothing is known that speaks against any range or transform."""
-        return Trial("", math.inf, math.inf)
+        return Trial("", math.inf, math.inf, bounds=self.bounds)
 
 
 def _nothing(name: str) -> Any:

@@ -152,7 +152,7 @@ def check_inputs(s: Any) -> None:
 
 def check_targets(s: Any) -> None:
     """The target transform is defined on all results, and fresh ones can be computed inside a program."""
-    found = OPERATIONS[s.op].trial(s.spans, s.precision)
+    found = s.trial
     if TRANSFORMS[s.target_transform].bound(((found.smallest, found.largest),), True) is not None:
         raise ArithjaxError(
             f"target_transform={s.target_transform} is an encoding, which only arguments can have; choose another "

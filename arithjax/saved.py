@@ -61,7 +61,9 @@ class Saved:
         return [str(name) for name in self.header.get("arguments", ())]
 
     def answer(self, x: Any) -> np.ndarray | None:
-        """The net's answers `[points]` to `x [points, arity]`; None where its file alone does not give its very bits.
+        """The net's answers `[points]`, or `[points, results]` of several, to `x [points, arity]`.
+
+        None where its file alone does not give its very bits.
 
         Raises:
             ArithjaxError: the file is damaged.

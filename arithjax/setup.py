@@ -286,6 +286,22 @@ class Setup:
         return closed(self.low, self.high, self.integers)
 
     @property
+    def trial(self) -> Any:
+        """What a trial call of the operation on the range finds (`arithjax.task.operations.Trial`)."""
+        return OPERATIONS[self.op].trial(self.spans, self.precision)
+
+    @property
+    def results(self) -> int:
+        """How many results the operation has."""
+        outputs: int = self.trial.outputs
+        return outputs
+
+    @property
+    def outputs(self) -> int:
+        """How many numbers the net answers."""
+        return self.results
+
+    @property
     def argument_bounds(self) -> tuple[tuple[float, float], ...]:
         """The closed interval of each argument, in their order."""
         return tuple(span.ends for span in self.spans)
@@ -443,7 +459,7 @@ def _check_finishing(s: Setup) -> None:
     if s.finish and s.loss != "mse":
         raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
     if MODELS[names_of(s.model)[0]].countable:  # a user's own module is counted when it is made
-        sizes = (s.inputs, *s.widths, 1)
+        sizes = (s.inputs, *s.widths, s.outputs)
         check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise(sizes)))
 
 

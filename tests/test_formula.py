@@ -86,7 +86,7 @@ def said(setup, layers, fits):
         def plain(self, params, inputs, widths):
             return layers
 
-    return formula.formula_of(setup, {}, fits, Known())
+    return formula.formulas_of(setup, {}, fits, Known())[0]
 
 
 RAW = Fitted(np.zeros(2), np.ones(2)), Fitted(np.zeros(()), np.ones(()))

@@ -63,7 +63,8 @@ def test_a_net_that_is_not_finite_is_diverged_and_no_neighbours_business(bad):
     ],
 )
 def test_grades(relative, spread, certified, grade):
-    errors = Errors(*(np.array([v], float) for v in (relative, relative, 0, 0, spread)))
+    each = np.array([[relative]]), np.zeros((1, 1))
+    errors = Errors(*(np.array([v], float) for v in (relative, relative, 0, 0, spread)), *each)
     assert GRADES[grading.grade(errors, np.array([certified]))[0]] == grade
 
 

@@ -105,9 +105,12 @@ def _grades(best: nets.Net) -> str | None:
 
 
 def _formula(best: nets.Net) -> str | None:
-    """The net as a formula, if it has one."""
-    formula = best.formula()
-    return None if formula is None else f"As a formula: {formula.summary()}"
+    """The net as a formula, if it has one, or as one for each result."""
+    formulas = best.formulas()
+    if None in formulas:
+        return None
+    summaries = [formula.summary() for formula in formulas if formula is not None]
+    return "\n".join([f"As {'a formula' if len(summaries) == 1 else 'formulas'}: {summaries[0]}", *summaries[1:]])
 
 
 def _few_arguments(setup: Setup) -> str:

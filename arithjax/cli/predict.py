@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+from typing import Any
 
 import click
 import numpy as np
@@ -33,12 +34,13 @@ def predict(file: str, numbers: tuple[str, ...], source: str | None, as_json: bo
     held = [float(np.asarray(value, precision)) for value in values]
     if net.header["setup"]["integers"] and held != values:
         click.echo(f"{precision} holds these numbers as {' '.join(map(_plain, held))}.", err=True)
-    answer, exact = float(_answer(net, source, values)), net.header["row"]["grade"] == "exact"
+    answer, exact = _answer(net, source, values), net.header["row"]["grade"] == "exact"
     if as_json:
-        known = None if math.isnan(answer) else answer
+        known = _json(answer.tolist())
         click.echo(json.dumps({"numbers": values, "answer": known, "inside": inside, "exact": exact}))
     else:
-        click.echo(_plain(answer, 7 if precision == "float32" else 15))
+        digits = 7 if precision == "float32" else 15
+        click.echo(" ".join(_plain(float(number), digits) for number in np.ravel(answer)))
 
 
 def _values(net: saved.Saved, numbers: tuple[str, ...]) -> list[float]:
@@ -62,14 +64,21 @@ def _without_code(net: saved.Saved, values: list[float]) -> str:
     return ", ".join(_plain(value) for value, part in zip(values, parts, strict=True) if np.isnan(part).any())
 
 
-def _answer(net: saved.Saved, source: str | None, values: list[float]) -> np.float64:
-    """The answer from the file alone, or else from the net itself."""
+def _json(answer: Any) -> Any:
+    """An answer, or a list of several, with None for what is no number."""
+    if isinstance(answer, list):
+        return [*map(_json, answer)]
+    return None if math.isnan(answer) else answer
+
+
+def _answer(net: saved.Saved, source: str | None, values: list[float]) -> np.ndarray:
+    """The answer, or `[results]` of several, from the file alone, or else from the net itself."""
     alone = net.answer([values])
     if alone is not None:
-        return alone[0]
+        return np.asarray(alone[0], float)
     if source:  # imported here, since these take seconds
         importlib.import_module("arithjax.studies.files").find_study(source)
-    return importlib.import_module("arithjax.nets").load_net(net.path).predict([values])[0]
+    return np.asarray(importlib.import_module("arithjax.nets").load_net(net.path).predict([values])[0], float)
 
 
 def _plain(number: float, digits: int = 17) -> str:

@@ -102,7 +102,8 @@ def _outside(e: Evidence) -> Float[np.ndarray, " nets"]:
     """The share of each net's results that its output activation cannot give."""
     low, high = image(e.setup.output_activation) if _dense(e) else (-np.inf, np.inf)
     near = 1e-3 * np.ptp(e.shown, axis=0)
-    return ((e.shown < low - near) | (e.shown > high + near)).mean(0)
+    outside = (e.shown < low - near) | (e.shown > high + near)
+    return outside.reshape(-1, outside.shape[-1]).mean(0)
 
 
 def _output_range(e: Evidence) -> Holds:
@@ -160,8 +161,11 @@ def _homogeneous(e: Evidence) -> Holds:
         """How far answers are from twice those to half the arguments."""
         return np.sqrt(((whole - 2 * half) ** 2).mean(0) / (whole**2).mean(0))
 
-    bend = bent(e.points.t.astype(float), e.half_results)
-    return e.failed & ~_dead(e) & (bent(e.answers, e.halves) < 0.15) & bool(bend > 0.3)
+    bend = bent(np.ravel(e.points.t.astype(float)), np.ravel(e.half_results))
+    nets = len(e.rows)
+    return (
+        e.failed & ~_dead(e) & (bent(e.answers.reshape(-1, nets), e.halves.reshape(-1, nets)) < 0.15) & bool(bend > 0.3)
+    )
 
 
 def _says_homogeneous(e: Evidence, holds: Holds) -> str:
@@ -171,10 +175,11 @@ def _says_homogeneous(e: Evidence, holds: Holds) -> str:
 
 
 def _step(e: Evidence) -> Holds:
-    """Which nets are a step function along a = b: hardly ever changing, and not constant."""
+    """Which nets are a step function along a = b, in each result: hardly ever changing, and not constant."""
     span = np.ptp(e.along, axis=0)
     still = (np.abs(np.diff(e.along, axis=0)) < 1e-3 * span).mean(0)
-    return e.failed & ~_dead(e) & (span > 0.1 * e.points.scale) & (still > 0.8)
+    steps = (span > 0.1 * np.asarray(e.points.scale)[..., None]) & (still > 0.8)
+    return e.failed & ~_dead(e) & steps.reshape(-1, steps.shape[-1]).all(0)
 
 
 def _outlying(e: Evidence) -> Holds:
@@ -183,7 +188,10 @@ def _outlying(e: Evidence) -> Holds:
 
 def _held(e: Evidence) -> float:
     """The share of the squares of the results, about their mean, that the largest 1 % hold."""
-    squares = np.sort((e.points.t.astype(float) - e.points.t.mean()) ** 2)
+    squares = (e.points.t.astype(float) - e.points.t.mean(0)) ** 2
+    if squares.ndim > 1:  # of several results each over its own variance
+        squares = (squares / np.maximum(squares.mean(0), 1e-300)).sum(1)
+    squares = np.sort(squares)
     return float(squares[-max(1, len(squares) // 100) :].sum() / max(squares.sum(), 1e-300))
 
 

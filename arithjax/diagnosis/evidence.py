@@ -42,8 +42,8 @@ class Evidence:
 
     rows: a row a net, as in a table of results. curves: a row a net and recorded step (`arithjax.training.curves`),
     with `size`, the root mean square of the net's answers. points: the test points.
-    answers, halves: answers `[points, nets]` at the points, and at half of every argument.
-    line, along: arguments `[LINE, arity]` that are all equal, and the answers `[LINE, nets]` there.
+    answers, halves: answers `[points, *outputs, nets]` at the points, and at half of every argument.
+    line, along: arguments `[LINE, arity]` that are all equal, and the answers `[LINE, *outputs, nets]` there.
     flat: the share of outputs of the first layer at the ends of a bounded activation before the first step, `[nets]`.
     shown: the smallest and the largest result as shown to the net, `[2, nets]`, and results themselves so `[.., nets]`.
     effects: what single changes do, by kind; empty until they are tried.
@@ -53,12 +53,12 @@ class Evidence:
     rows: pd.DataFrame
     curves: pd.DataFrame
     points: Points
-    answers: Float[np.ndarray, "points nets"]
-    halves: Float[np.ndarray, "points nets"]
+    answers: Float[np.ndarray, "points *outputs nets"]
+    halves: Float[np.ndarray, "points *outputs nets"]
     line: Float[np.ndarray, "line arity"]
-    along: Float[np.ndarray, "line nets"]
+    along: Float[np.ndarray, "line *outputs nets"]
     flat: Float[np.ndarray, " nets"]
-    shown: Float[np.ndarray, "examples nets"]
+    shown: Float[np.ndarray, "examples *outputs nets"]
     effects: dict[str, Effect] = field(default_factory=dict)
 
     def at(self, step: int | None = None) -> pd.DataFrame:
@@ -83,7 +83,7 @@ class Evidence:
         return ~self.rows["success"].to_numpy(bool)
 
     @functools.cached_property
-    def half_results(self) -> Float[np.ndarray, " points"]:
+    def half_results(self) -> Float[np.ndarray, " points *outputs"]:
         """Exact results at half of every argument of the test points."""
         return evaluate(Task.of(self.setup).op, self.points.x / 2)
 
@@ -127,7 +127,7 @@ def _watched(tile: Tile, root: int, points: Points, line: np.ndarray) -> dict[st
         trainer.advance_to(step)
         answers = _predicted(trainer, points.x)
         with np.errstate(over="ignore", invalid="ignore"):
-            size = np.sqrt((answers.astype(float) ** 2).mean(0))
+            size = np.sqrt((answers.astype(float) ** 2).reshape(-1, answers.shape[-1]).mean(0))
         frames.append(curves.look(trainer).assign(size=size[:nets]))
     arrays = {
         "answers": answers,
@@ -139,7 +139,7 @@ def _watched(tile: Tile, root: int, points: Points, line: np.ndarray) -> dict[st
     return {"curves": pd.concat(frames), **{name: array[..., :nets].astype(float) for name, array in arrays.items()}}
 
 
-def _predicted(trainer: Trainer, x: np.ndarray) -> Float[np.ndarray, "points nets"]:
+def _predicted(trainer: Trainer, x: np.ndarray) -> Float[np.ndarray, "points *outputs nets"]:
     """Answers for any number of points, in blocks of one size, so that few shapes are compiled."""
     filled = np.resize(x.astype(trainer.tile.setup.precision), (-(-len(x) // curves.SEEN) * curves.SEEN, x.shape[1]))
     blocks = np.split(filled, len(filled) // curves.SEEN)

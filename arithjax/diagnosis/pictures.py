@@ -13,6 +13,7 @@ from arithjax.diagnosis.evidence import Evidence
 from arithjax.diagnosis.findings import Findings, Tried
 from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report.charts import COLOURS, GREY, Drawing, significant
+from arithjax.setup import Setup
 from arithjax.task.points import evaluate
 
 MOST_LINES = 3
@@ -29,18 +30,25 @@ def of(answer: Findings) -> dict[str, Drawing]:
 def lines(answer: Findings) -> pd.DataFrame:
     """Results along equal arguments: columns `a`, `result` and `who`: the exact ones, and typical nets by cause.
 
+    Of several results the first is drawn.
     The typical net of a cause has the median error of those for which it is the first.
     """
     seen = answer.evidence
     op, a = OPERATIONS[answer.setup.op], seen.line[:, 0]
-    drawn = {"exact": evaluate(op, seen.line)}
+    drawn = {"exact": _first_result(evaluate(op, seen.line))}
     told = sorted(first_of_each(detected(seen)).items(), key=lambda cause: -cause[1].sum())
     for name, holds in told[:MOST_LINES]:
-        drawn[CAUSES[name].short] = seen.along[:, _typical(seen, holds)]
+        drawn[CAUSES[name].short] = _first_result(seen.along[..., _typical(seen, holds)])
     if answer.path:
-        drawn["mended"] = answer.seen.along[:, _typical(answer.seen, np.ones(len(answer.seen.rows), bool))]
+        drawn["mended"] = _first_result(
+            answer.seen.along[..., _typical(answer.seen, np.ones(len(answer.seen.rows), bool))]
+        )
     table = pd.DataFrame({"a": a, **drawn}).melt("a", var_name="who", value_name="result")
     return table.replace([np.inf, -np.inf], np.nan).dropna()
+
+
+def _first_result(results: np.ndarray) -> np.ndarray:
+    return results[:, 0] if results.ndim > 1 else results
 
 
 def _typical(seen: Evidence, holds: np.ndarray) -> int:
@@ -62,7 +70,7 @@ def along(answer: Findings) -> Drawing:
     last = table["who"] == "exact"  # drawn above the others, thin enough to see what it covers
     base = alt.Chart(pd.concat([table[~last], table[last]])).encode(
         alt.X("a:Q", title=title, axis=alt.Axis(format=",.6~r", tickCount=6)),
-        alt.Y("result:Q", title=OPERATIONS[answer.setup.op].symbol, axis=alt.Axis(format=",.6~r", tickCount=5)),
+        alt.Y("result:Q", title=_title(answer.setup), axis=alt.Axis(format=",.6~r", tickCount=5)),
         alt.Color("who:N", scale=scale, legend=alt.Legend(orient="top", title=None, labelLimit=320, columns=1)),
         tooltip=["who:N", alt.Tooltip("a:Q", title=title), "result:Q"],
     )
@@ -72,6 +80,11 @@ def along(answer: Findings) -> Drawing:
         alt.StrokeDash("who:N", scale=dashes, legend=None), alt.StrokeWidth("who:N", scale=widths, legend=None)
     )
     return line.properties(width="container", height=320)
+
+
+def _title(setup: Setup) -> str:
+    symbol: str = OPERATIONS[setup.op].symbol
+    return symbol if setup.results == 1 else f"{symbol}: the first of {setup.results} results"
 
 
 def changes(answer: Findings) -> dict[str, Drawing]:

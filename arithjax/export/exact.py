@@ -18,8 +18,10 @@ from arithjax.errors import ArithjaxError
 from arithjax.task.operations import OfSums, Operation, argument_names
 
 
-def exact_source(op: Operation) -> tuple[str, str]:
+def exact_source(op: Operation, results: int = 1) -> tuple[str, str]:
     """The definition of an operation's function in NumPy, and a call that gives results of `x [examples, arity]`.
+
+    These are `[examples]`, or `[examples, results]` of several.
 
     Raises:
         ArithjaxError: the function's source is not to be had, or uses what a script does not know.
@@ -29,7 +31,8 @@ def exact_source(op: Operation) -> tuple[str, str]:
     if not _of_arrays(definition, name, len(slices) or op.arity):
         name = f"np.vectorize({name})"
     sums = ", ".join(f"x[:, {start}:{stop}].sum(1)" for start, stop in slices)
-    return definition, f"{name}({sums or '*x.T'})"
+    call = f"{name}({sums or '*x.T'})"
+    return definition, f"np.stack({call}, 1)" if results > 1 else call
 
 
 def _of_arrays(definition: str, name: str, arguments: int) -> bool:
@@ -37,7 +40,7 @@ def _of_arrays(definition: str, name: str, arguments: int) -> bool:
     names: dict[str, Any] = {"np": np}
     exec(definition, names)
     try:
-        return np.shape(names[name](*np.full((arguments, 3), 2.0))) == (3,)
+        return np.shape(names[name](*np.full((arguments, 3), 2.0)))[-1:] == (3,)
     except (TypeError, ValueError):
         return False
 

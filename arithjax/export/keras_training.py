@@ -105,10 +105,10 @@ class InKeras(Library):
         return (
             f"for step in range({self.steps}):\n"
             f"    x = draw({self.setup.batch})\n"
-            f"    model.train_on_batch({self.shown('x')}, {self.target(f'{call}[:, None]')})"
+            f"    model.train_on_batch({self.shown('x')}, {self.target(self.column(call))})"
         )
 
     @property
     def answers(self) -> str:
         """A prediction."""
-        return self.told(f"model.predict({self.shown('x')}, batch_size=10_000, verbose=0)") + "[:, 0]"
+        return self.told(f"model.predict({self.shown('x')}, batch_size=10_000, verbose=0)") + self.first

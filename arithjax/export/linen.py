@@ -16,10 +16,10 @@ Numbers = float | tuple[float, ...]
 
 
 class Answering(nn.Module):
-    """A net that takes and answers numbers in original units: `[points, arity] -> [points]`.
+    """A net that takes and answers numbers in original units: `[points, arity] -> [points]`, or `[points, results]`.
 
     net: the net between its transforms. input_transform, target_transform: these, or an encoder for the first.
-    input_fit, target_fit: shift and scale of each, `[arity]` and one number.
+    input_fit, target_fit: shift and scale of each, `[arity]` and one number, or `[results]` of several.
     """
 
     net: nn.Module
@@ -28,7 +28,7 @@ class Answering(nn.Module):
     input_fit: tuple[Numbers, Numbers]
     target_fit: tuple[Numbers, Numbers]
 
-    def __call__(self, x: Float[Array, "points arity"]) -> Float[Array, " points"]:
+    def __call__(self, x: Float[Array, "points arity"]) -> Float[Array, " points *results"]:
         """Answers in original units."""
         net: Any = self.net
         x = jnp.asarray(x)

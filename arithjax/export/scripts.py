@@ -149,8 +149,19 @@ class Target:
             "    numbers = [float(word) for word in sys.argv[1:]]\n"
             f"    if len(numbers) != {self.net.arity}:\n"
             f'        sys.exit("give {self.net.arity} numbers, as in: python {self.name} {self._sample()}")\n'
-            f'    print(f"{{net([numbers])[0]:{form}}}")'
+            f"    {self._printed(form)}"
         )
+
+    def _printed(self, form: str) -> str:
+        if self.net.setup.outputs == 1:
+            return f'print(f"{{net([numbers])[0]:{form}}}")'
+        return f'print(*(f"{{answer:{form}}}" for answer in net([numbers])[0]))'
+
+    @property
+    def about(self) -> str:
+        """What the function of a script gives, for its docstring."""
+        outputs = self.net.setup.outputs
+        return "Answers [points]" if outputs == 1 else f"Answers [points, {outputs}]"
 
     # ---- lines of models
 
@@ -177,10 +188,11 @@ class Target:
         return f"[points, {self.net.arity}]{which}"
 
     def answered(self, outputs: str) -> list[str]:
-        """Lines that return outputs `[points, 1]` in original units."""
+        """Lines that return outputs `[points, results]` in original units; of one result as `[points]`."""
         name = self.net.setup.target_transform
         shift, scale = FITS.get(name, ("", ""))
-        y = f"{outputs}[:, 0]" + (f" * T_{scale}" if scale else "") + (f" + T_{shift}" if shift else "")
+        first = "[:, 0]" if self.net.setup.outputs == 1 else ""
+        y = f"{outputs}{first}" + (f" * T_{scale}" if scale else "") + (f" + T_{shift}" if shift else "")
         unwarped = self.named(warped(name, 1, "y"))
         return [f"return {y}"] if unwarped == "y" else [f"y = {y}", f"return {unwarped}"]
 
@@ -228,7 +240,7 @@ class NumPy(Target):
             lines.append(f"x = {self.activated(layer.activation, z)}")
         return (
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers {self.takes}."""\n'
+            f'    """{self.about} for numbers {self.takes}."""\n'
             f"{_indented([*lines, *self.answered('x')])}"
         )
 
@@ -290,12 +302,12 @@ class Torch(Target):
                 state += [f'"layer{i}.{name}": {word}' for name, word in zip(layer.arrays, names, strict=True)]
         return (
             "class Net(nn.Module):\n"
-            f'    """Answers [points] for x [points, {self.net.arity}]."""\n\n'
+            f'    """{self.about} for x [points, {self.net.arity}]."""\n\n'
             f"    def __init__(self):\n        super().__init__()\n{_indented(made, 8)}\n\n"
             f"    def forward(self, x):\n{_indented([*lines, *self.answered('x')], 8)}\n\n\n"
             f"model = Net()\nmodel.load_state_dict({{{', '.join(state)}}})\n\n\n"
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers {self.takes}."""\n'
+            f'    """{self.about} for numbers {self.takes}."""\n'
             "    with torch.no_grad():\n"
             f"        return model(torch.as_tensor(numbers, dtype=torch.{self.net.setup.precision})).numpy()"
         )
@@ -336,7 +348,7 @@ class Keras(Target):
         return (
             f"model = Sequential(\n    [\n{_indented(inside, 8)}\n    ]\n)\nmodel.set_weights([{names}])\n\n\n"
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers {self.takes}."""\n'
+            f'    """{self.about} for numbers {self.takes}."""\n'
             f"{_indented(lines)}"
         )
 
@@ -375,11 +387,11 @@ class Flax(Target):
             params.append(f'"Dense_{i - 1}": {{{given}}},')
         return (
             "class Net(nn.Module):\n"
-            f'    """Answers [points] for x [points, {self.net.arity}]."""\n\n'
+            f'    """{self.about} for x [points, {self.net.arity}]."""\n\n'
             f"    @nn.compact\n    def __call__(self, x):\n{_indented([*lines, *self.answered('x')], 8)}\n\n\n"
             f"params = {{\n{_indented(params)}\n}}\n\n\n"
             "def net(numbers):\n"
-            f'    """Answers [points] for numbers {self.takes}."""\n'
+            f'    """{self.about} for numbers {self.takes}."""\n'
             f"    x = jnp.asarray(numbers, jnp.{self.net.setup.precision})\n"
             '    return Net().apply({"params": params}, x)'
         )

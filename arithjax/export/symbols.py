@@ -83,8 +83,11 @@ def large(layers: list[PlainLayer]) -> bool:
     return sum(array.size for layer in layers for array in layer.arrays.values()) > MOST_NUMBERS
 
 
-def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> sympy.Expr | None:
-    """What linear and square layers and arithmetic units compute of expressions `x`; None of others, or of many."""
+def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> list[sympy.Expr] | None:
+    """The outputs that linear and square layers and arithmetic units compute of expressions `x`.
+
+    None of other layers, or of many arguments.
+    """
     import sympy
 
     known = all(layer.activation in ("linear", "square") and layer.kind in ("Dense", *plain.UNITS) for layer in layers)
@@ -101,7 +104,7 @@ def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> sympy.Expr | Non
             values = np.frompyfunc(sympy.expand, 1, 1)(functions(plain.ACTIVATIONS[layer.activation])(sums))
         else:
             values = functions(plain.UNITS[layer.kind])(values, **arrays)
-    return values[0, 0]
+    return list(values[0])
 
 
 def expanded(expression: sympy.Expr, arguments: tuple[sympy.Symbol, ...]) -> sympy.Expr:

@@ -127,7 +127,7 @@ class InTorch(Library):
             lines = [
                 f"for step in range({self.steps}):",
                 f"    x = draw({batch})",
-                f"    t = tensor({self.target(f'{call}[:, None]')})",
+                f"    t = tensor({self.target(self.column(call))})",
                 f"    x = tensor({self.shown('x')})",
                 *(f"    {line}" for line in step),
             ]
@@ -149,4 +149,4 @@ class InTorch(Library):
     @property
     def answers(self) -> str:
         """A prediction."""
-        return self.told(f"model(tensor({self.shown('x')})).detach().numpy()") + "[:, 0]"
+        return self.told(f"model(tensor({self.shown('x')})).detach().numpy()") + self.first

@@ -50,12 +50,12 @@ class Library:
         self.batches = -(-setup.example_count // setup.batch)
         self.epochs = max(1, round(setup.steps / self.batches))
         self.steps = setup.steps if setup.fresh else self.epochs * self.batches
-        self.layers = list(zip((*setup.widths, 1), layer_activations(setup), strict=True))
+        self.layers = list(zip((*setup.widths, setup.outputs), layer_activations(setup), strict=True))
 
     def script(self) -> str:
         """The script."""
         op = OPERATIONS[self.setup.op]
-        definition, call = exact_source(op)
+        definition, call = exact_source(op, self.setup.results)
         note = (
             f"\n# arithjax also finishes it by {self.setup.finish} Levenberg-Marquardt steps"
             if self.setup.finish
@@ -112,11 +112,20 @@ class Library:
         return f'def draw(count):\n    """Arguments [count, {arity}] from the training range."""\n    return {drawn}'
 
     def _data(self, call: str) -> str:
-        lines = [f"x = draw({self.setup.example_count:_})", f"t = {call}[:, None]"]
+        lines = [f"x = draw({self.setup.example_count:_})", f"t = {self.column(call)}"]
         for letter, variable, name in zip("XT", "xt", self._transforms, strict=True):
             words = [word for word in FITS.get(name, ()) if word]
             lines += [f"{letter}_{word} = {FITTED[word].format(v=variable, L=letter)}" for word in words]
         return "\n".join(lines)
+
+    def column(self, call: str) -> str:
+        """Results `[examples, results]`, of an expression."""
+        return f"{call}[:, None]" if self.setup.results == 1 else call
+
+    @property
+    def first(self) -> str:
+        """What turns outputs `[points, 1]` into `[points]`; nothing where there are several."""
+        return "[:, 0]" if self.setup.results == 1 else ""
 
     @property
     def _transforms(self) -> tuple[str, str]:
@@ -162,13 +171,19 @@ class Library:
         return y if self.setup.target_transform == "raw" else f"told({y})"
 
     def _judging(self, call: str, arity: int) -> str:
+        if self.setup.results > 1:
+            told = 'print(f"{arguments} -> {answer}, off by {answer - right}")'
+            error = "np.sqrt(np.mean(np.mean((y - t) ** 2, 0) / np.var(t, 0)))"
+        else:
+            told = 'print(f"{arguments} -> {answer:.6g}, off by {answer - right:+.3g}")'
+            error = "np.sqrt(np.mean((y - t) ** 2)) / np.std(t)"
         return (
             f"# judged on arguments that it has not seen\n"
             f"x = draw(10_000)\n"
             f"t, y = {call}, {self.answers}\n"
             "for arguments, right, answer in zip(x[:10], t, y):\n"
-            '    print(f"{arguments} -> {answer:.6g}, off by {answer - right:+.3g}")\n'
-            'print(f"relative RMSE over 10,000 fresh arguments: {np.sqrt(np.mean((y - t) ** 2)) / np.std(t):.2g}")'
+            f"    {told}\n"
+            f'print(f"relative RMSE over 10,000 fresh arguments: {{{error}:.2g}}")'
         )
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key
 
 from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
-from arithjax.models.network import LIFTED, Architecture, Layout, Model, Network, Params
+from arithjax.models.network import LIFTED, Architecture, Layout, Model, Network, Params, without_one
 from arithjax.registry import OPERATIONS
 from arithjax.setup import DEFAULTS, FIELDS, Setup
 from arithjax.task import trying
@@ -28,7 +28,7 @@ class FlaxModel(Model):
     """A user's model by name.
 
     build: `build(setup)` gives a Linen module, `build(setup, rngs)` an NNX one; either maps `[batch, inputs]` to
-        `[batch]` or `[batch, 1]` and has no state but its parameters.
+        `[batch]`, or `[batch, outputs]` of several outputs, and has no state but its parameters.
     about: a line for lists.
     """
 
@@ -86,7 +86,7 @@ def _try_out(network: Linen | NNX) -> None:
     except Exception as error:
         raise ArithjaxError(
             f"the Flax module fails for inputs of shape {(setup.batch, inputs)} ({trying.reason(error)}); it has to "
-            "map [batch, inputs] to [batch] or [batch, 1]."
+            f"map [batch, inputs] to {_wanted(setup)}."
         ) from None
 
 
@@ -116,23 +116,24 @@ class Linen(Network):
 
     def predict(
         self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
-    ) -> Float[Array, "batch 1"]:
+    ) -> Float[Array, "batch *outputs 1"]:
         y: Any = self.build(self.setup).apply({"params": params}, x[:, :, 0])
-        return _column(y, x)
+        return _in_lane(y, x, self.setup)
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
         return Column(self.build(self.setup)), {"net": params}
 
 
 class Column(nn.Module):
-    """A module whose answers, `[batch]` or `[batch, 1]`, become `[batch]`."""
+    """A module whose answers `[batch, 1]` become `[batch]`; others stay as they are."""
 
     net: nn.Module
 
-    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch *outputs"]:
         """The module's answers."""
         answers: Any = self.net
-        return answers(x).reshape(-1)
+        y = answers(x)
+        return without_one(y) if y.ndim > 1 else y
 
 
 @dataclass(frozen=True)
@@ -152,11 +153,11 @@ class NNX(Network):
 
     def predict(
         self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
-    ) -> Float[Array, "batch 1"]:
+    ) -> Float[Array, "batch *outputs 1"]:
         module = nnx.eval_shape(lambda: self.build(self.setup, nnx.Rngs(0)))
         graph, state = nnx.split(module)
         nnx.replace_by_pure_dict(state, params)
-        return _column(nnx.merge(graph, state)(x[:, :, 0]), x)
+        return _in_lane(nnx.merge(graph, state)(x[:, :, 0]), x, self.setup)
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
         raise ArithjaxError(
@@ -173,8 +174,16 @@ def _refuse_state(names: set[str]) -> None:
         )
 
 
-def _column(y: Array, x: Float[Array, "batch inputs 1"]) -> Float[Array, "batch 1"]:
-    """A module's answers as `[batch, 1]`, one lane."""
-    if y.shape not in ((x.shape[0],), (x.shape[0], 1)):
-        raise ArithjaxError(f"the Flax module returned shape {y.shape} for a batch of {x.shape[0]}; return [batch].")
-    return y.reshape(-1, 1)
+def _in_lane(y: Array, x: Float[Array, "batch inputs 1"], setup: Setup) -> Float[Array, "batch *outputs 1"]:
+    """A module's answers in one lane: `[batch, 1]`, or `[batch, outputs, 1]`."""
+    fitting = [(len(x),), (len(x), 1)] if setup.outputs == 1 else [(len(x), setup.outputs)]
+    if y.shape not in fitting:
+        raise ArithjaxError(
+            f"the Flax module returned shape {y.shape} for a batch of {len(x)}; return {_wanted(setup)}."
+        )
+    return y.reshape(-1, 1) if setup.outputs == 1 else y[..., None]
+
+
+def _wanted(setup: Setup) -> str:
+    """The shapes that a module may answer with, in words."""
+    return "[batch] or [batch, 1]" if setup.outputs == 1 else f"[batch, {setup.outputs}]"

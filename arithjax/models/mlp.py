@@ -18,7 +18,17 @@ from jaxtyping import Array, Float, Int, Key
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
-from arithjax.models.network import LANES, PRODUCT, Architecture, Layout, Model, Network, Params, PlainLayer
+from arithjax.models.network import (
+    LANES,
+    PRODUCT,
+    Architecture,
+    Layout,
+    Model,
+    Network,
+    Params,
+    PlainLayer,
+    without_one,
+)
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
 
@@ -79,20 +89,20 @@ class MLP(nn.Module, Network):
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch inputs lanes"], architecture: Architecture
-    ) -> Float[Array, "batch lanes"]:
-        """`x [batch, inputs, lanes]` -> predictions `[batch, lanes]`."""
+    ) -> Float[Array, "batch *outputs lanes"]:
+        """`x [batch, inputs, lanes]` -> predictions `[batch, *outputs, lanes]`."""
         widths = architecture.widths
         for i, features in enumerate(self.features):
             z = Dense(features, self.use_bias)(x, widths[i], widths[i + 1], architecture.scaling)
             x = self.activations[i].fn(z) if self.branchless else activate(self.activations[i], architecture.branch, z)
-        return x[:, 0]
+        return without_one(x)
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.zeros((1, inputs, 1)), architecture)["params"]
 
     def predict(
         self, params: Params, x: Float[Array, "batch inputs lanes"], architecture: Architecture, noise: Any = None
-    ) -> Float[Array, "batch lanes"]:
+    ) -> Float[Array, "batch *outputs lanes"]:
         y: Any = self.apply({"params": params}, x, architecture)
         return y
 
@@ -108,7 +118,7 @@ class MLP(nn.Module, Network):
         return {_layer(i): _resized(params[_layer(i)], *sizes[i : i + 2]) for i in range(len(features))}
 
     def parameters(self, inputs: int, widths: tuple[int, ...]) -> int:
-        return count_parameters((inputs, *widths, 1), self.use_bias)
+        return count_parameters((inputs, *widths, self.features[-1]), self.use_bias)
 
     def hidden(
         self, params: Params, x: Float[Array, "points inputs lanes"], architecture: Architecture
@@ -120,7 +130,7 @@ class MLP(nn.Module, Network):
         ]
 
     def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer]:
-        sizes, layers = (inputs, *widths, 1), []
+        sizes, layers = (inputs, *widths, self.features[-1]), []
         for i, (a, b) in enumerate(itertools.pairwise(sizes)):
             layer = {name: np.asarray(p) for name, p in params[_layer(i)].items()}
             arrays = {"kernel": layer["kernel"].reshape(layer["kernel"].shape[:2])[:a, :b]}
@@ -132,12 +142,12 @@ class MLP(nn.Module, Network):
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
         activations = tuple(activation.fn for activation in self.activations)
         layers = enumerate(self.plain(params, inputs, widths))
-        net = DenseNet((*widths, 1), activations, self.use_bias, parent=None)
+        net = DenseNet((*widths, self.features[-1]), activations, self.use_bias, parent=None)
         return net, {_layer(i): layer.arrays for i, layer in layers}
 
 
 class DenseNet(nn.Module):
-    """Dense layers as Flax has them, of one net: `[batch, inputs] -> [batch]`.
+    """Dense layers as Flax has them, of one net: `[batch, inputs] -> [batch]`, or `[batch, outputs]` of several.
 
     features: units of each layer; the last one is the output. activations: of each layer.
     """
@@ -147,11 +157,11 @@ class DenseNet(nn.Module):
     use_bias: bool = True
 
     @nn.compact
-    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
-        """Outputs of the last layer's one unit."""
+    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch *outputs"]:
+        """Outputs of the last layer."""
         for features, activation in zip(self.features, self.activations, strict=True):
             x = activation(nn.Dense(features, self.use_bias)(x))
-        return x[:, 0]
+        return without_one(x)
 
 
 def _layer(i: int) -> str:
@@ -173,7 +183,7 @@ def _resized(layer: dict, inputs: int, features: int) -> dict:
 
 
 def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
-    """Weights and biases of a dense net with layer sizes `(inputs, ..., 1)`."""
+    """Weights and biases of a dense net with layer sizes `(inputs, ..., outputs)`."""
     return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
 
 
@@ -193,7 +203,7 @@ class MLPModel(Model):
     def network(self, setup: Setup) -> MLP:
         """The network of a setup."""
         activations = tuple(ACTIVATIONS[name] for name in layer_activations(setup))
-        return MLP((*setup.widths, 1), activations, setup.bias, branchless=not self.layout(setup).lanes)
+        return MLP((*setup.widths, setup.outputs), activations, setup.bias, branchless=not self.layout(setup).lanes)
 
 
 def layer_activations(setup: Setup) -> tuple[str, ...]:

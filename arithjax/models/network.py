@@ -55,6 +55,11 @@ class PlainLayer(NamedTuple):
     activation: str = "linear"
 
 
+def without_one(y: Float[Array, "batch outputs *lanes"]) -> Float[Array, " batch *rest"]:
+    """Outputs of a last layer as predictions: those of one output without an axis for it."""
+    return y[:, 0] if y.shape[1] == 1 else y
+
+
 class Network:
     """A network, lanes last. Shapes below have `lanes` nets; parameters are as `initial` makes them."""
 
@@ -80,8 +85,11 @@ class Network:
         x: Float[Array, "batch inputs lanes"],
         architecture: Architecture,
         noise: Callable | None = None,
-    ) -> Float[Array, "batch lanes"]:
+    ) -> Float[Array, "batch *outputs lanes"]:
         """Predictions `[batch, lanes]` for transformed inputs `x [batch, inputs, lanes]`.
+
+        Those of several outputs are `[batch, outputs, lanes]`; a net of one has no axis for it, here and wherever
+        predictions and targets go.
 
         noise: given in training only; `noise(layer, shape)` makes uniform numbers `[*shape, lanes]`.
         """
@@ -114,7 +122,9 @@ class Network:
         return None
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
-        """One net as an ordinary Linen module, `[batch, inputs] -> [batch]` between the transforms, and its parameters.
+        """One net as an ordinary Linen module between the transforms, and its parameters.
+
+        The module maps `[batch, inputs]` to `[batch]` or, with several outputs, to `[batch, outputs]`.
 
         Raises:
             ArithjaxError: where there is no such module.

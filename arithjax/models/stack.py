@@ -29,7 +29,7 @@ from jaxtyping import Array, Float, Key
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
 from arithjax.models.mlp import Dense, layer_activations
-from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params, PlainLayer
+from arithjax.models.network import LANES, Architecture, Layout, Model, Network, Params, PlainLayer, without_one
 from arithjax.registry import ACTIVATIONS, INITIALIZERS, MODELS
 from arithjax.setup import Setup
 
@@ -83,7 +83,7 @@ class DenseUnit(Unit):
 
 
 class Stack(nn.Module, Network):
-    """Layers one upon another, the last with one feature.
+    """Layers one upon another, the last of them with a feature for each output.
 
     kinds: the unit of each layer. features: units of each layer.
     activations: of each layer; only dense layers use theirs.
@@ -103,8 +103,8 @@ class Stack(nn.Module, Network):
     @nn.compact
     def __call__(
         self, x: Float[Array, "batch inputs lanes"], architecture: Architecture, noise: Callable | None = None
-    ) -> Float[Array, "batch lanes"]:
-        """`x [batch, inputs, lanes]` -> predictions `[batch, lanes]`."""
+    ) -> Float[Array, "batch *outputs lanes"]:
+        """`x [batch, inputs, lanes]` -> predictions `[batch, *outputs, lanes]`."""
         for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
             name = f"{kind.__name__}_{i}"
             if kind is DenseUnit:
@@ -116,7 +116,7 @@ class Stack(nn.Module, Network):
                 x = kind(features, name=name)(x, noise(i, x.shape[:2]))
             else:
                 x = kind(features, name=name)(x)
-        return x[:, 0]
+        return without_one(x)
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
@@ -127,7 +127,7 @@ class Stack(nn.Module, Network):
         x: Float[Array, "batch inputs lanes"],
         architecture: Architecture,
         noise: Callable | None = None,
-    ) -> Float[Array, "batch lanes"]:
+    ) -> Float[Array, "batch *outputs lanes"]:
         y: Any = self.apply({"params": params}, x, architecture, noise)
         return y
 
@@ -148,7 +148,7 @@ class Stack(nn.Module, Network):
         return layers
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
-        module = OneLane(self, (inputs, *widths, 1), parent=None)
+        module = OneLane(self, (inputs, *widths, self.features[-1]), parent=None)
         return module, {"stack": jax.tree.map(lambda p: jnp.asarray(p)[..., None], params)}
 
     def constrain(self, params: Params) -> Params:
@@ -163,7 +163,7 @@ class Stack(nn.Module, Network):
 
 
 class OneLane(nn.Module):
-    """A stack as a module of one net, `[batch, inputs] -> [batch]`; its parameters keep their axis of lanes.
+    """A stack as a module of one net, `[batch, inputs] -> [batch, *outputs]`; its parameters keep their axis of lanes.
 
     sizes: of the layers, from the inputs to the output.
     """
@@ -171,11 +171,11 @@ class OneLane(nn.Module):
     stack: Stack
     sizes: tuple[int, ...]
 
-    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch"]:
+    def __call__(self, x: Float[Array, "batch inputs"]) -> Float[Array, " batch *outputs"]:
         """What the net answers once it is trained."""
         widths = jnp.array(self.sizes)[:, None]
         architecture = Architecture(widths, jnp.zeros((), int), INITIALIZERS["glorot_uniform"].scaling())
-        return self.stack(x[:, :, None], architecture)[:, 0]
+        return self.stack(x[:, :, None], architecture)[..., 0]
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class UnitModel(Model):
     def network(self, setup: Setup) -> Stack:
         """The stack of a setup's layers, each of one unit."""
         activations = tuple(ACTIVATIONS[name] for name in layer_activations(setup))
-        return Stack(kinds_of(setup), (*setup.widths, 1), activations, setup.bias)
+        return Stack(kinds_of(setup), (*setup.widths, setup.outputs), activations, setup.bias)
 
 
 def kinds_of(setup: Setup) -> tuple[type[Unit], ...]:

@@ -21,7 +21,7 @@ from arithjax.setup import cell
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
 from arithjax.task.operations import argument_names
-from arithjax.task.points import Task, evaluate
+from arithjax.task.points import Task, evaluate, joint
 from arithjax.training import cost
 from arithjax.training.tile import NetId, named_tile
 
@@ -95,7 +95,7 @@ def _section(number: int, portrait: Portrait) -> Section:
 def _about(portrait: Portrait) -> str:
     """A sentence on a portrait: the net, its architecture, its errors, and whether its bits are those of the table."""
     setup, row = portrait.net.setup, portrait.net.row
-    sizes = "-".join(map(str, (portrait.arity, *(setup.widths or ()), 1))) if setup.model == "mlp" else ""
+    sizes = "-".join(map(str, (portrait.arity, *(setup.widths or ()), setup.outputs))) if setup.model == "mlp" else ""
     names = (setup.activation,) if isinstance(setup.activation, str) else setup.activation
     activation = ", ".join(names) if setup.widths else ""
     parts = [
@@ -196,7 +196,7 @@ def portray(reason: str, row: pd.Series, root: int) -> Portrait:
     spans = itertools.pairwise(np.cumsum([0, *map(len, parts.values())]))
     of = {name: table[start:end].reset_index(drop=True) for name, (start, end) in zip(parts, spans, strict=True)}
     domain = of.pop("domain")
-    right = int(((domain["predicted"] - domain["exact"]).abs() < 0.5).sum()), len(domain)
+    right = int(domain["right"].sum()), len(domain)
     return Portrait(reason, row, net, right=right if len(domain) else None, **of)
 
 
@@ -206,18 +206,22 @@ def _grid(ticks: np.ndarray) -> np.ndarray:
 
 
 def _predictions(net: Net, x: np.ndarray) -> pd.DataFrame:
-    """A row a point: its arguments, `exact` and `predicted` results, the `error`, and its `range`.
+    """A row a point: its arguments, `exact` and `predicted` results, the `error`, whether it is `right`, its `range`.
 
-    x: arguments `[points, arity]`. The error is over the scale of the results; `range` is inside or outside.
+    x: arguments `[points, arity]`. Of several results the first is shown, and error and `right` are of all. The error
+    is over the scale of the results; right is what rounds to the exact result; `range` is inside or outside.
     """
     task = Task.of(net.setup)
     filled = np.resize(x, (-(-len(x) // CHUNK) * CHUNK, x.shape[1]))  # chunks of one size compile once
     predicted = np.concatenate([net.predict(part) for part in np.split(filled, len(filled) // CHUNK)])[: len(x)]
+    exact = evaluate(task.op, x, task.integers)
+    shown = {"exact": exact, "predicted": predicted}
     table = pd.DataFrame(x, columns=argument_names(x.shape[1])).assign(
-        exact=evaluate(task.op, x, task.integers), predicted=predicted
+        **{name: values.reshape(len(x), -1)[:, 0] for name, values in shown.items()}
     )
-    error = (table["predicted"].astype(float) - table["exact"]).abs()
-    table["error"] = np.clip(task.interpolation_points.relative(error.to_numpy()), 1e-6, 1e3)
+    errors = np.abs(predicted.astype(float) - exact)
+    table["error"] = np.clip(joint(task.interpolation_points.relative(errors.T)), 1e-6, 1e3)
+    table["right"] = (errors.reshape(len(x), -1) < 0.5).all(1)
     table["range"] = np.where(net.inside(x), "inside", "outside")
     return table.replace([np.inf, -np.inf], np.nan)
 
@@ -248,10 +252,16 @@ def against_truth(portrait: Portrait) -> Drawing:
         )
     )
     chart = alt.layer(ideal, dots).encode(
-        alt.X("exact:Q", title="exact result", axis=_numbers()),
+        alt.X("exact:Q", title=f"exact result{_which(portrait)}", axis=_numbers()),
         alt.Y("predicted:Q", title="predicted", axis=_numbers()),
     )
     return _panel(chart, "Predicted against exact", "dashed: where they are equal")
+
+
+def _which(portrait: Portrait) -> str:
+    """Which of several results a picture shows, in words."""
+    count = portrait.net.setup.results
+    return "" if count == 1 else f", the first of {count}"
 
 
 def _ranges() -> alt.Color:
@@ -277,7 +287,7 @@ def diagonal(portrait: Portrait) -> Drawing | None:
         .mark_line(strokeWidth=2.5)
         .encode(
             alt.X("a:Q", title=where, axis=_numbers()),
-            alt.Y("result:Q", title="result", axis=_numbers()),
+            alt.Y("result:Q", title=f"result{_which(portrait)}", axis=_numbers()),
             colours,
             alt.StrokeDash("who:N", scale=alt.Scale(domain=who, range=[[5, 4], [1, 0]]), legend=_BELOW),
             tooltip=[alt.Tooltip("a:Q", title=where), "who:N", "result:Q"],
@@ -293,7 +303,7 @@ def surface(portrait: Portrait) -> Drawing | None:
     """The error over (a, b), inside and outside the training range; None unless there are two arguments alike."""
     if portrait.surface.empty:
         return None
-    table = significant(portrait.surface.drop(columns="range"), 3)
+    table = significant(portrait.surface.drop(columns=["range", "right"]), 3)
     low, high = portrait.net.setup.bounds
     box = pd.DataFrame({"a0": [low], "b0": [low], "a1": [high], "b1": [high]})
     scale = alt.Scale(nice=False, zero=False)

@@ -65,16 +65,19 @@ NUMBERED = (
 MEASURED = (
     Column("parameters", pa.int64(), "trainable parameters of the net"),
     Column("program", pa.string(), "compiled program that trained the net, as the net's last bits may depend on it"),
-    Column("mse", pa.float64(), "mean squared error on the interpolation test points"),
+    Column("mse", pa.float64(), "mean squared error on the interpolation test points, over all results"),
     Column(
         "relative_rmse",
         pa.float64(),
-        "root of `mse` over the standard deviation of the exact results, or their size if equal",
+        "root of `mse` over the standard deviation of the exact results, or their size if equal; of several results "
+        "the root mean square of each one's",
     ),
     Column(
         "r2", pa.float64(), "R² on the interpolation test points, 1 - `relative_rmse`²; missing if results are equal"
     ),
-    Column("exact", pa.float64(), "share of these points with the right integer; missing where results are none"),
+    Column("exact", pa.float64(), "share of these points with the right integers; missing where results are none"),
+    Column("exact_of_each", pa.string(), "as `exact`, of each of several results; missing of one"),
+    Column("relative_rmse_of_each", pa.string(), "as `relative_rmse`, of each of several results; missing of one"),
     Column("max_error", pa.float64(), "largest absolute error on the interpolation test points"),
     Column("extrapolation_relative_rmse", pa.float64(), "as `relative_rmse`, on the extrapolation test points"),
     Column("extrapolation_solved", pa.bool_(), "whether `extrapolation_relative_rmse` is at most 0.01"),

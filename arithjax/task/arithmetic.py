@@ -228,7 +228,9 @@ def _of_sums(op: Operation, rest: str) -> OfSums:
     symbol = " ".join([op.symbol, "of the sums", *(f"x[{start}:{stop}]" for start, stop in ends)])
     inputs = tuple(Argument(name, integers=True) for name in argument_names(arity))
     arguments = inputs if any(one.integers for one in op.arguments) else ()
-    return OfSums(f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, op.leaves_out, arguments, ends)
+    return OfSums(
+        f"{op.name}:{rest}", symbol, op.fn, arity, op.defined, op.where, op.leaves_out, arguments, op.outputs, ends
+    )
 
 
 OPERATIONS.fill(

@@ -19,12 +19,15 @@ from arithjax.task.transforms import Fitted, Transform, no_fit
 
 
 class Examples(NamedTuple):
-    """Training data of a program, transformed: `x [examples, inputs, lanes]`, `t [examples, lanes]`, and the fits."""
+    """Training data of a program, transformed: `x [examples, inputs, lanes]`, `t [examples, lanes]`, and the fits.
+
+    Of several results the targets are `[examples, outputs, lanes]`, each with a fit of its own.
+    """
 
     x: Float[Array, "examples inputs lanes"]
-    t: Float[Array, "examples lanes"]
+    t: Float[Array, "examples *outputs lanes"]
     input_fit: Fitted  # [arity, lanes]
-    target_fit: Fitted  # [lanes]
+    target_fit: Fitted  # [*outputs, lanes]
 
 
 class Range(NamedTuple):
@@ -211,7 +214,7 @@ def arguments(
 
 def shown(
     x: Float[Array, "examples arity lanes"],
-    t: Float[Array, "examples lanes"],
+    t: Float[Array, "examples *outputs lanes"],
     transforms: tuple[Transform, ...],
     chosen: tuple[Int[Array, ""], Int[Array, ""]],
     encoder: Encoder | None = None,

@@ -74,6 +74,7 @@ class Trial(NamedTuple):
     smallest, largest: the smallest and the largest result that was seen.
     traced: whether a compiled program computes results up to its rounding; where not, they are computed outside.
     classes: how many different results were seen.
+    bounds: the smallest and the largest value of each result.
     """
 
     obstacle: str
@@ -81,6 +82,12 @@ class Trial(NamedTuple):
     largest: float = math.nan
     traced: bool = False
     classes: int = 0
+    bounds: tuple[tuple[float, float], ...] = ((math.nan, math.nan),)
+
+    @property
+    def outputs(self) -> int:
+        """How many results each point has."""
+        return len(self.bounds)
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,8 @@ class Operation:
     name: its name, `op` in a setup.
     symbol: how it is written, for messages and lists, such as `a · b`.
     fn: the function of `arity` arguments: of arrays, written with operators, `jax.numpy` or `numpy`, or of one Python
-        number each, such as `lambda a: math.sin(a)`. Results that are true or false count as 1 and 0.
+        number each, such as `lambda a: math.sin(a)`. Of several results it gives a tuple. Results that are true or
+        false count as 1 and 0.
     arity: the number of arguments; by default those that `fn` needs.
     defined: of the ends `(low, high)` of a closed interval, whether `fn` is defined when every argument may take any
         value of it.
@@ -100,6 +108,7 @@ class Operation:
         an interval that holds such a wrong one.
     arguments: an `Argument` for each, with its name and, where it has them, a range or values of its own; none where
         all arguments take the setup's range.
+    outputs: the number of results; by default as many as `fn` gives.
 
     Raises:
         ArithjaxError: `fn` is no function, or takes another number of arguments.
@@ -113,6 +122,7 @@ class Operation:
     where: str | Callable[..., Any] = "everywhere"
     leaves_out: bool = False
     arguments: tuple[Argument, ...] = ()
+    outputs: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "arity", _arity(self.name, self.fn, self.arity))
@@ -151,12 +161,22 @@ class Operation:
         return tuple(one.span(low, high, integers) for one in self.arguments)
 
     def __call__(self, x: Num[Array | np.ndarray, " ..."], axis: int = 1) -> Num[Array, " ..."]:
-        """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`, in their type."""
+        """Targets for arguments stacked on `axis`: `[examples, arity, ...] -> [examples, ...]`, in their type.
+
+        Several results are stacked on the same axis.
+        """
         columns = self._columns(x, axis)
-        found = jnp.asarray(self.fn(*columns))
-        if found.ndim == 0:
-            found = jnp.broadcast_to(found, columns[0].shape)
-        return found.astype(columns[0].dtype)
+
+        def target(found: Any) -> Array:
+            found = jnp.asarray(found)
+            if found.ndim == 0:
+                found = jnp.broadcast_to(found, columns[0].shape)
+            return found.astype(columns[0].dtype)
+
+        given = self.fn(*columns)
+        several = isinstance(given, tuple | list)
+        targets = [*map(target, given if several else [given])]
+        return targets[0] if len(targets) == 1 else jnp.stack(targets, axis)
 
     def _columns(self, x: Any, axis: int = 1) -> Sequence[Any]:
         """The function's arguments, from an array with the operation's on `axis`."""
@@ -167,7 +187,7 @@ class Operation:
         """Exact results of arguments `x [points, arity]`, which are whole numbers where `integers` is true.
 
         Raises:
-            ArithjaxError: the function fails, or gives anything but one real number for each point.
+            ArithjaxError: the function fails, or gives anything but real numbers, as many for each point.
         """
         try:
             return truth.results(self.fn, self._columns(x.astype(np.int64 if integers else float)))
@@ -218,9 +238,12 @@ class Operation:
         return jnp.take_along_axis(x, jnp.where(latest < 0, jnp.argmax(kept, 0), latest)[:, None], 0)
 
     def met(self, x: Num[Array, "examples arity *rest"]) -> Bool[Array, " examples *rest"]:
-        """Which examples are usable: the condition holds, and, where others are left out, the result is finite."""
+        """Which examples are usable: the condition holds, and, where others are left out, all results are finite."""
         held = jnp.asarray(self.holds(x))
-        return held & jnp.isfinite(self(x)) if self.leaves_out else held
+        if not self.leaves_out:
+            return held
+        finite = jnp.isfinite(self(x))
+        return held & (finite.all(1) if finite.ndim == x.ndim else finite)
 
     def check(self, low: float, high: float, what: str = "low, high") -> None:
         """Raise `ArithjaxError` unless the operation is defined on `[low, high]`; the message calls that `what`."""
@@ -348,26 +371,30 @@ def _trial(op: Operation, spans: tuple[Span, ...], precision: str) -> Trial:
         return Trial(str(error))
     except Unfit as unfit:
         return Trial(op._failure(unfit, x))
-    if op.leaves_out and (finite := np.isfinite(found.t)).any():
-        x, found = x[finite], Results(found.t[finite], found.rest[finite], found.known)
+    if op.leaves_out and (finite := np.isfinite(found.t).reshape(len(x), -1).all(1)).any():
+        x, found = x[finite], found.part(finite)
     if obstacle := _obstacle(op, x, found, precision):
         return Trial(obstacle)
     if not alone:
         words = "gives a point another result beside other points; let it work on each by itself, without chance."
         return Trial(f"{op.name} ({op.symbol}) {words}")
-    classes = len(np.unique(found.t))
-    return Trial("", float(found.t.min()), float(found.t.max()), _traced(op, x, found, precision), classes)
+    classes = len(np.unique(found.t, axis=0))
+    bounds = np.stack([found.t.min(0), found.t.max(0)], -1).reshape(-1, 2).tolist()
+    traced = _traced(op, x, found, precision)
+    return Trial("", float(found.t.min()), float(found.t.max()), traced, classes, tuple(map(tuple, bounds)))
 
 
 def _obstacle(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> str:
     """Why a net of a precision cannot learn these results; empty where it can."""
     limits, subject = np.finfo(precision), f"{op.name} ({op.symbol})"
+    if op.outputs not in (None, found.outputs):
+        return f"{subject} gives {found.outputs} results and has outputs={op.outputs}; leave outputs out."
     size = np.abs(found.t)
     for bad, words in ((~np.isfinite(size), "not finite"), (size > limits.max, f"more than {precision} holds")):
         if bad.any():
-            row = int(np.argmax(bad))
+            row, value = int(np.nonzero(bad)[0][0]), found.t[bad][0]
             wider = " or precision=float64" * bool(np.isfinite(found.t).all())
-            return f"{subject} is {found.t[row]:g} at {op.at(x[row])}, {words}; choose a range without it{wider}."
+            return f"{subject} is {value:g} at {op.at(x[row])}, {words}; choose a range without it{wider}."
     if 0 < size.max() < limits.tiny:
         return f"{subject} is at most {size.max():g}, which is 0 in {precision}; choose a range with larger results."
     return ""
@@ -378,11 +405,12 @@ def _traced(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, p
     with arithmetic(precision):
         try:
             shown = jax.eval_shape(op, jax.ShapeDtypeStruct((8, op.arity), precision))
-            y = np.asarray(op(jnp.asarray(x, precision)), float) if shown.shape == (8,) else np.full(len(x), np.nan)
+            right = shown.shape == (8, *found.t.shape[1:])
+            y = np.asarray(op(jnp.asarray(x, precision)), float) if right else np.full(found.t.shape, np.nan)
         except Exception:  # whatever a function that is not JAX's says when it is traced
             return False
     with np.errstate(invalid="ignore"):
-        return bool(np.all(np.abs(y - found.t) <= CLOSE[precision] * np.abs(found.t).max()))
+        return bool(np.all(np.abs(y - found.t) <= CLOSE[precision] * np.abs(found.t).max(0)))
 
 
 @dataclass(frozen=True)

@@ -42,29 +42,40 @@ class Points:
     more: further arguments `[more, arity]` from the same range, so that there are `FEWEST` at least; nets are not
         tested on them, but only what gives the same answer to all of them answers the same everywhere.
     scale: the unit of relative errors: the standard deviation of the results; of results that are all equal their
-        magnitude; 0 where all of them are 0.
+        magnitude; 0 where all of them are 0. Of several results that of each, `[outputs]`.
     varies: whether results differ at all.
-    zero, mean, plane: mean squared errors of answering 0, the mean, and the best affine function.
+    zero, mean, plane: mean squared errors of answering 0, the mean, and the best affine function; over all results.
     """
 
     x: Float[np.ndarray, "points arity"]
     truth: Results
     more: Float[np.ndarray, "more arity"]
-    scale: float
+    scale: float | Float[np.ndarray, " outputs"]
     varies: bool
     zero: float
     mean: float
     plane: float
 
     @property
-    def t(self) -> Float[np.ndarray, " points"]:
-        """The exact results `[points]` in float64."""
+    def t(self) -> Float[np.ndarray, " points *outputs"]:
+        """The exact results `[points, *outputs]` in float64."""
         return self.truth.t
 
-    def relative(self, error: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-        """Errors over the scale; where that is 0, no error is 0, and any other infinite."""
-        error = np.asarray(error, float)
-        return error / self.scale if self.scale else np.where(error == 0, error, np.where(error > 0, np.inf, np.nan))
+    def relative(self, rmse: Float[np.ndarray, "*outputs nets"]) -> Float[np.ndarray, "*outputs nets"]:
+        """Errors of each result over its scale; where that is 0, no error is 0, and any other infinite."""
+        error = np.asarray(rmse, float)
+        scale = np.asarray(self.scale, float)[..., None]
+        return np.where(scale > 0, error / np.where(scale > 0, scale, 1.0), unscaled(error))
+
+
+def unscaled(error: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """Relative errors where all results are 0: no error is 0, and any other infinite."""
+    return np.where(error == 0, error, np.where(error > 0, np.inf, np.nan))
+
+
+def joint(errors: Float[np.ndarray, "*outputs nets"]) -> Float[np.ndarray, " nets"]:
+    """The errors `[nets]` over all results, from those of each, `[outputs, nets]`: their root mean square."""
+    return np.sqrt((errors**2).mean(0)) if errors.ndim > 1 else errors
 
 
 @dataclass(frozen=True)
@@ -226,15 +237,15 @@ def points(
         return x, op.exact(x, integers)
 
     x, truth = seen(max(count, FEWEST))
-    wide, wide_truth = (x, truth) if np.ptp(truth.t) else seen(max(count, MANY))
+    wide, wide_truth = (x, truth) if np.ptp(truth.t, axis=0).all() else seen(max(count, MANY))
     return measured(x[:count], truth.part(slice(count)), x[count:], wide, wide_truth.t)
 
 
 def kinds_of(
-    t: Float[np.ndarray, " rows"],
+    t: Float[np.ndarray, " rows *outputs"],
 ) -> tuple[Int[np.ndarray, " kinds"], Int[np.ndarray, " kinds"], Int[np.ndarray, " rows"]]:
-    """Rows by their results `t [rows]`: where each different result starts in the last, how many have it, the rows."""
-    kinds = np.unique(t, return_inverse=True)[1].ravel()
+    """Rows by their results `t`: where each different result starts in the last, how many have it, the rows."""
+    kinds = np.unique(t, axis=0, return_inverse=True)[1].ravel()
     counts = np.bincount(kinds)
     return np.cumsum(counts) - counts, counts, np.argsort(kinds, kind="stable")
 
@@ -244,20 +255,21 @@ def measured(
     truth: Results,
     more: Float[np.ndarray, "more arity"],
     wide: Float[np.ndarray, "many arity"],
-    t: Float[np.ndarray, " many"],
+    t: Float[np.ndarray, " many *outputs"],
 ) -> Points:
     """Points with what their errors are compared with, measured on many arguments `wide` and their results `t`."""
-    varies = bool(np.ptp(t))
+    differ = np.ptp(t, axis=0) > 0
+    varies = bool(differ.any())
     design = np.column_stack([wide.astype(float), np.ones(len(wide))])
     residual = t - design @ np.linalg.lstsq(design, t)[0]
     return Points(
         x,
         truth,
         more,
-        float(t.std() if varies else abs(t[0])),
+        np.where(differ, t.std(axis=0), np.abs(t[0]))[()],
         varies,
         float((t**2).mean()),
-        float(t.var()) * varies,
+        float(t.var(axis=0).mean()) * varies,
         float((residual**2).mean()) * varies,
     )
 
@@ -307,6 +319,8 @@ def _placed(
     )
 
 
-def evaluate(op: Operation, x: Num[np.ndarray, "points arity"], integers: bool = False) -> Float[np.ndarray, " points"]:
-    """Exact results `[points]` of arguments `[points, arity]`, rounded to float64."""
+def evaluate(
+    op: Operation, x: Num[np.ndarray, "points arity"], integers: bool = False
+) -> Float[np.ndarray, " points *outputs"]:
+    """Exact results `[points, *outputs]` of arguments `[points, arity]`, rounded to float64."""
     return op.exact(x, integers).t

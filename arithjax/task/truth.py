@@ -3,7 +3,7 @@
 A function may be written with operators, `jax.numpy` or `numpy`, or for one number at a time, with `math.sin(a)` or
 `a if a > 5 else b`. Of whole numbers its results are computed twice, in int64 and in float64: the one overflows and the
 other rounds, each in its own way, so that results on which both agree are exact. Where they do not, Python's integers,
-which are unlimited, decide.
+which are unlimited, decide. A function of several results gives a tuple, and each of them is computed so.
 """
 
 from __future__ import annotations
@@ -31,13 +31,21 @@ class Unfit(Exception):
 class Results(NamedTuple):
     """Exact results of points.
 
-    t: `[points]`, rounded to float64. rest: `[points]`, what that leaves out; 0 but for whole numbers beyond 2**53.
+    t: `[points]`, or `[points, outputs]` of several results, rounded to float64.
+    rest: of the same shape, what that leaves out; 0 but for whole numbers beyond 2**53.
     known: whether results that are whole numbers are known to be exact.
+    boolean: whether all results are true or false.
     """
 
-    t: Float64[np.ndarray, " points"]
-    rest: Float64[np.ndarray, " points"]
+    t: Float64[np.ndarray, " points *outputs"]
+    rest: Float64[np.ndarray, " points *outputs"]
     known: bool
+    boolean: bool = False
+
+    @property
+    def outputs(self) -> int:
+        """How many results each point has."""
+        return self.t.shape[1] if self.t.ndim == 2 else 1
 
     def part(self, points: Any) -> Results:
         """The results of some of the points, a slice or booleans `[points]`."""
@@ -52,8 +60,8 @@ class Results(NamedTuple):
         """Whether a precision, `float32` or `float64`, holds every result."""
         return not any(np.any(part) for part in self.split(precision)[1:])
 
-    def split(self, precision: str) -> tuple[Num[np.ndarray, " points"], Num[np.ndarray, " points"]]:
-        """The results `[points]` in a precision, and what that leaves out in the same precision.
+    def split(self, precision: str) -> tuple[Num[np.ndarray, " points *outputs"], Num[np.ndarray, " points *outputs"]]:
+        """The results `[points, *outputs]` in a precision, and what that leaves out in the same precision.
 
         A prediction minus the first, minus the second, is its error without any loss near the result.
         """
@@ -70,29 +78,40 @@ def results(fn: Callable[..., Any], columns: Sequence[Num[np.ndarray, " points"]
         columns: an array `[points]` for each argument, of int64 for whole numbers, or else of float64.
 
     Raises:
-        Unfit: the function fails, or gives anything but one real number for each point.
+        Unfit: the function fails, or gives anything but real numbers, as many for each point.
     """
     count = len(columns[0])
     filled = [np.resize(column, 1 << max(3, (count - 1).bit_length())) for column in columns]  # few shapes are compiled
     with np.errstate(all="ignore"), arithmetic("float64"):
         found = _of_whole(fn, filled) if filled[0].dtype.kind == "i" else _of_real(fn, filled)
-    return Results(found.t[:count], found.rest[:count], found.known)
+    return _joined(found).part(slice(count))
 
 
-def _of_real(fn: Callable[..., Any], columns: list[np.ndarray]) -> Results:
+def _joined(outputs: Sequence[Results]) -> Results:
+    """Results of a function of several as one, `[points, outputs]`; those of one stay as they are."""
+    if len(outputs) == 1:
+        return outputs[0]
+    t, rest = (np.stack(parts, 1) for parts in ([one.t for one in outputs], [one.rest for one in outputs]))
+    return Results(t, rest, all(one.known for one in outputs), all(one.boolean for one in outputs))
+
+
+def _of_real(fn: Callable[..., Any], columns: list[np.ndarray]) -> list[Results]:
     found = _together(fn, columns)
-    return _as_results(_one_by_one(fn, columns) if found is None else found)
+    return [*map(_as_results, _one_by_one(fn, columns) if found is None else found)]
 
 
-def _of_whole(fn: Callable[..., Any], columns: list[np.ndarray]) -> Results:
+def _of_whole(fn: Callable[..., Any], columns: list[np.ndarray]) -> list[Results]:
     whole, real = _together(fn, columns), _together(fn, [column.astype(float) for column in columns])
     if whole is None or real is None:
         only = real if whole is None else whole
-        return _as_results(_one_by_one(fn, columns) if only is None else only)
-    if _agree(whole, real):
-        return _as_results(whole)
+        return [*map(_as_results, _one_by_one(fn, columns) if only is None else only)]
+    if all(map(_agree, whole, real)):
+        return [*map(_as_results, whole)]
     unlimited = _together(fn, [column.astype(object) for column in columns], [np.copy])
-    return _as_results(real)._replace(known=False) if unlimited is None else _as_results(unlimited)
+    if unlimited is None:
+        pairs = zip(whole, real, strict=True)
+        return [_as_results(w) if _agree(w, r) else _as_results(r)._replace(known=False) for w, r in pairs]
+    return [*map(_as_results, unlimited)]
 
 
 def _agree(whole: np.ndarray, real: np.ndarray) -> bool:
@@ -103,29 +122,40 @@ def _agree(whole: np.ndarray, real: np.ndarray) -> bool:
 
 def _together(
     fn: Callable[..., Any], columns: list[np.ndarray], ways: Sequence[Callable] = (np.copy, jnp.asarray)
-) -> Shaped[np.ndarray, " points"] | None:
-    """Results of all points in one call, with arrays of numpy or else of JAX; None if the function takes neither."""
+) -> list[np.ndarray] | None:
+    """Each result of all points `[points]`, in one call, with arrays of numpy or else of JAX; None if it takes neither.
+
+    A function that gives one number for all, as `len(str(a))` does, is not meant for arrays, or is a constant.
+    """
     for way in ways:
         try:
-            found = fn(*map(way, columns))
-            if not isinstance(found, tuple | list):
-                found = np.asarray(found)
-                if found.ndim == 0:  # one number for all, as len(str(a)) gives: not meant for arrays, or a constant
-                    continue
+            outputs = [np.asarray(one) for one in _outputs(fn(*map(way, columns)))]
+            if any(one.ndim == 0 for one in outputs):
+                continue
+        except Unfit:
+            raise
         except Exception:  # whatever a function says of arrays; then they are not for it
             continue
-        return _column(found, len(columns[0]))
+        return [_column(one, len(columns[0])) for one in outputs]
     return None
 
 
-def _column(found: Any, count: int) -> Shaped[np.ndarray, " points"]:
+def _outputs(found: Any, row: int | None = None) -> Sequence[Any]:
+    """The results that a function gave, one or a tuple of several; `row` is the point, if it is a certain one."""
+    if not isinstance(found, tuple | list):
+        return [found]
+    if not found:
+        raise Unfit("gives no result; it has to give one, or a tuple of several", row)
+    return found
+
+
+def _column(found: np.ndarray, count: int) -> Shaped[np.ndarray, " points"]:
     """What a function gave for arrays of `count` points, as `[points]`."""
-    if isinstance(found, tuple | list):
-        raise Unfit(f"gives {len(found)} results; it has to give one")
     if found.dtype.kind not in "biufO" or not all(isinstance(value, numbers.Real) for value in _objects(found)):
         raise Unfit(f"gives results of type {found.dtype}; they have to be real numbers")
     if found.shape != (count,):
-        raise Unfit(f"gives shape {found.shape} for arguments of shape ({count},); it has to keep their shape")
+        several = ", or be a tuple of arrays where there are several results" * (found.ndim > 1)
+        raise Unfit(f"gives shape {found.shape} for arguments of shape ({count},); it has to keep their shape{several}")
     return found
 
 
@@ -134,34 +164,40 @@ def _objects(found: np.ndarray) -> list:
     return found.ravel().tolist() if found.dtype.kind == "O" else []
 
 
-def _one_by_one(fn: Callable[..., Any], columns: list[np.ndarray]) -> Shaped[np.ndarray, " points"]:
-    """Results of one point at a time, of Python's numbers."""
-    found = np.empty(len(columns[0]), object)
-    known: dict[tuple, Any] = {}
+def _one_by_one(fn: Callable[..., Any], columns: list[np.ndarray]) -> list[np.ndarray]:
+    """Each result `[points]`, of one point at a time, of Python's numbers."""
+    found: list[tuple] = []
+    known: dict[tuple, tuple] = {}
     for row, arguments in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         if arguments not in known:
-            known[arguments] = _number(fn, arguments, row)
-        found[row] = known[arguments]
-    return found
+            known[arguments] = _numbers(fn, arguments, row)
+        found.append(known[arguments])
+        if len(found[-1]) != len(found[0]):
+            raise Unfit(f"gives {len(found[-1])} results, and elsewhere {len(found[0])}; it has to give as many", row)
+    outputs = [np.empty(len(found), object) for _ in found[0]]
+    for output, values in zip(outputs, zip(*found, strict=True), strict=True):
+        output[:] = values
+    return outputs
 
 
-def _number(fn: Callable[..., Any], arguments: tuple, row: int) -> Any:
-    """One result as a number of Python's."""
+def _numbers(fn: Callable[..., Any], arguments: tuple, row: int) -> tuple:
+    """The results of one point as numbers of Python's."""
     try:
-        value = fn(*arguments)
+        given = fn(*arguments)
     except Exception as error:
         words = " ".join(str(error).split()) or "no message"
         raise Unfit(f"raises {type(error).__name__} ({words[:120]})", row) from None
-    if isinstance(value, tuple | list):
-        raise Unfit(f"gives {len(value)} results; it has to give one", row)
-    value = value.item() if getattr(value, "shape", None) == () else value
-    if not isinstance(value, numbers.Real):
-        raise Unfit(f"gives {' '.join(repr(value).split())[:60]}; it has to give a real number", row)
-    return value
+    values = tuple(value.item() if getattr(value, "shape", None) == () else value for value in _outputs(given, row))
+    for value in values:
+        if not isinstance(value, numbers.Real):
+            raise Unfit(f"gives {' '.join(repr(value).split())[:60]}; it has to give a real number", row)
+    return values
 
 
 def _as_results(values: Shaped[np.ndarray, " points"]) -> Results:
     """Values as results; whole numbers are exact, as long as they were not computed in float64 and are beyond 2**53."""
+    if values.dtype.kind == "b" or (values.dtype.kind == "O" and all(isinstance(one, bool) for one in values)):
+        return Results(values.astype(float), np.zeros(len(values)), True, True)
     if values.dtype.kind != "O":
         t = values.astype(float)
         large = np.abs(t) > WHOLE["float64"]
@@ -183,11 +219,11 @@ def _pair(value: Any) -> tuple[float, float]:
 
 
 def alone(
-    fn: Callable[..., Any], columns: Sequence[Num[np.ndarray, " points"]], t: Float64[np.ndarray, " points"]
+    fn: Callable[..., Any], columns: Sequence[Num[np.ndarray, " points"]], t: Float64[np.ndarray, " points *outputs"]
 ) -> bool:
-    """Whether results `t [points]` stay the same when half of the points are given alone, and in another order."""
+    """Whether results `t` stay the same when half of the points are given alone, and in another order."""
     again = results(fn, [column[::-1][: -(-len(t) // 2)] for column in columns]).t
     there = t[::-1][: len(again)]
     with np.errstate(invalid="ignore"):
-        largest = np.max(np.abs(there), initial=0.0, where=np.isfinite(there))
+        largest = np.max(np.abs(there), axis=0, initial=0.0, where=np.isfinite(there))
         return bool(np.all((np.abs(again - there) <= 1e-9 * largest) | ~np.isfinite(there)))

@@ -57,7 +57,7 @@ def seconds(tile: Tile) -> float:
     spent = setup.last_step * step_seconds(spec)
     if not setup.finish or setup.until:
         return spent
-    parameters = count_parameters((spec.inputs, *setup.widths, 1))
+    parameters = count_parameters((spec.inputs, *setup.widths, spec.outputs))
     return (
         spent + len(tile.nets) * setup.finish * spec.examples * parameters * (2 * parameters + 60) * 2 / PRODUCT_FLOPS
     )
@@ -70,7 +70,7 @@ def places(spec: TrainSpec, nets: int, workers: int) -> int:
         return min(most, max(FEWEST_LANES, power_of_two(math.ceil(nets / workers))))
     if not spec.layout.lanes:
         return min(PRODUCT_NETS, power_of_two(nets))
-    rows = spec.examples * (spec.inputs + 1) * 4
+    rows = spec.examples * (spec.inputs + spec.outputs) * 4
     fits = power_of_two((1 << 28) // rows + 1) // 2
     if spec.block < spec.batch:  # the sums of a vector stay in registers, and blocks of few lanes in the cache
         fits = min(fits, VECTOR * 256 // max(spec.network.features) ** 2)

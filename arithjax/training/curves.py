@@ -26,7 +26,7 @@ from jaxtyping import Array, Float, Shaped
 from arithjax.environment import devices_and_workers
 from arithjax.errors import Interrupted
 from arithjax.setup import Setup
-from arithjax.task.points import Points, Task
+from arithjax.task.points import Points, Task, joint
 from arithjax.training import grading, inference
 from arithjax.training.compiled import compiled
 from arithjax.training.planning import plan
@@ -111,13 +111,21 @@ def look(trainer: Trainer) -> pd.DataFrame:
     return rows.assign(step=trainer.step, **cells, zero=points.zero, mean=points.mean, plane=points.plane)
 
 
-def _errors(answers: Float[np.ndarray, "points nets"], points: Points) -> dict[str, Shaped[np.ndarray, " nets"]]:
-    """Errors of `answers [points, nets]`, and whether each net's are the same for all points."""
+def _errors(
+    answers: Float[np.ndarray, "points *outputs nets"], points: Points
+) -> dict[str, Shaped[np.ndarray, " nets"]]:
+    """Errors of `answers [points, *outputs, nets]`, and whether each net's are the same for all points."""
     with np.errstate(invalid="ignore", over="ignore"):
-        mse = ((answers.astype(float) - points.t[:, None]) ** 2).mean(0)
+        mse = ((answers.astype(float) - points.t[..., None]) ** 2).mean(0)
         spread = np.ptp(answers.astype(float), axis=0)
-    constant = spread <= grading.CONSTANT * points.scale
-    return {"mse": mse, "relative_rmse": points.relative(np.sqrt(mse)), "constant": constant & points.varies}
+        relative = joint(points.relative(np.sqrt(mse)))
+    constant = spread <= grading.CONSTANT * np.asarray(points.scale)[..., None]
+    several = mse.ndim > 1
+    return {
+        "mse": mse.mean(0) if several else mse,
+        "relative_rmse": relative,
+        "constant": (constant.all(0) if several else constant) & points.varies,
+    }
 
 
 @compiled()
@@ -125,18 +133,20 @@ def gradient_norms(
     spec: TrainSpec,
     params: Any,
     x: Float[Array, "examples inputs nets"],
-    t: Float[Array, "examples nets"],
+    t: Float[Array, "examples *outputs nets"],
     shared: Shared,
     per_net: PerNet,
 ) -> Float[Array, " nets"]:
-    """The norm of every net's gradient on examples `x [examples, inputs, nets]`, `t [examples, nets]`: `[nets]`."""
+    """The norm `[nets]` of every net's gradient on examples `x [examples, inputs, nets]`, `t [examples, ..., nets]`."""
 
     def of_nets(
-        params: Any, x_t: tuple[Float[Array, "examples inputs lanes"], Float[Array, "examples lanes"]], per_net: PerNet
+        params: Any,
+        x_t: tuple[Float[Array, "examples inputs lanes"], Float[Array, "examples *outputs lanes"]],
+        per_net: PerNet,
     ) -> Float[Array, "*lanes"]:
         def loss(params: Any) -> Float[Array, ""]:
             y = spec.network.predict(params, x_t[0], architecture_of(shared, per_net))
-            return spec.loss.fn(y, x_t[1]).mean(0).sum()
+            return spec.loss.mean(y, x_t[1]).sum()
 
         gradient = jax.tree.leaves(jax.grad(loss)(params))
         return jnp.sqrt(sum(jnp.sum(g * g, axis=spec.layout.net_axes(g)) for g in gradient))

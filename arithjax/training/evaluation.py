@@ -54,12 +54,12 @@ class Judge:
         domain, truth, certified = self.task.domain, self.task.domain_truth, candidates.copy()
         if self.task.uncertain or domain is None or truth is None:
             return np.zeros_like(candidates)
-        blocks = grading.blocks(domain, truth, 1.0)
+        blocks = grading.blocks(domain, truth, np.ones(truth.t.shape[1:]))
         for i in range(len(blocks.x)):
             if not certified.any():
                 break
             block = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], blocks)
-            right = np.asarray(self._sums(params, block, self._inputs(block)).right)[0]
+            right = np.asarray(self._sums(params, block, self._inputs(block)).whole)[0]
             certified &= right == block.weight.sum()
         return certified
 
@@ -252,6 +252,8 @@ def _measured(
         "relative_rmse": errors.relative_rmse,
         "r2": 1 - errors.relative_rmse**2 if judge.task.interpolation_points.varies else nothing,
         "exact": errors.right if judge.task.whole else nothing,
+        "exact_of_each": _of_each(errors.right_of_each if judge.task.whole else errors.right_of_each[:1]),
+        "relative_rmse_of_each": _of_each(errors.relative_of_each),
         "max_error": errors.max_error,
         **_extrapolated(judge, kept, nothing),
         **_trained(judge, kept, nothing),
@@ -291,6 +293,12 @@ def _trained(
         "train_relative_rmse": errors.relative_rmse,
         "train_exact": errors.right if judge.task.whole else nothing,
     }
+
+
+def _of_each(values: Float[np.ndarray, "outputs nets"]) -> Shaped[np.ndarray, " nets"]:
+    """A number for each of several results as text, for every net; None of one result."""
+    texts = [",".join(f"{value:.4g}" for value in net) if len(net) > 1 else None for net in values.T]
+    return np.array(texts, object)
 
 
 def _parameters(tile: Tile, net: NetId) -> int:

@@ -99,26 +99,36 @@ def minimise(
     spec: EvalSpec,
     params: Any,
     x: Float[Array, "examples inputs 1"],
-    t: Float[Array, "examples 1"],
+    t: Float[Array, "examples *outputs 1"],
     steps: Int32[Array, ""],
     architecture: Architecture,
 ) -> tuple[Any, Int32[Array, ""]]:
     """One net's parameters after at most `steps` steps, and the steps done.
 
-    x, t: `[examples, inputs, 1]`, `[examples, 1]`. A step that does not lessen the loss, or leads to no finite one, is
-    refused; a net that no step helps ends.
+    x, t: `[examples, inputs, 1]`, `[examples, *outputs, 1]`; each output of an example is a residual. A step that
+    does not lessen the loss, or leads to no finite one, is refused; a net that no step helps ends.
     """
     start, restore = ravel_pytree(params)
+    several = t.ndim > 2
 
     def errors(
-        vector: Float[Array, " parameters"], x: Float[Array, "examples inputs 1"], t: Float[Array, "examples 1"]
-    ) -> Float[Array, " examples"]:
-        return (spec.network.predict(restore(vector), x, architecture) - t)[:, 0]
+        vector: Float[Array, " parameters"],
+        x: Float[Array, "examples inputs 1"],
+        t: Float[Array, "examples *outputs 1"],
+    ) -> Float[Array, " residuals"]:
+        return (spec.network.predict(restore(vector), x, architecture) - t).reshape(-1)
 
     def error(
-        vector: Float[Array, " parameters"], x: Float[Array, "inputs 1"], t: Float[Array, " 1"]
-    ) -> Float[Array, ""]:
-        return errors(vector, x[None], t[None])[0]
+        vector: Float[Array, " parameters"], x: Float[Array, "inputs 1"], t: Float[Array, "*outputs 1"]
+    ) -> Float[Array, " *outputs"]:
+        return errors(vector, x[None], t[None]) if several else errors(vector, x[None], t[None])[0]
+
+    def residuals_of(params: Float[Array, " parameters"]) -> tuple[Array, Array]:
+        """All residuals, and their slopes `[residuals, parameters]`."""
+        if not several:
+            return jax.vmap(jax.value_and_grad(error), (None, 0, 0))(params, x, t)
+        slopes = jax.vmap(jax.jacrev(error), (None, 0, 0))(params, x, t)
+        return errors(params, x, t), slopes.reshape(-1, len(params))
 
     def rounded(vector: Float[Array, " parameters"]) -> Float[Array, " parameters"]:
         """To the net's own precision, and within the bounds of its weights."""
@@ -129,7 +139,7 @@ def minimise(
 
     def step(search: Search) -> Search:
         params = search.params
-        residuals, jacobian = jax.vmap(jax.value_and_grad(error), (None, 0, 0))(params, x, t)
+        residuals, jacobian = residuals_of(params)
         matrix = _gram(jacobian)
         factor = _cholesky(matrix + search.damping * jnp.diag(jnp.diag(matrix) + 1e-30))
 

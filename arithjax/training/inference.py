@@ -34,36 +34,40 @@ def transformed(
 @compiled()
 def predict(
     spec: EvalSpec, params: Any, inputs: Float[Array, "blocks points inputs nets"], shared: Shared, per_net: PerNet
-) -> Float[Array, "blocks points nets"]:
-    """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, inputs, nets]`."""
+) -> Float[Array, "blocks points *outputs nets"]:
+    """Outputs `[blocks, points, ..., nets]` of every net for transformed `inputs [blocks, points, inputs, nets]`."""
 
     def of_nets(
         params: Any, inputs: tuple[Float[Array, "points inputs lanes"]], per_net: PerNet
-    ) -> Float[Array, "points lanes"]:
+    ) -> Float[Array, "points *outputs lanes"]:
         return spec.network.predict(params, *inputs, architecture_of(shared, per_net))
 
-    def of_block(inputs: Float[Array, "points inputs nets"]) -> Float[Array, "points nets"]:
+    def of_block(inputs: Float[Array, "points inputs nets"]) -> Float[Array, "points *outputs nets"]:
         outputs = spec.layout.map(of_nets)(params, (inputs,), per_net)
-        return outputs if spec.layout.lanes else outputs[:, :, 0].T
+        return outputs if spec.layout.lanes else jnp.moveaxis(outputs[..., 0], 0, -1)
 
     return jax.lax.map(of_block, inputs)
 
 
 @compiled()
 def original(
-    spec: ViewSpec, y: Float[Array, "blocks points nets"], fit: Fitted, transform: Int[Array, ""]
-) -> Float[Array, "blocks points nets"]:
-    """Outputs `y [blocks, points, nets]` in original units."""
+    spec: ViewSpec, y: Float[Array, "blocks points *outputs nets"], fit: Fitted, transform: Int[Array, ""]
+) -> Float[Array, "blocks points *outputs nets"]:
+    """Outputs `y [blocks, points, *outputs, nets]` in original units."""
     return jax.lax.map(lambda y: _applied(spec, transform, Transform.inverse, y, fit), y)
 
 
 @compiled()
 def errors(
-    spec: ViewSpec, y: Float[Array, "blocks points nets"], fit: Fitted, blocks: grading.Block, transform: Int[Array, ""]
+    spec: ViewSpec,
+    y: Float[Array, "blocks points *outputs nets"],
+    fit: Fitted,
+    blocks: grading.Block,
+    transform: Int[Array, ""],
 ) -> grading.Sums:
-    """Errors of outputs `y [blocks, points, nets]`, in original units: arrays `[blocks, nets]`."""
+    """Errors of outputs `y [blocks, points, *outputs, nets]`, in original units: arrays `[blocks, ..., nets]`."""
 
-    def of_block(block: tuple[Float[Array, "points nets"], grading.Block]) -> grading.Sums:
+    def of_block(block: tuple[Float[Array, "points *outputs nets"], grading.Block]) -> grading.Sums:
         y, points = block
         return grading.sums(_applied(spec, transform, Transform.inverse, y, fit), points)
 

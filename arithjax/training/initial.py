@@ -148,7 +148,8 @@ def examples_of(
     else:
         x = arguments(spec, root, shared, per_net)
         flat = np.moveaxis(np.asarray(x), -1, 0).reshape(-1, task.op.arity)
-        t = jnp.asarray(task.op.exact(flat, task.integers).t.reshape(spec.nets, -1).T, x.dtype)
+        exact = task.op.exact(flat, task.integers).t
+        t = jnp.asarray(np.moveaxis(exact.reshape(spec.nets, -1, *exact.shape[1:]), 0, -1), x.dtype)
     if noise:
         t = noisy(spec, root, per_net.identity, t, jnp.asarray(noise, t.dtype))
     return shown(spec, x, t, shared)
@@ -156,7 +157,7 @@ def examples_of(
 
 def _of_table(
     task: Task, spec: DataSpec, root: UInt32[Array, ""], per_net: PerNet
-) -> tuple[Float[Array, "examples arity nets"], Float[Array, "examples nets"]]:
+) -> tuple[Float[Array, "examples arity nets"], Float[Array, "examples *outputs nets"]]:
     """Arguments and targets from the rows of a table that nets train on: each of them, or drawn by every net."""
     assert task.domain is not None
     assert task.domain_truth is not None
@@ -166,7 +167,7 @@ def _of_table(
     else:
         starts, counts, by_kind = kinds_of(t if task.balanced else np.zeros_like(t))
         rows = by_kind[np.asarray(picked(spec, root, per_net.identity, jnp.asarray(starts), jnp.asarray(counts)))]
-    return jnp.asarray(np.moveaxis(x[rows], -1, 1)), jnp.asarray(t[rows].astype(x.dtype))
+    return jnp.asarray(np.moveaxis(x[rows], -1, 1)), jnp.asarray(np.moveaxis(t[rows], 1, -1).astype(x.dtype))
 
 
 @compiled()
@@ -191,12 +192,12 @@ def noisy(
     spec: DataSpec,
     root: UInt32[Array, ""],
     identity: UInt32[Array, "3 nets"],
-    t: Float[Array, "examples nets"],
+    t: Float[Array, "examples *outputs nets"],
     noise: Float[Array, ""],
-) -> Float[Array, "examples nets"]:
+) -> Float[Array, "examples *outputs nets"]:
     """Targets with Gaussian noise of a standard deviation, drawn by every net."""
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(identity, root, 1), 2)
-    return t + noise * jax.vmap(lambda key: jax.random.normal(key, (len(t),), t.dtype), out_axes=-1)(keys)
+    return t + noise * jax.vmap(lambda key: jax.random.normal(key, t.shape[:-1], t.dtype), out_axes=-1)(keys)
 
 
 @compiled()
@@ -211,7 +212,7 @@ def arguments(
 
 @compiled()
 def shown(
-    spec: DataSpec, x: Float[Array, "examples arity nets"], t: Float[Array, "examples nets"], shared: Shared
+    spec: DataSpec, x: Float[Array, "examples arity nets"], t: Float[Array, "examples *outputs nets"], shared: Shared
 ) -> Examples:
     """Arguments and targets of every net as its transforms show them."""
     chosen = shared.input_transform, shared.target_transform

@@ -58,11 +58,11 @@ def bytes_of(spec: TrainSpec, count: int) -> float:
     """
     features = spec.network.features
     drawn = spec.network.drawn_as().features if features else ()
-    examples = 2 * spec.examples * (spec.inputs + 1)
+    examples = 2 * spec.examples * (spec.inputs + spec.outputs)
     weights = 8 * count_parameters((spec.inputs, *features)) if features else 0
     batch = 4 * spec.batch * (spec.inputs + sum(features))
     if spec.layout is ONCHIP:
-        batch = 2 * spec.portion * spec.batch * (spec.inputs + 1)
+        batch = 2 * spec.portion * spec.batch * (spec.inputs + spec.outputs)
     size = 8.0 if spec.precision == "float64" else 4.0
     drawing = 4.0 * count * DRAWING * count_parameters((spec.inputs, *drawn)) if drawn else 0.0
     return max(size * count * (examples + weights + batch), drawing)

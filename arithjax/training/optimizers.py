@@ -129,6 +129,13 @@ class Loss:
         """A line for lists."""
         return self.formula
 
+    def mean(
+        self, p: Float[Array, "batch *outputs lanes"], t: Float[Array, "batch *outputs lanes"]
+    ) -> Float[Array, " lanes"]:
+        """The mean loss of each lane, `[lanes]`, over a batch and all outputs."""
+        losses = self.fn(p, t).mean(0)
+        return losses.mean(0) if losses.ndim > 1 else losses
+
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless the function is elementwise and has a gradient."""
         p, t = (np.linspace(0.1, end, 12, dtype=np.float32).reshape(4, 3) for end in (0.9, 0.6))

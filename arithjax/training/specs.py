@@ -85,13 +85,15 @@ class FreshSpec:
 class EvalSpec:
     """A network and how its nets stand in arrays: what initial weights and predictions depend on.
 
-    nets: places of the program; layout: the axis they stand on; inputs: numbers that a net is given.
+    nets: places of the program; layout: the axis they stand on; inputs: numbers that a net is given; outputs: numbers
+    that it answers.
     """
 
     network: Network
     layout: Layout
     nets: int
     inputs: int
+    outputs: int
     precision: str
 
 
@@ -134,7 +136,7 @@ class TrainSpec(EvalSpec):
     @property
     def evaluation(self) -> EvalSpec:
         """The spec of initial weights and predictions."""
-        return EvalSpec(self.network, self.layout, self.nets, self.inputs, self.precision)
+        return EvalSpec(self.network, self.layout, self.nets, self.inputs, self.outputs, self.precision)
 
 
 class Specs(NamedTuple):
@@ -161,6 +163,7 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         layout=layout,
         nets=nets,
         inputs=setup.inputs,
+        outputs=setup.outputs,
         precision=setup.precision,
         examples=setup.example_count,
         batch=setup.batch,

@@ -106,7 +106,7 @@ def fresh_batches(
     shared: Shared,
     per_net: PerNet,
 ) -> tuple[jax.Array, jax.Array]:
-    """The batches of many `steps [steps]`, transformed: `x [steps * batch, inputs, lanes]`, `t [steps * batch, lanes]`.
+    """The batches of many `steps [steps]`, transformed: `x` and `t`, each `[steps * batch, ..., lanes]`.
 
     static: how they are drawn, and the shape `(batch, inputs)` of each.
     """
@@ -125,7 +125,10 @@ def drawn_batches(
     shared: Shared,
     per_net: PerNet,
 ) -> tuple[jax.Array, jax.Array]:
-    """New batches of a shape `(batch, inputs)`, transformed: `x [steps, *shape, lanes]`, `t [steps, batch, lanes]`."""
+    """New batches of a shape `(batch, inputs)`, transformed.
+
+    `x [steps, *shape, lanes]` and `t [steps, batch, *outputs, lanes]`.
+    """
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
     return mapped(lambda step: _fresh_batch(spec, keys, step, shape, examples, shared), steps)
 
@@ -137,7 +140,7 @@ def _fresh_batch(
     shape: tuple[int, int],
     examples: Examples,
     shared: Shared,
-) -> tuple[Float[Array, "batch inputs lanes"], Float[Array, "batch lanes"]]:
+) -> tuple[Float[Array, "batch inputs lanes"], Float[Array, "batch *outputs lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
     how = spec.integers, shared.interval, spec.distribution
     if spec.op.arguments or spec.op.conditional:
@@ -175,7 +178,7 @@ def loss_of_batch(
     spec: TrainSpec,
     params: Any,
     x: Float[Array, "batch inputs lanes"],
-    t: Float[Array, "batch lanes"],
+    t: Float[Array, "batch *outputs lanes"],
     random: tuple[Int32[Array, ""], Key[Array, " lanes"]],
     shared: Shared,
     per_net: PerNet,
@@ -195,7 +198,7 @@ def batch_losses(
     spec: TrainSpec,
     params: Any,
     x: Float[Array, "batch inputs lanes"],
-    t: Float[Array, "batch lanes"],
+    t: Float[Array, "batch *outputs lanes"],
     random: tuple[Int32[Array, ""], Key[Array, " lanes"]],
     shared: Shared,
     per_net: PerNet,
@@ -203,11 +206,15 @@ def batch_losses(
     """Each lane's mean loss without its penalty, `[lanes]`; see `loss_of_batch`."""
     y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
     assert y.shape == t.shape, (y.shape, t.shape)
-    return spec.loss.fn(y, t).mean(0)
+    return spec.loss.mean(y, t)
 
 
 def _gradient(
-    spec: TrainSpec, params: Any, x: Float[Array, "batch inputs lanes"], t: Float[Array, "batch lanes"], *given: Any
+    spec: TrainSpec,
+    params: Any,
+    x: Float[Array, "batch inputs lanes"],
+    t: Float[Array, "batch *outputs lanes"],
+    *given: Any,
 ) -> Any:
     """The gradient of every lane's mean loss, block by block."""
     gradient = jax.grad(loss_of_batch, argnums=1)
@@ -216,7 +223,7 @@ def _gradient(
     blocks = jax.tree.map(lambda rows: rows.reshape(-1, spec.block, *rows.shape[1:]), (x, t))
 
     def add(
-        total: Any, block: tuple[Float[Array, "block inputs lanes"], Float[Array, "block lanes"]]
+        total: Any, block: tuple[Float[Array, "block inputs lanes"], Float[Array, "block *outputs lanes"]]
     ) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, gradient(spec, params, *block, *given)), None
 

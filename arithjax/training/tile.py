@@ -175,7 +175,7 @@ def per_net_arrays(tile: Tile) -> PerNet:
     places = [*tile.nets, *[tile.nets[-1]] * (tile.places - len(tile.nets))]
     digests = {setup: setup.identity() for setup in {net.setup for net in tile.nets}}
     words = [(int(digests[net.setup][:8], 16), int(digests[net.setup][8:16], 16), net.seed) for net in places]
-    widths = [(tile.specs.train.inputs, *net.setup.widths, 1) for net in places]
+    widths = [(tile.specs.train.inputs, *net.setup.widths, tile.specs.train.outputs) for net in places]
 
     def row(value: Callable[[Setup], float | None]) -> Float[Array, " nets"]:
         return _float(np.array([value(net.setup) for net in places], float))

@@ -55,8 +55,8 @@ class Trainer:
                 given = self.prepared, segment, self.root, self.shared, self.per_net
                 self.state, self.step = self.engine.advance(spec, self.state, *given), stop
 
-    def predict(self, x: Float[np.ndarray, "points arity"]) -> Float[np.ndarray, "points nets"]:
-        """Predictions `[points, nets]` for arguments `x [points, arity]`, both in original units."""
+    def predict(self, x: Float[np.ndarray, "points arity"]) -> Float[np.ndarray, "points *outputs nets"]:
+        """Predictions `[points, *outputs, nets]` for arguments `x [points, arity]`, both in original units."""
         with self.tile.arithmetic:
             given = self.fits, x, self.shared, self.per_net
             return np.asarray(answer(self.tile, self.state.params, *given))

@@ -65,7 +65,7 @@ def layout_of(setup: Setup) -> Layout:
 
 def suits(setup: Setup) -> bool:
     """Whether the kernel has all that a setup of dense layers names, is the faster engine for it, and can run here."""
-    if _obstacle() or max(setup.widths, default=0) > WIDEST:
+    if _obstacle() or max((*setup.widths, setup.outputs)) > WIDEST:
         return False
     names = layer_activations(setup)
     shape = fused.Shape((1,) * (len(names) + 1), names, setup.bias)
@@ -74,6 +74,8 @@ def suits(setup: Setup) -> bool:
 
 def suits_chip(setup: Setup) -> bool:
     """Whether the accelerators' kernel has all that a setup of dense layers names, and the net is narrow enough."""
+    if setup.outputs > 1:
+        return False
     sizes = (setup.inputs, *setup.widths, 1)
     lacking = LACKING.get(backend(), set()) & {*layer_activations(setup)}
     narrow = count_parameters(sizes, setup.bias) <= MOST_ON_CHIP

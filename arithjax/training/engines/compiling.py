@@ -62,7 +62,7 @@ def _signatures(element: types.Float) -> dict[str, Any]:
 
     state = types.Array(element, 3, "C")
     setting = (read(types.int64, 1), read(types.int64, 1), types.boolean, types.Array(types.int64, 2, "C"), types.int64)
-    examples = (read(element, 4), read(element, 3), read(types.int32, 2))
+    examples = (read(element, 4), read(element, 4), read(types.int32, 2))
     numbers = (read(element, 1), read(element, 2), types.UniTuple(element, 7), read(element, 3))
     flags = read(types.boolean, 2)
     return {

@@ -53,7 +53,7 @@ class Course(NamedTuple):
 class Prepared:
     """A tile's examples as NumPy arrays, and those of its groups of nets as the kernel reads them.
 
-    x: `[examples, inputs, nets]`. t: `[examples, nets]`.
+    x: `[examples, inputs, nets]`. t: `[examples, *outputs, nets]`.
     """
 
     x: np.ndarray
@@ -126,12 +126,13 @@ class Dense(Engine):
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
         """The kernel's forward pass."""
         shape, x = _shape(spec), np.asarray(inputs).reshape(-1, *inputs.shape[2:])
-        flat, y = fused.pack(shape, params), np.empty((len(x), spec.nets), x.dtype)
+        outputs = (spec.outputs,) if spec.outputs > 1 else ()
+        flat, y = fused.pack(shape, params), np.empty((len(x), *outputs, spec.nets), x.dtype)
         for part, share in fused.grouped(shape, self.nets, x.dtype):
             own = fused.predict(shape, fused.spread(shape, flat[:, part], share), fused.to_vectors(x[..., part], share))
-            y[:, part] = fused.from_vectors(own, y[:, part].shape[1])
-        y[:, self.nets :] = y[:, self.nets - 1 : self.nets]
-        return jnp.asarray(y.reshape(*inputs.shape[:2], spec.nets))
+            y[..., part] = fused.from_vectors(own, y[..., part].shape[-1])
+        y[..., self.nets :] = y[..., self.nets - 1 : self.nets]
+        return jnp.asarray(y.reshape(*inputs.shape[:2], *y.shape[1:]))
 
 
 def _train(

@@ -38,5 +38,5 @@ class Engine:
         raise NotImplementedError
 
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> Any:
-        """Outputs `[blocks, points, nets]` of every net for transformed `inputs [blocks, points, inputs, nets]`."""
+        """Outputs `[blocks, points, ..., nets]` of every net for shown `inputs [blocks, points, inputs, nets]`."""
         raise NotImplementedError

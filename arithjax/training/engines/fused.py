@@ -34,7 +34,7 @@ COMPILING = "arithjax.training.engines.compiling"
 class Shape:
     """A dense net.
 
-    sizes: of its layers, from the inputs to the one output.
+    sizes: of its layers, from the inputs to the outputs.
     activations: names, one for each layer after the inputs.
     bias: whether layers have one.
     """
@@ -77,7 +77,10 @@ class State(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """Training examples as nets see them: `x [vectors, examples, inputs, lanes]`, `t [vectors, examples, lanes]`."""
+    """Training examples as nets see them: `x [vectors, examples, inputs, lanes]`, `t [vectors, examples, lanes]`.
+
+    Of several outputs the targets are `[vectors, examples, outputs, lanes]`.
+    """
 
     x: np.ndarray
     t: np.ndarray
@@ -282,11 +285,12 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
         list(members.LOSSES).index(rule.loss),
         list(members.OPTIMIZERS).index(rule.optimizer),
         *state,
-        *examples,
+        examples.x,
+        examples.t.reshape(*examples.t.shape[:2], shape.sizes[-1], -1),
         np.ascontiguousarray(rows, np.int32),
         np.asarray(rates, dtype),
         corrections.astype(dtype),
-        (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1])),
+        (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1] * shape.sizes[-1])),
         # weight decay where the optimiser takes none; what a net has is that of all its units
         np.tile(np.insert(nets, 1 if rule.decoupled else 2, 0, axis=1), share),
         used,
@@ -306,8 +310,12 @@ def gradient(shape: Shape, loss: str, params: np.ndarray, x: np.ndarray, t: np.n
 
 
 def predict(shape: Shape, params: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """Outputs of every net, `[vectors, points, lanes]`, at its points `x [vectors, points, inputs, lanes]`."""
-    return hidden(shape, params, x, len(shape.activations))[:, :, 0]
+    """Outputs of every net at its points `x [vectors, points, inputs, lanes]`: `[vectors, points, lanes]`.
+
+    Several outputs are `[vectors, points, outputs, lanes]`.
+    """
+    y = hidden(shape, params, x, len(shape.activations))
+    return y[:, :, 0] if shape.sizes[-1] == 1 else y
 
 
 def hidden(shape: Shape, params: np.ndarray, x: np.ndarray, layers: int) -> np.ndarray:
@@ -332,7 +340,8 @@ def _check(shape: Shape, state: State, examples: Examples, segment: Segment, net
     """Refuse arrays that do not fit: the kernel reads memory by address, and would read that of others."""
     count, parameters = examples.t.shape[1], shape.parameters(_share(state.params) or 1)
     given: list[tuple] = [(array, parameters) for array in state]
-    given += [(examples.x, count, shape.sizes[0]), (examples.t, count), (nets, 4)]
+    outputs = shape.sizes[-1:] if shape.sizes[-1] > 1 else ()
+    given += [(examples.x, count, shape.sizes[0]), (examples.t, count, *outputs), (nets, 4)]
     _fit(state.params, given)
     rows, rates = segment.rows, segment.rates
     if len(rows) != len(rates) or (rows.size and not 0 <= rows.min() <= rows.max() < count):

@@ -64,7 +64,7 @@ def workspace(sizes: tuple[int, ...], bias: bool, share: int, one: np.floating) 
     turned = [n * width if share > 1 else 0 for n, width in zip((*sizes[1:], 0), widths, strict=True)]
     parts = zip(turned, widths, strict=True)
     layers = [part for t, width in parts for part in (BLOCK, *(BLOCK * width,) * 3, t)]  # ones, value, slope, delta
-    places = np.cumsum([0, 1, 1, BLOCK, parameters, *layers])
+    places = np.cumsum([0, 1, 1, BLOCK * widths[-1], parameters, *layers])
     table[SHARED, :4] = places[:4]
     table[VALUE : TURNED + 1, : len(sizes)] = places[4:-1].reshape(-1, 5)[:, 1:].T
     memory = np.zeros((places[-1] + 1) * BYTES, np.uint8)
@@ -206,30 +206,38 @@ def gather(
     step: int,
     first: int,
     count: int,
-    inputs: int,
+    sizes: np.ndarray,
     share: int,
     x: Address,
     t: Address,
     at: np.ndarray,
     kind: Any,
 ) -> None:
-    """Copy the inputs and targets of a block's examples to where the first layer and the loss find them."""
-    cell = BYTES // share
+    """Copy the inputs and targets of a block's examples to where the first layer and the loss find them.
+
+    Targets stand as the last layer's values do.
+    """
+    cell, last = BYTES // share, len(sizes) - 1
+    inputs, outputs = sizes[0], sizes[last]
     example, unit, _ = strides(at, 0, count, share)
+    to_example, to_unit, _ = strides(at, last, count, share)
     for b in range(count):
         row = rows[step, first + b]
-        copy_numbers(share, t + row * cell, at[SHARED, TARGETS] + b * BYTES, kind)
+        for k in range(outputs):
+            target = at[SHARED, TARGETS] + k * to_unit + b * to_example
+            copy_numbers(share, t + (row * outputs + k) * cell, target, kind)
         for k in range(inputs):
             copy_numbers(share, x + (row * inputs + k) * cell, at[VALUE, 0] + k * unit + b * example, kind)
 
 
 @inlined
-def prefetch_rows(rows: np.ndarray, step: int, inputs: int, share: int, x: Address, t: Address) -> None:
+def prefetch_rows(rows: np.ndarray, step: int, sizes: np.ndarray, share: int, x: Address, t: Address) -> None:
     """Ask for the examples of a batch, which are read in the next step."""
-    cell = BYTES // share
+    cell, inputs, outputs = BYTES // share, sizes[0], sizes[len(sizes) - 1]
     for b in range(rows.shape[1]):
         row = rows[step, b]
-        prefetch(t + row * cell)
+        for k in range(outputs if share == 1 else 1):
+            prefetch(t + (row * outputs + k) * cell)
         for k in range(inputs if share == 1 else 1):
             prefetch(x + (row * inputs + k) * cell)
 
@@ -249,15 +257,16 @@ def batch_gradient(
     at: np.ndarray,
     scale: Any,
 ) -> None:
-    """The gradient of the mean loss over a batch; `scale` is 1 / batch."""
+    """The gradient of the mean loss over a batch; `scale` is 1 / (batch * outputs)."""
     batch, layers = rows.shape[1], len(codes)
     if share > 1:
         turn(sizes, share, net, at, scale)
     for first in range(0, batch, BLOCK):
         count = min(BLOCK, batch - first)
-        gather(rows, step, first, count, sizes[0], share, x, t, at, scale)
+        gather(rows, step, first, count, sizes, share, x, t, at, scale)
         forward(sizes, codes, bias, share, net, at, count, scale)
-        differ(loss, at[VALUE, layers], at[SHARED, TARGETS], at[DELTA, layers], count, scale)
+        vectors = count * (at[WIDTH, layers] // BYTES)
+        differ(loss, at[VALUE, layers], at[SHARED, TARGETS], at[DELTA, layers], vectors, scale)
         backward(sizes, codes, bias, share, net, at, count, first == 0, scale)
 
 
@@ -306,16 +315,17 @@ def advance(
     before = flush_denormals()
     cell = BYTES // share
     size, examples, steps = params.shape[1] * cell, t.shape[1] * cell, rows.shape[0]
+    outputs = sizes[len(sizes) - 1]
     b1, c1, b2, c2, momentum, epsilon, scale = numbers
     gradient, parameters = at[SHARED, GRADIENT], size // BYTES
     for v in range(params.shape[0]):
         state = (params.ctypes.data + v * size, first.ctypes.data + v * size, second.ctypes.data + v * size)
-        ts = t.ctypes.data + v * examples
+        ts = t.ctypes.data + v * examples * outputs
         xs = x.ctypes.data + v * examples * sizes[0]
         own = nets.ctypes.data + v * 5 * BYTES
         for s in range(steps if clips[v, 0] else 0):  # nets that are stopped, all of them, stay as they are
             if s + 1 < steps:
-                prefetch_rows(rows, s + 1, sizes[0], share, xs, ts)
+                prefetch_rows(rows, s + 1, sizes, share, xs, ts)
             batch_gradient(sizes, codes, bias, share, loss, state[0], xs, ts, rows, s, at, scale)
             if clips[v, 1]:
                 sum_squares(sizes, bias, share, parameters, at, scale)

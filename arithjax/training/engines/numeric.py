@@ -152,7 +152,9 @@ def activate(name: str, z: np.ndarray) -> np.ndarray:
 
 
 def predict(layers: list[dict[str, np.ndarray]], activations: tuple[str, ...], x: np.ndarray) -> np.ndarray:
-    """Outputs `[points]` of one net for transformed arguments `x [points, inputs]`: the bits of the kernel.
+    """Outputs of one net for transformed arguments `x [points, inputs]`: the bits of the kernel.
+
+    They are `[points]`, or `[points, outputs]` of several.
 
     layers: `kernel [inputs, outputs]` and, where there is one, `bias [outputs]` of each. activations: of each layer.
     """
@@ -166,4 +168,4 @@ def predict(layers: list[dict[str, np.ndarray]], activations: tuple[str, ...], x
             for i, weights in enumerate(kernel):
                 total = flushed(fma(values[:, i : i + 1], weights[None], total))
             values = activate(name, total)
-    return values[:, 0]
+    return values[:, 0] if values.shape[1] == 1 else values

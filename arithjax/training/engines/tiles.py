@@ -30,7 +30,7 @@ def engine_of(tile: Tile) -> Engine:
 def answer(
     tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array | np.ndarray, shared: Shared, per_net: PerNet
 ) -> jax.Array:
-    """Predictions `[points, nets]` of every net for arguments `x [points, arity]`, both in original units."""
+    """Predictions `[points, *outputs, nets]` of every net for arguments `x [points, arity]`, both in original units."""
     view = tile.specs.data.view
     inputs = inference.transformed(view, x[None], fits[0], shared.input_transform)
     spec = tile.specs.train
@@ -39,11 +39,11 @@ def answer(
 
 
 def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.ndarray) -> np.ndarray:
-    """Predictions `[points]` of one net, in its tile's program.
+    """Predictions `[points, *outputs]` of one net, in its tile's program.
 
     params, fits: the net's own arrays, without an axis for the net. x: `[points, arity]`.
     """
     with tile.arithmetic:
         all_params = tile.specs.train.layout.repeat(params, tile.places)
         all_fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * tile.places, -1), fits)
-        return np.asarray(answer(tile, all_params, all_fits, x, shared_arrays(tile), per_net_arrays(tile)))[:, 0]
+        return np.asarray(answer(tile, all_params, all_fits, x, shared_arrays(tile), per_net_arrays(tile)))[..., 0]
