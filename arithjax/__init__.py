@@ -47,6 +47,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.tables.statistics import wilson as wilson
     from arithjax.tables.statistics import yardsticks as yardsticks
     from arithjax.task.arguments import Argument as Argument
+    from arithjax.task.datasets import Dataset as Dataset
     from arithjax.task.distributions import Distribution as Distribution
     from arithjax.task.encodings import Encoding as Encoding
     from arithjax.task.operations import Operation as Operation
@@ -94,6 +95,7 @@ PUBLIC = {
     # registries and the classes of their members
     "OPERATIONS": "arithjax.registry:OPERATIONS",
     "Operation": "arithjax.task.operations:Operation",
+    "Dataset": "arithjax.task.datasets:Dataset",
     "Argument": "arithjax.task.arguments:Argument",
     "TRANSFORMS": "arithjax.registry:TRANSFORMS",
     "Transform": "arithjax.task.transforms:Transform",

@@ -6,11 +6,15 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+from jaxtyping import Float64
+
 from arithjax.errors import ArithjaxError
 from arithjax.fields import names_of
 from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, Setup
 from arithjax.task.arguments import Argument, Span
+from arithjax.task.datasets import Dataset
 from arithjax.task.operations import Operation, Trial
 
 
@@ -26,10 +30,14 @@ def members(setup: Setup) -> list[dict[str, Any]]:
             if base in registry and not registry.ours(base):
                 found.append({"field": field, "name": base})
                 if field == "op":
-                    op = OPERATIONS[base]
-                    found[-1] |= {"symbol": op.symbol, "arity": op.arity, "arguments": [*map(asdict, op.arguments)]}
-                    found[-1]["bounds"] = setup.trial.bounds
+                    found[-1] |= _about(OPERATIONS[base]) | {"bounds": setup.trial.bounds}
     return found
+
+
+def _about(op: Operation) -> dict[str, Any]:
+    """What a saved net tells of an operation, or of a data set and its number of rows."""
+    about = {"symbol": op.symbol, "arity": op.arity, "arguments": [*map(asdict, op.arguments)], "content": op.content}
+    return about | ({"rows": len(op.x)} if isinstance(op, Dataset) else {})
 
 
 def require(needed: list[dict[str, Any]], path: str) -> None:
@@ -44,10 +52,7 @@ def require(needed: list[dict[str, Any]], path: str) -> None:
         if name in registry and not registry.ours(name):
             continue
         if entry["field"] == "op" and name not in registry:
-            arguments = tuple(Argument(**one) for one in entry.get("arguments", ()))
-            bounds = tuple(map(tuple, entry.get("bounds", [(math.inf, math.inf)])))
-            given = Absent(name, entry["symbol"], _nothing(name), entry["arity"], arguments=arguments, bounds=bounds)
-            OPERATIONS[name] = given
+            OPERATIONS[name] = _absent(entry)
             continue
         raise ArithjaxError(
             f"{path} needs the {registry.kind} '{name}' that was added where the net was trained; add it before "
@@ -55,14 +60,45 @@ def require(needed: list[dict[str, Any]], path: str) -> None:
         )
 
 
+def _absent(entry: dict[str, Any]) -> Absent:
+    name = entry["name"]
+    return Absent(
+        name,
+        entry["symbol"],
+        _nothing(name),
+        entry["arity"],
+        arguments=tuple(Argument(**one) for one in entry.get("arguments", ())),
+        bounds=tuple(map(tuple, entry.get("bounds", [(math.inf, math.inf)]))),
+        was=entry.get("content"),
+        row_count=entry.get("rows", 0),
+    )
+
+
 @dataclass(frozen=True)
 class Absent(Operation):
-    """An operation of which a saved net tells name, symbol and number of arguments, but not the function.
+    """An operation, or a data set, of which a saved net tells all but the function, or the rows.
 
-    bounds: the smallest and the largest value of each result.
+    bounds: the smallest and the largest value of each result. was: its content. row_count: the rows of a data set; 0
+        of an operation.
     """
 
     bounds: tuple[tuple[float, float], ...] = ()
+    was: str | None = None
+    row_count: int = 0
+
+    @property
+    def content(self) -> str | None:
+        """The digest of what it was."""
+        return self.was
+
+    @property
+    def data(self) -> bool:
+        """Whether it was a data set."""
+        return self.row_count > 0
+
+    def rows(self, spans: tuple[Span, ...], most: int) -> Float64[np.ndarray, "rows arity"] | None:
+        """As many rows as a data set had, of zeros, since nothing is known of them."""
+        return np.broadcast_to(0.0, (self.row_count, self.arity)) if self.data else super().rows(spans, most)
 
     def trial(self, spans: tuple[Span, ...], precision: str) -> Trial:
         """Nothing is known that speaks against any range or transform."""

@@ -43,7 +43,7 @@ def example_count(s: Any) -> int:
     """How many training examples each net has."""
     if s.examples != ALL:
         return s.examples
-    rows = len(OPERATIONS[s.op].rows(s.spans, CERTIFIABLE))
+    rows = len(op_rows(s))
     return rows - held_rows(rows, held_out(s))
 
 
@@ -51,6 +51,7 @@ def check_selection(s: Any) -> None:
     """The table that examples are taken from is there, and large enough for what is asked of it."""
     op = OPERATIONS[s.op]
     if op.data:
+        _check_data(s)
         return
     if s.holdout:
         raise ArithjaxError(
@@ -60,7 +61,7 @@ def check_selection(s: Any) -> None:
     if not tabled(s):
         return
     asked = next(words for words in _asked(s))
-    rows = op.rows(s.spans, CERTIFIABLE)
+    rows = op_rows(s)
     if rows is None:
         raise ArithjaxError(
             f"{asked} needs a table of all arguments: whole numbers or listed values, {CERTIFIABLE:,} combinations at "
@@ -69,6 +70,26 @@ def check_selection(s: Any) -> None:
     if s.fresh:
         raise ArithjaxError(f"fresh=True draws from ranges, and {asked} takes examples from a table; leave one out.")
     _check_shares(s, len(rows), asked)
+
+
+OF_OPERATIONS = {"fresh": False, "balanced": False, "split": None, "extrapolation": None, "distribution": "uniform"}
+"""Fields that say how arguments of an operation are chosen, with their defaults."""
+
+
+def _check_data(s: Any) -> None:
+    """A data set has rows of its own, and nothing is drawn."""
+    for name, usual in OF_OPERATIONS.items():
+        if getattr(s, name) != usual:
+            raise ArithjaxError(
+                f"{name}={getattr(s, name)} is for operations; {s.op} is a data set, whose rows are there. "
+                "holdout=0.2 keeps a fifth of them apart."
+            )
+    _check_shares(s, len(op_rows(s)), f"holdout={s.holdout:g}")
+
+
+def op_rows(s: Any) -> Any:
+    """All rows of the table, `[rows, arity]`; None where there is none."""
+    return OPERATIONS[s.op].rows(s.spans, CERTIFIABLE)
 
 
 def _asked(s: Any) -> Iterator[str]:

@@ -371,6 +371,11 @@ def make(**values: Any) -> Setup:
 
 def _check_members(s: Setup) -> None:
     """Every name is that of a member; an operation's name explains itself, others are preceded by their field's."""
+    if s.content is not None and s.op not in OPERATIONS and ":" not in s.op:
+        raise ArithjaxError(
+            f"op={s.op} is not there, the data set or operation with own ranges that was trained on; add it as "
+            f"aj.OPERATIONS[{s.op!r}], or name the study file that does with --study FILE."
+        )
     OPERATIONS[s.op]
     for name, field in FIELDS.items():
         field.check_members(name, getattr(s, name))
@@ -378,7 +383,12 @@ def _check_members(s: Setup) -> None:
 
 def _hull(s: Setup) -> Iterator[tuple[str, Any]]:
     """What stands for the range where all arguments have their own: the smallest interval that holds them."""
-    if OPERATIONS[s.op].apart:
+    op = OPERATIONS[s.op]
+    if op.data:
+        if s.examples not in (DEFAULTS["examples"], ALL):
+            raise ArithjaxError(f"examples={s.examples} is for operations; every row of the data set {s.op} is one.")
+        yield "examples", ALL
+    if op.apart:
         whole, ends = all(span.whole for span in s.spans), s.argument_bounds
         yield from (("low", min(low for low, _ in ends)), ("high", max(high for _, high in ends) + whole))
         yield "integers", whole

@@ -21,10 +21,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::Depr
 SOURCE = """
 import arithjax as aj
 aj.OPERATIONS["cubes"] = aj.Operation("cubes", "a³ + b³", lambda a, b: a**3 + b**3)
+aj.OPERATIONS["own"] = aj.Dataset("own", [[a, a % 7] for a in range(64)], [a * a % 50 for a in range(64)])
 def question(trial):
+    op = trial.suggest_categorical("op", ["add", "cubes", "own"])
     return aj.Setup(
-        op=trial.suggest_categorical("op", ["add", "cubes"]), high=10, widths=[trial.suggest_int("width", 2, 4)],
-        activation="relu", batch=10, steps=200, examples=64, tests=64)
+        op=op, high=10, widths=[trial.suggest_int("width", 2, 4)], activation="relu", batch=10, steps=200,
+        examples="all" if op == "own" else 64, holdout=0.2 if op == "own" else 0.0, tests=64)
 study = aj.Study("cubes", question, trials=12, seeds=2, sampler="tpe", objectives=("error", "parameters"))
 """
 
@@ -32,7 +34,7 @@ study = aj.Study("cubes", question, trials=12, seeds=2, sampler="tpe", objective
 @pytest.fixture(scope="module")
 def asked():
     yield files.study_of(SOURCE, "cubes.py")
-    del aj.OPERATIONS["cubes"]
+    del aj.OPERATIONS["cubes"], aj.OPERATIONS["own"]
 
 
 @pytest.fixture(scope="module")

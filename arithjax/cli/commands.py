@@ -128,8 +128,16 @@ def report() -> None:
     """Write report.html and its figures again from the table in DIR, finished or not."""
 
 
+DATA = click.option(
+    "--data", type=click.Path(dir_okay=False), help="Examples of your own, instead of OP: CSV, or parquet, with names."
+)
+TARGET = click.option("--target", metavar="COLUMN", help="The column of results in --data; all others are arguments.")
+
+
 @arithjax.command(cls=SetupCommand, body="nets:fit")
-@click.argument("op")
+@click.argument("op", required=False)
+@DATA
+@TARGET
 @click.option("--seeds", type=int, default=8, show_default=True, help="Nets to train; the best is kept.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
 @click.option("--save", type=click.Path(dir_okay=False), help="Write the best net to this file.")
@@ -138,11 +146,13 @@ def report() -> None:
 @OWN_MEMBERS
 @QUIET
 def fit() -> None:
-    """Train one setup on OP, and show what its best net answers."""
+    """Train one setup on OP, or on --data, and show what its best net answers."""
 
 
 @arithjax.command(cls=SetupCommand, body="why:why")
-@click.argument("op")
+@click.argument("op", required=False)
+@DATA
+@TARGET
 @click.option(
     "--net", type=click.Choice(["question"]), help="Ask of the net of the question, 2-3-5-3-5-1 on raw numbers."
 )
@@ -154,7 +164,7 @@ def fit() -> None:
 @OWN_MEMBERS
 @ENGINE
 def why() -> None:
-    """Why a net does not learn OP, and what makes it learn. The options of `fit` describe the net."""
+    """Why a net does not learn OP, or --data, and what makes it learn. The options of `fit` describe the net."""
 
 
 @arithjax.command(body="predict:predict", context_settings={"ignore_unknown_options": True})

@@ -19,6 +19,7 @@ from arithjax.setup import FIELDS, Setup, make
 from arithjax.studies.files import find_study
 from arithjax.tables import loading
 from arithjax.tables.schema import CERTIFICATES
+from arithjax.task.datasets import Dataset
 from arithjax.task.points import Task
 from arithjax.terminal import curve_chart
 from arithjax.training.engines import choice
@@ -30,7 +31,9 @@ FEW = 100
 
 
 def fit(
-    op: str,
+    op: str | None,
+    data: str | None,
+    target: str | None,
     seeds: int,
     seed: int,
     save: str | None,
@@ -40,17 +43,17 @@ def fit(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Train one setup on an operation, and show what its best net answers.
+    """Train one setup on an operation, or on the rows of a file, and show what its best net answers.
 
+    data, target: the file and its column of results, in place of an operation.
     source: the study that brings members of its own, if given. quiet: show the best net's line alone.
-
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
     if save and (reason := obstacle(save)):
         raise ArithjaxError(f"--save {save}: {reason}; choose another file.")
     choice.use(engine)
     members_of(source)
-    setup = make(op=op, **given_fields(options))
+    setup = make(op=asked_op(op, data, target), **given_fields(options))
     if not quiet:
         click.echo(_few_arguments(setup), nl=False)
     best = nets.fit(setup, seeds, seed)
@@ -67,6 +70,24 @@ def fit(
     if kept and not quiet:
         click.echo(f"Saved to {save}; 'arithjax predict {shlex.quote(str(save))} ...' uses it.")
     parts.end()
+
+
+def asked_op(op: str | None, data: str | None, target: str | None) -> str:
+    """The name of what is asked about: an operation, or the data set in a file, which is entered under its name.
+
+    Raises:
+        ArithjaxError: both or neither are given, or the file is no data set.
+    """
+    if data is None and target is None and op is not None:
+        return op
+    if op is not None or data is None or target is None:
+        raise ArithjaxError(
+            "give either OP or --data FILE --target COLUMN: 'arithjax list operations' shows all there are, and a file "
+            "of your own needs a column of results."
+        )
+    found = Dataset.read(data, target)
+    OPERATIONS[found.name] = found
+    return found.name
 
 
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:
@@ -93,7 +114,8 @@ def _answers(best: nets.Net, seeds: int) -> str:
         table.insert(MOST_COLUMNS - 5, "...", "...")
     shown = table.to_string(index=False, float_format=lambda v: f"{v:.7g}")
     symbol = OPERATIONS[best.setup.op].symbol
-    return f"Ten fresh arguments of {symbol}, answered by the best of {seeds} nets:\n\n{shown}"
+    what = f"{len(table)} rows" if OPERATIONS[best.setup.op].data else "Ten fresh arguments"
+    return f"{what} of {symbol}, answered by the best of {seeds} nets:\n\n{shown}"
 
 
 def _grades(best: nets.Net) -> str | None:
@@ -147,6 +169,14 @@ def _extrapolating(row: dict[str, Any]) -> str:
 def _certificate(best: nets.Net) -> str:
     """What is certified of a net, or why nothing is where its errors do not say so; empty where they do."""
     task = Task.of(best.setup)
+    if task.op.data:
+        seen = (
+            ""
+            if task.apart
+            else " Judged on the rows that it was trained on; --holdout 0.2 keeps a fifth of them apart."
+        )
+        every = f"Every result rounds to the right integer: all {task.arguments:,} rows."
+        return (every * (best.row["grade"] == "exact") + seen).strip()
     if best.row["grade"] == "exact":
         return f"Every result in the whole range rounds to the right integer: all {task.arguments:,} arguments."
     if not task.integers or not task.uncertain or best.row["grade"] != "learned":

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from arithjax import disk, protocols
-from arithjax.cli.nets import given_fields, members_of
+from arithjax.cli.nets import asked_op, given_fields, members_of
 from arithjax.diagnosis import pictures
 from arithjax.diagnosis.why import why as ask
 from arithjax.errors import ArithjaxError
@@ -20,7 +20,9 @@ NETS = {"question": protocols.question}
 
 
 def why(
-    op: str,
+    op: str | None,
+    data: str | None,
+    target: str | None,
     net: str | None,
     seconds: float,
     seeds: int,
@@ -31,15 +33,20 @@ def why(
     engine: str,
     **options: Any,
 ) -> None:
-    """Say why a setup does not learn an operation, and what makes it learn.
+    """Say why a setup does not learn an operation, or the rows of a file, and what makes it learn.
 
+    data, target: the file and its column of results, in place of an operation.
     source: a study that brings operations and other members of its own.
     options: the other fields of the setup, as text where the command line has no type for them; None is the default.
     """
     members_of(source)
     choice.use(engine)
     answer = ask(
-        _setup(op, net, given_fields(options)), seconds, seeds, seed, say=lambda words: click.echo(words, err=True)
+        _setup(asked_op(op, data, target), net, given_fields(options)),
+        seconds,
+        seeds,
+        seed,
+        say=lambda words: click.echo(words, err=True),
     )
     text = answer.lines()
     head = text.index("", 2) if "" in text[2:] else len(text)

@@ -138,9 +138,12 @@ class Target:
 
     def _sample(self) -> str:
         """Numbers for the script's help."""
-        low, high = self.net.setup.bounds
-        values = np.resize(low + (high - low) / np.array([4, 2]), self.net.arity)
-        return " ".join(f"{value:g}" for value in (np.rint(values) if self.net.setup.integers else values))
+        ends, parts = self.net.setup.argument_bounds, np.resize(1 / np.array([4, 2]), self.net.arity)
+        values = [low + (high - low) * part for (low, high), part in zip(ends, parts, strict=True)]
+        whole = [span.whole for span in self.net.setup.spans]
+        return " ".join(
+            f"{np.rint(value) if is_whole else value:g}" for value, is_whole in zip(values, whole, strict=True)
+        )
 
     def _main(self) -> str:
         form = ".0f" if self.net.exact else ".7g"

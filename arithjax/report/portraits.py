@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -102,14 +103,19 @@ def _about(portrait: Portrait) -> str:
         f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
         " ".join(part for part in (cell(setup.model), sizes, activation) if part),
         f"{row['parameters']:,} parameters",
-        f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}, extrapolating "
-        f"{row['extrapolation_relative_rmse']:.2g}",
+        f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}{_extrapolating(row)}",
     ]
     if portrait.right:
         pairs = "pairs" if portrait.arity == 2 else "arguments"
         parts.append(f"{portrait.right[0]:,} of all {portrait.right[1]:,} {pairs} round to the right number")
     parts.append(f"trained again from its row, {'identical to the last bit' if portrait.same else OTHER_BITS}")
     return "; ".join(parts) + "."
+
+
+def _extrapolating(row: Mapping[str, float]) -> str:
+    """The error beyond the training range; nothing where there is nothing to extrapolate to."""
+    error = row["extrapolation_relative_rmse"]
+    return "" if error is None or np.isnan(error) else f", extrapolating {error:.2g}"
 
 
 def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> list[tuple[str, pd.Series]]:

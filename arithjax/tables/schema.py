@@ -26,10 +26,12 @@ GRADES = ("diverged", "dead", "failed", "rough", "learned", "exact")
 SUCCESS = ("learned", "exact")
 """The grades that count as success."""
 
-CERTIFIED, WRONG = "certified", "a wrong answer"
+CERTIFIED, ALL_ROWS, WRONG = "certified", "all rows", "a wrong answer"
 
 CERTIFICATES = {
     CERTIFIED: "all arguments of the range were checked, and every answer rounds to the right integer",
+    ALL_ROWS: "all rows of the data set were checked, held out or not, and every answer rounds to the right integer; "
+    "nothing is known of other arguments",
     WRONG: "some answer does not round to the right integer",
     "real arguments": "arguments are real numbers, which cannot all be checked",
     "results not whole": "results are not whole numbers, so that none is right to the last digit",

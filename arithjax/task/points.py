@@ -12,11 +12,14 @@ from scipy.stats import qmc
 
 from arithjax import selection
 from arithjax.environment import arithmetic
+from arithjax.errors import ArithjaxError
 from arithjax.fields import ALL
 from arithjax.registry import DISTRIBUTIONS, OPERATIONS
 from arithjax.selection import CERTIFIABLE
 from arithjax.setup import Setup
+from arithjax.tables.schema import ALL_ROWS, CERTIFIED
 from arithjax.task.arguments import Span
+from arithjax.task.datasets import Dataset
 from arithjax.task.distributions import Distribution
 from arithjax.task.operations import Operation, combinations
 from arithjax.task.truth import Results
@@ -103,10 +106,13 @@ class Task:
     @classmethod
     def of(cls, setup: Setup) -> Task:
         """The task of a setup."""
+        op = OPERATIONS[setup.op]
+        if op.content != setup.content:
+            raise ArithjaxError(f"op={setup.op} is not what it was when the setup was made; make it again.")
         beyond = tuple(tuple(dict.fromkeys(spans)) for spans in zip(*setup.spans_beyond, strict=True))
         spread = DISTRIBUTIONS[setup.distribution], setup.tests, setup.precision
         found = cls(
-            OPERATIONS[setup.op],
+            op,
             *(setup.spans, beyond, *spread),
             tabled=selection.tabled(setup),
             once=setup.examples == ALL,
@@ -171,6 +177,8 @@ class Task:
     def arguments(self) -> int | None:
         """How many different arguments there are; None of real ones, which are not counted."""
         found = combinations(self.spans) or None
+        if isinstance(self.op, Dataset):
+            return len(self.op.x)
         return len(self.domain) if found and self.op.conditional and self.domain is not None else found
 
     @functools.cached_property
@@ -182,12 +190,14 @@ class Task:
     @functools.cached_property
     def domain_truth(self) -> Results | None:
         """The exact results of the domain, if there is one."""
+        if isinstance(self.op, Dataset):
+            return self.op.results
         return None if self.domain is None else self.op.exact(self.domain, self.integers)
 
     @property
     def counted(self) -> bool:
-        """Whether no argument is real: all are whole numbers or listed values."""
-        return combinations(self.spans) > 0
+        """Whether all arguments are known: whole numbers, listed values, or the rows of a data set."""
+        return self.op.data or combinations(self.spans) > 0
 
     @functools.cached_property
     def whole(self) -> bool:
@@ -198,6 +208,11 @@ class Task:
     def countable(self) -> bool:
         """Whether all results are whole numbers, known exactly, and few enough to compare with every one."""
         return self.domain_truth is not None and self.whole and self.domain_truth.known
+
+    @property
+    def certificate(self) -> str:
+        """What a net that is right on the whole domain is certified to be, one of `tables.schema.CERTIFICATES`."""
+        return ALL_ROWS if self.op.data else CERTIFIED
 
     @functools.cached_property
     def uncertain(self) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from arithjax.tables.schema import CERTIFIED, GRADES, SUCCESS, WRONG, YARDSTICKS
+from arithjax.tables.schema import GRADES, SUCCESS, WRONG, YARDSTICKS
 from arithjax.task.points import Points, Task
 from arithjax.task.transforms import Fitted
 from arithjax.training import grading, inference
@@ -231,7 +231,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
         "trained_steps": history.stopped_at,
         "beats": np.array(YARDSTICKS, object)[grading.yardstick(mse, points)],
         "grade": grades,
-        "certificate": np.where(certified, CERTIFIED, judge.task.uncertain or WRONG),
+        "certificate": np.where(certified, judge.task.certificate, judge.task.uncertain or WRONG),
     }
     if tile.setup.threshold is not None:
         measured["success"] = measured["extrapolation_mse"] < tile.setup.threshold
