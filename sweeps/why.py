@@ -2,6 +2,7 @@
 
 from itertools import accumulate, combinations, permutations
 
+import numpy as np
 import pandas as pd
 
 import arithjax as aj
@@ -115,12 +116,23 @@ def answer(nets):
             ),
         ],
         {
+            "What the living are near, to 5 % of the loss": near(alive),
             "Every change": aj.summarise(nets, ["change", "op"])[
                 ["nets", "rate", "rate_low", "rate_high", "relative_rmse"]
-            ]
+            ],
         },
         aj.recipes(ORIGINAL.replace(op="mul", **CHANGES[end])),
     )
+
+
+def near(nets):
+    """How many nets come near the best answers that double when both numbers double."""
+    a, b = np.indices((500, 500)).astype(float)
+    rows = {}
+    for name, x in {"c (a + b)": a + b, "c min(a, b), the least such loss": np.minimum(a, b)}.items():
+        loss = np.mean((a * b) ** 2) - np.mean(x * a * b) ** 2 / np.mean(x * x)
+        rows[f"the best {name}"] = [f"{loss:.2e}", aj.share((nets.mse / loss - 1).abs() < 0.05)]
+    return pd.DataFrame(rows, ["loss", "nets"]).T
 
 
 def quality(nets):

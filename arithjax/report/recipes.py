@@ -13,6 +13,8 @@ from arithjax.setup import DEFAULTS, FIELDS, Setup
 
 ENDS = ("low", "high", "integers", "extrapolation")
 """Fields whose defaults an operation may choose otherwise."""
+GIVEN = ("op", "content")
+"""Fields that no option states: the operation, and the digest of its data."""
 
 
 def recipes(setup: Setup) -> dict[str, str]:
@@ -45,12 +47,12 @@ def keras(setup: Setup) -> str | None:
 
 
 def stated(setup: Setup) -> dict[str, Any]:
-    """The fields of a setup, but the operation, that are not as they are by default."""
+    """The fields of a setup, but those `GIVEN` with its operation, that are not as they are by default."""
     usual = Setup(op=setup.op, **{name: getattr(setup, name) for name in ENDS})
     return {
         name: getattr(setup, name)
         for name in FIELDS
-        if name != "op" and getattr(setup, name) != (DEFAULTS[name] if name in ENDS else getattr(usual, name))
+        if name not in GIVEN and getattr(setup, name) != (DEFAULTS[name] if name in ENDS else getattr(usual, name))
     }
 
 
