@@ -9,7 +9,6 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax import export as export
     from arithjax import protocols as protocols
     from arithjax import report as report
-    from arithjax.diagnosis.answer import Answer as Answer
     from arithjax.diagnosis.causes import Cause as Cause
     from arithjax.diagnosis.why import why as why
     from arithjax.errors import ArithjaxError as ArithjaxError
@@ -35,6 +34,18 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.registry import RAMPS as RAMPS
     from arithjax.registry import SCHEDULES as SCHEDULES
     from arithjax.registry import TRANSFORMS as TRANSFORMS
+    from arithjax.report.along import along as along
+    from arithjax.report.answer import Answer as Answer
+    from arithjax.report.answer import Picture as Picture
+    from arithjax.report.answer import dots as dots
+    from arithjax.report.answer import grid as grid
+    from arithjax.report.answer import lines as lines
+    from arithjax.report.answer import published as published
+    from arithjax.report.answer import scatter as scatter
+    from arithjax.report.answer import sets as sets
+    from arithjax.report.recipes import recipes as recipes
+    from arithjax.report.words import brief as brief
+    from arithjax.report.words import listed as listed
     from arithjax.report.words import rate_of as rate_of
     from arithjax.report.words import share as share
     from arithjax.setup import Setup as Setup
@@ -43,6 +54,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.tables.loading import load as load
     from arithjax.tables.objectives import front as front
     from arithjax.tables.statistics import compare as compare
+    from arithjax.tables.statistics import median_net as median_net
     from arithjax.tables.statistics import summarise as summarise
     from arithjax.tables.statistics import wilson as wilson
     from arithjax.tables.statistics import yardsticks as yardsticks
@@ -69,7 +81,6 @@ PUBLIC = {
     "protocols": "arithjax.protocols",
     # why a net does not learn
     "why": "arithjax.diagnosis.why:why",
-    "Answer": "arithjax.diagnosis.answer:Answer",
     # training: studies, setups, single nets
     "run": "arithjax.studies.runner:run",
     "train": "arithjax.training.workers:train",
@@ -89,9 +100,23 @@ PUBLIC = {
     "yardsticks": "arithjax.tables.statistics:yardsticks",
     "wilson": "arithjax.tables.statistics:wilson",
     "front": "arithjax.tables.objectives:front",
+    "median_net": "arithjax.tables.statistics:median_net",
     "report": "arithjax.report",
     "share": "arithjax.report.words:share",
     "rate_of": "arithjax.report.words:rate_of",
+    "brief": "arithjax.report.words:brief",
+    "listed": "arithjax.report.words:listed",
+    # answers of studies, and their pictures
+    "Answer": "arithjax.report.answer:Answer",
+    "Picture": "arithjax.report.answer:Picture",
+    "dots": "arithjax.report.answer:dots",
+    "grid": "arithjax.report.answer:grid",
+    "lines": "arithjax.report.answer:lines",
+    "published": "arithjax.report.answer:published",
+    "scatter": "arithjax.report.answer:scatter",
+    "sets": "arithjax.report.answer:sets",
+    "along": "arithjax.report.along:along",
+    "recipes": "arithjax.report.recipes:recipes",
     # registries and the classes of their members
     "OPERATIONS": "arithjax.registry:OPERATIONS",
     "Operation": "arithjax.task.operations:Operation",

@@ -33,48 +33,50 @@ def question(trial):
     return aj.Setup(op="mul", **CELLS[trial.suggest_categorical("cell", list(CELLS))])
 
 
-def rate(nets):
-    exact = nets.grade == "exact"
-    return f"{exact.sum()} of {len(exact)}, {aj.share(exact)}"
-
-
-def beyond(row):
-    """How many pairs a net gets right, of those whose numbers are both from 500 up to 2, 10 and 100 times that."""
-    net = aj.net_again(row, study.seed)
-    return [f"{aj.exact_share(net, net.setup.high, k * net.setup.high):.1%}" for k in (2, 10, 100)]
-
-
 def answer(nets):
-    nets["family"] = nets.activation.where(nets.model == "mlp", nets.model)
+    family = nets.activation.where(nets.model == "mlp", nets.model)
+    nets = nets.assign(family=family, whole=nets.grade == "exact").sort_values(["parameters", "max_error"])
     cells = dict(list(nets.groupby("cell", sort=False)))
-    always = [cell for cell, rows in cells.items() if (rows.grade == "exact").all()]
-    alone = [cell for cell in always if (cells[cell].finish == 0).all()]
-    finished = [cell for cell in always if cell not in alone]
-    nets = nets.sort_values(["parameters", "max_error"])
-    smallest = nets[nets.grade == "exact"].drop_duplicates("family")
-    near = nets[nets.exact >= 0.99].drop_duplicates("family")
-    columns = ["parameters", "exact nets", "to 2x", "to 10x", "to 100x"]
-    small = {row.cell: [row.parameters, rate(cells[row.cell]), *beyond(row)] for _, row in smallest.iterrows()}
+    smallest = nets[nets.whole].drop_duplicates("family")
+    always = {some.family.iloc[0]: some for some in cells.values() if some.whole.all()}
+    alone = [name for name, some in cells.items() if some.whole.any() and not some.finish.any()]
+    never = sorted(set(nets.family) - set(smallest.family))
+    relu = nets[nets.family == "relu"]
+    counts = nets.groupby("cell", sort=False).agg({"parameters": "first", "exact": "median", "max_error": "median"})
     front = nets.pivot_table(index="family", columns="parameters", values="max_error", aggfunc="min")
-    summary = nets.groupby("cell").agg({"parameters": "first", "exact": "median", "max_error": "median"})
-    summary["exact nets"] = pd.Series({cell: rate(rows) for cell, rows in cells.items()})
-    missing = sorted(set(nets.family) - set(smallest.family))
-    return (
-        f"All 250,000 pairs right in every seed: by an optimiser alone, {', '.join(alone) or 'none'}; finished by "
-        f"second-order steps, {', '.join(finished) or 'none'}. The smallest exact net of each activation and unit, and "
-        f"the share of pairs beyond the range that it gets right:\n"
-        f"{pd.DataFrame(small, columns).T.to_string()}\n\n"
-        f"Right on 99 % of the test pairs from {listed(near)} parameters on; never exact: "
-        f"{', '.join(missing) or 'none'}. Finished nets go on by Levenberg-Marquardt steps in double precision "
-        f"after Adam, which alone leaves smooth nets far from exact.\n\n"
-        f"Largest error on test pairs of the best net, by parameters:\n{front.round(3).to_string(na_rep='-')}\n\n"
-        f"Every cell; medians of the share of test pairs that is right, and of the largest error:\n"
-        f"{summary.sort_values('parameters').round(3).to_string()}"
+    return aj.Answer(
+        f"{len(always)} kinds of nets multiply all 250,000 pairs exactly in every seed; {aj.listed(never)} never do.",
+        [
+            f"The smallest has {smallest.parameters.min()} parameters ({aj.listed(always)} are exact in every seed).",
+            f"By an optimiser alone only {aj.listed(alone)} are ever exact; second-order steps finish others.",
+            f"Of the relu nets {aj.share(relu.whole)} are exact: pieces of planes only come near a product.",
+        ],
+        aj.dots(
+            *("smallest", "The smallest exact net of each kind, and how often it is exact"),
+            {f"{row.cell} ({row.parameters} parameters)": cells[row.cell] for row in smallest.itertuples()},
+            *("whole", "Of 100 seeds each, with 95 % intervals."),
+            title="nets that are exact",
+        ),
+        [
+            aj.Picture(
+                *("beyond", "How far the best of them stays exact: right pairs beyond the range, in per cent"),
+                pd.concat([beyond(row) for _, row in smallest.iterrows()]),
+                "grid",
+                "Of pairs whose numbers are both from 500 up to 2, 10 and 100 times that.",
+            )
+        ],
+        {
+            "Every cell, medians of test pairs": counts.round(4),
+            "Largest error of the best net, by parameters": front.round(3),
+        },
     )
 
 
-def listed(nets):
-    return ", ".join(f"{row.parameters} ({row.family})" for row in nets.itertuples())
+def beyond(row):
+    """The share of pairs that a net gets right beyond its range, up to some multiples of it."""
+    net = aj.net_again(row, study.seed)
+    shares = [aj.exact_share(net, net.setup.high, k * net.setup.high) for k in (2, 10, 100)]
+    return pd.DataFrame({"down": row.cell, "across": ["to 2x", "to 10x", "to 100x"], "rate": shares})
 
 
 study = aj.Study(

@@ -16,13 +16,30 @@ def question(trial):
 
 
 def answer(nets):
-    decade = 10.0 ** np.floor(np.log10(nets.learning_rate))
-    rates = nets.groupby(["model", "optimizer", decade]).success.mean()
-    within = rates.groupby(["model", "optimizer"]).agg(["min", "max"])
-    return (
-        f"Success by unit, optimiser and decade of the rate:\n{rates.unstack().round(2).to_string()}\n\n"
-        f"Lowest and highest over the decades, from few setups each:\n{within.round(2).to_string()}"
+    nets = nets.assign(decade=10.0 ** np.floor(np.log10(nets.learning_rate)), who=nets.unit + ", " + nets.optimizer)
+    rates = nets.groupby(["who", "decade"]).success.mean()
+    (unit, optimizer), of = best(nets, ["unit", "optimizer"]), aj.summarise(nets, ["unit"])
+    units = nets.groupby("unit").success.mean()
+    spread = rates[f"{unit}, {optimizer}"]
+    lines = rates.rename("y").reset_index().rename(columns={"decade": "x"})
+    return aj.Answer(
+        f"The rate decides between {aj.brief(spread.min())} and {aj.brief(spread.max())} ({unit} with {optimizer}), "
+        f"the unit between {aj.brief(units.min())} and {aj.brief(units.max())}.",
+        [
+            f"Of {name}, over all rates and optimisers, {aj.rate_of(some)} learn products."
+            for name, some in nets.groupby("unit")
+        ],
+        aj.lines(
+            *("rates", "Nets that learn products, by decade of the rate", lines.sort_values(["who", "x"])),
+            *("Each point is of all setups in the decade that begins there.", "learning rate", "nets that learn it"),
+        ),
+        [aj.grid("optimizers", "By unit and optimiser, over all rates, in per cent", nets, "unit", "optimizer")],
+        {"By unit": of, "By decade": rates.unstack().round(3)},
     )
+
+
+def best(nets, names):
+    return nets.groupby(names).success.mean().idxmax()
 
 
 study = aj.Study(

@@ -34,42 +34,26 @@ def question(trial):
 
 def answer(nets):
     nets = nets.assign(beyond=nets.success & nets.extrapolation_solved.astype(bool), exactly=nets.grade == "exact")
-    inside, beyond, exact = (
-        nets.groupby(["net", "op"])[name].mean().unstack() for name in ("success", "beyond", "exactly")
+    inside, beyond = (nets.groupby(["net", "op"])[name].mean().unstack() for name in ("success", "beyond"))
+    widest, furthest = (rates >= 0.5 for rates in (inside, beyond))
+    most, far = widest.sum(axis=1), furthest.sum(axis=1)
+    learners, keepers = (list(count.index[count == count.max()]) for count in (most, far))
+    never = [op for op in OPERATIONS if not widest[op].any()]
+    return aj.Answer(
+        f"{aj.listed(learners)} learn {most.max()} of {len(OPERATIONS)} operations within the range; beyond it no kind "
+        f"of net keeps more than {far.max()}.",
+        [
+            f"Within the range the question's net learns {most[QUESTION]} operations in at least half of its seeds, "
+            f"and with one layer squared {most[MENDED]}.",
+            f"Beyond it {aj.listed(keepers)} keep most, {far.max()} each; tanh keeps {far.get('tanh 16-16', 0)}.",
+            f"No kind of net learns {aj.listed(never)} in half of its seeds.",
+        ],
+        aj.grid("inside", "Learned within the range, in per cent of the seeds", nets, "net", "op"),
+        [
+            aj.grid("beyond", "Learned, and right beyond the range as well, to 1 %", nets, "net", "op", "beyond"),
+            aj.grid("exact", "Exact on all whole numbers of the range", nets, "net", "op", "exactly"),
+        ],
     )
-
-    def best(op, rates, column):
-        names = listed(rates[op] == rates[op].max())
-        of = nets[(nets.op == op) & (nets.net == names.split(", ")[0])]
-        return f"{op}: {names}, {aj.rate_of(of.assign(success=of[column]))}"
-
-    widest, furthest = most(inside), most(beyond)
-    return (
-        f"Of {len(OPERATIONS)} operations the question's net learns {widest[QUESTION]} in at least half of its seeds, "
-        f"and mended {widest[MENDED]}. The most within the range, {widest.max()}, are learnt by "
-        f"{listed(widest == widest.max())}; the most beyond it, {furthest.max()}, by "
-        f"{listed(furthest == furthest.max())}. No kind of net learns in half of its seeds: "
-        f"{listed(inside.max() < 0.5)}; none goes beyond the range with: {listed(beyond.max() < 0.5)}.\n"
-        f"Best within the range: {'; '.join(best(op, inside, 'success') for op in OPERATIONS if inside[op].any())}.\n"
-        f"Best beyond it: {'; '.join(best(op, beyond, 'beyond') for op in OPERATIONS if beyond[op].any())}.\n\n"
-        f"Learned, in %:\n{shown(inside)}\n\nExact, in %:\n{shown(exact)}\n\n"
-        f"Learned and right beyond the range, to 1 %, in %:\n{shown(beyond)}"
-    )
-
-
-def most(rates):
-    """How many operations each kind of net learns in at least half of its seeds."""
-    return (rates >= 0.5).sum(axis=1)
-
-
-def listed(which):
-    return ", ".join(which.index[which]) or "none"
-
-
-def shown(rates):
-    """Rates as a table, the nets that learn most first."""
-    order = rates.mean(axis=1).sort_values(ascending=False, kind="stable").index
-    return (100 * rates.loc[order, OPERATIONS]).round().astype(int).to_string()
 
 
 study = aj.Study(

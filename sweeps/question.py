@@ -9,16 +9,24 @@ def question(trial):
 
 
 def answer(nets):
-    words = ["Share of nets that beat answering 0, the mean, and the best plane:"]
-    words.append(aj.yardsticks(nets, ["op"]).round(2).to_string())
-    for op in ("add", "mul"):
-        rows = nets[nets.op == op].sort_values("mse")
-        middle = rows.iloc[(len(rows) - 1) // 2]
-        words.append(
-            f"\nTen fresh pairs for the net of {op} with the median error (seed {middle.seed}, {middle.grade}):"
-        )
-        words.append(aj.fresh_pairs(aj.net_again(middle, study.seed)).to_string(index=False, float_format="%.1f"))
-    return "\n".join(words)
+    of = dict(list(nets.groupby("op", sort=False)))
+    learnt = [aj.OPERATIONS[op].symbol for op, some in of.items() if some.success.any()]
+    never = [aj.OPERATIONS[op].symbol for op, some in of.items() if not some.success.any()]
+    middle = {op: aj.median_net(of[op]) for op in ("add", "mul")}
+    pairs = {op: aj.fresh_pairs(aj.net_again(row, study.seed)).round(1) for op, row in middle.items()}
+    told = {op: f"Ten fresh pairs, the net of {op} with the median error ({row.grade})" for op, row in middle.items()}
+    return aj.Answer(
+        f"This net learns {aj.listed(learnt)} in some seeds, and {aj.listed(never)} in none.",
+        [
+            f"{aj.rate_of(of['add'])} of the nets learn to add: their error is at most 1 % of the spread of the sums.",
+            f"{aj.rate_of(of['mul'])} learn to multiply, and {aj.share(of['mul'].dead)} answer the same to every pair.",
+        ],
+        aj.dots("rates", "Nets that learn it, of 100 each", {aj.OPERATIONS[op].symbol: of[op] for op in of}),
+        tables={
+            "Share of nets that beat answering 0, the mean, and the best plane": aj.yardsticks(nets, ["op"]).round(2),
+            **{told[op]: pairs[op] for op in pairs},
+        },
+    )
 
 
 study = aj.Study(

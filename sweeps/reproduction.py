@@ -16,12 +16,15 @@ def question(trial):
 def answer(nets):
     ours = aj.protocols.compare(nets, list(CELLS.values()))
     apart = ours[~ours.inside]
-    known = apart[apart.remark != ""]
-    return (
-        f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals; in {(ours.p < 0.05).sum()} "
-        f"cells the two rates differ (Fisher's exact test, p < .05; at most {0.05 * len(ours):.0f} by chance). Of the "
-        f"{len(apart)} outside, something is known of {len(known)}.\n\n"
-        f"Every cell, disagreements first:\n{ours.drop(columns=['paper', 'source']).round(3).to_string()}"
+    return aj.Answer(
+        f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals.",
+        [
+            f"In {(ours.p < 0.05).sum()} cells the two rates differ (Fisher's exact test, p < .05; at most "
+            f"{0.05 * len(ours):.0f} by chance).",
+            f"Of the {len(apart)} outside, something is known of {(apart.remark != '').sum()}.",
+        ],
+        aj.published("published", "Where ours and theirs disagree", apart) if len(apart) else None,
+        tables={"Every cell, disagreements first": ours.drop(columns=["source"]).round(3)},
     )
 
 

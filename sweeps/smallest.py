@@ -56,31 +56,39 @@ def question(trial):
 
 
 def answer(nets):
-    rows = {op: checked(nets[nets.op == op]) for op in OPERATIONS}
-    columns = ["parameters", "net", "exact in the search", f"of {FRESH} fresh seeds"]
-    return (
-        "The fewest parameters with which any net is right on its whole domain, and of the setups that have so few the "
-        "one that was exact most often: in the search, which chose it, and again from seeds that it has not seen.\n"
-        f"{pd.DataFrame(rows, columns).T.to_string()}"
+    found = {op: smallest(nets[nets.op == op]) for op in OPERATIONS}
+    fresh = {
+        op: aj.train([aj.Setup.from_row(row)], seeds=FRESH, seed=study.seed + 1)
+        for op, row in found.items()
+        if row is not None
+    }
+    fresh = {op: rows.assign(whole=rows.grade == "exact") for op, rows in fresh.items()}
+    names = {op: f"{op}: {found[op].parameters} parameters" for op in fresh}
+    table = [[op, found[op].parameters, found[op].widths, found[op].activation, bool(found[op].bias)] for op in fresh]
+    missing = [op for op in OPERATIONS if op not in fresh]
+    sizes = [found[op].parameters for op in fresh]
+    return aj.Answer(
+        f"{min(sizes, default=0)} to {max(sizes, default=0)} parameters suffice for {aj.listed(list(fresh))}."
+        + (f" For {aj.listed(missing)} no exact net was found." if missing else ""),
+        [f"Of the smallest net for products {aj.share(fresh['mul'].whole)} of fresh seeds are exact."]
+        if "mul" in fresh
+        else [],
+        aj.dots(
+            *("fresh", "The smallest exact net of each operation, and how often it is exact again"),
+            {names[op]: fresh[op] for op in fresh},
+            "whole",
+            f"Of {FRESH} fresh seeds, which took no part in the search.",
+            title="nets that are exact",
+        ),
+        tables={"The smallest nets": pd.DataFrame(table, columns=["op", "parameters", "widths", "activation", "bias"])},
     )
 
 
-def checked(nets):
-    """The smallest exact net of an operation, and how often it is exact."""
+def smallest(nets):
+    """A row of the smallest exact setup of an operation, of equally small ones the one that is exact most often."""
     exact = nets[nets.grade == "exact"]
-    if exact.empty:
-        return ["-", "none", f"0 of {len(nets)}", "-"]
-    smallest = exact[exact.parameters == exact.parameters.min()]
-    row = smallest[smallest.trial == smallest.trial.mode()[0]].iloc[0]
-    fresh = aj.train([aj.Setup.from_row(row)], seeds=FRESH, seed=study.seed + 1)
-    found = nets[nets.trial == row.trial]
-    net = f"{row.widths} {row.activation}" + " without biases" * (not row.bias)
-    return [row.parameters, net, rate(found), rate(fresh)]
-
-
-def rate(nets):
-    exact = nets.grade == "exact"
-    return f"{exact.sum()} of {len(exact)}, {aj.share(exact)}"
+    fewest = exact[exact.parameters == exact.parameters.min()]
+    return None if exact.empty else fewest[fewest.trial == fewest.trial.mode()[0]].iloc[0]
 
 
 study = aj.Study(

@@ -18,14 +18,28 @@ def question(trial):
 
 
 def answer(nets):
-    table = aj.summarise(nets, ["cell"])[["nets", "rate", "rate_low", "rate_high", "solved_at"]]
-    table = table.join(nets.groupby("cell").sparsity_error.median())
+    task = nets.cell.str.split(" ", n=1).str[1]
+    unit = nets.model.where(nets.model != "mlp", nets.activation + " net")
+    nets = nets.assign(task=task, unit=unit)
     ours = aj.protocols.compare(nets)
-    return (
-        f"Beside the published cells, disagreements first; {ours.inside.sum()} of {len(ours)} rates lie inside our "
-        f"95 % intervals. Where ours end early (`until`), both sides are those solved by then:\n"
-        f"{ours.drop(columns=['paper', 'source']).round(3).to_string()}\n\n"
-        f"Every cell; medians of the step, of those solved, and of the sparsity error:\n{table.round(3).to_string()}"
+    of = dict(list(nets.groupby("cell")))
+    tenth = [name for name in MULTIPLIERS if of[f"{name} n=10 mul"].success.mean() >= 0.5]
+    sums = [name for name in ADDERS if of[f"{name} n=100 add"].success.mean() >= 0.5]
+    divide = nets[nets.task == "simple div"]
+    return aj.Answer(
+        f"{aj.listed(sums)} learn sums of a hundred inputs, {aj.listed(tenth)} products of sums of ten; "
+        f"{aj.brief(divide.success.mean())} divide.",
+        [
+            f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals.",
+            f"Products of sums of ten inputs are learnt by {aj.rate_of(of['nmu n=10 mul'])} of NAUs with an NMU.",
+            f"Of quotients {aj.rate_of(divide)} are learnt by any pair.",
+        ],
+        aj.grid("pairs", "Nets that succeed, in per cent", nets, "unit", "task", about="Blank: none, or not asked."),
+        [aj.published("published", "Beside the published cells", ours)],
+        {
+            "Every cell": aj.summarise(nets, ["cell"])[["nets", "rate", "rate_low", "rate_high", "solved_at"]].round(3),
+            "Beside the published cells": ours.drop(columns=["source"]).round(3),
+        },
     )
 
 

@@ -65,86 +65,87 @@ def question(trial):
     return ORIGINAL.replace(op=op, **CHANGES[trial.suggest_categorical("change", list(CHANGES))])
 
 
-def path(nets):
-    """The best order of the fixes for products: the sets of fixes on the way to all of them that learn best."""
-    ways = [list(accumulate(order, lambda names, name: (*names, name), initial=())) for order in permutations(FIXES)]
-    quality = {names: success_and_error(nets, joined(names)) for names in SETS}
-    return max(ways, key=lambda way: tuple(sum(quality[in_order(names)][i] for names in way) for i in (0, 1)))
-
-
-def in_order(names):
-    return tuple(name for name in FIXES if name in names)
-
-
-def success_and_error(nets, change):
-    """What is better is larger: how many products are learnt, and by minus how many decades the others miss."""
-    some = nets[(nets.op == "mul") & (nets.change == change)]
-    return some.success.sum(), -np.log10(some.relative_rmse.fillna(np.inf).clip(1e-9, 1e3)).median()
-
-
-def beside(nets, changes):
-    """Success rates and the median error of products, `changes` being label -> change, a row each."""
-    rows = {}
-    for label, change in changes.items():
-        by_op = dict(list(nets[nets.change == change].groupby("op")))
-        error = by_op["mul"].relative_rmse.fillna(np.inf).median()
-        dead = f"{(by_op['mul'].grade == 'dead').mean():.0%}"
-        rates = {op: aj.rate_of(by_op[op]) for op in ("mul", "square", "add")}
-        rows[label] = {**rates, "mul: dead": dead, "mul: relative RMSE": f"{error:.1e}"}
-    return pd.DataFrame(rows).T.to_string()
-
-
 def answer(nets):
-    of = dict(list(nets[nets.op == "mul"].groupby("change")))
-    way = path(nets)
-    added = [names[-1] for names in way[1:]]
+    nets = nets.assign(relative_rmse=nets.relative_rmse.fillna(float("inf")))
+    of = dict(list(nets[nets.op == "mul"].groupby("change", sort=False)))
+    end, singles = joined(FIXES), [change for change in (*FIXES, *ALONE) if change in of]
+    singles = list({tuple(of[one].sort_values("seed").mse.fillna(-1)): one for one in singles}.values())
+    best = max(singles, key=lambda change: quality(of[change]))
+    way = path({names: of[joined(names)] for names in SETS})
+    dead, alive = (of["none"][of["none"].dead == is_dead] for is_dead in (True, False))
+    drawn = {"dead": dead, "alive": alive, f"{best} alone": of[best], "mended": of[end]}
+    helps = "mends it, raising that" if of[best].success.mean() >= 0.5 else "raises that"
+    add = nets[(nets.op == "add") & (nets.change == "none")]
     ladder = {"the question's net": "none"} | {f"{len(names)}. {names[-1]}": joined(names) for names in way[1:]}
-    without = {f"without {name}": joined(set(FIXES) - {name}) for name in FIXES}
-    there = [change for change in (*FIXES, *ALONE) if change in of]  # all linear is the same as no other relus
-    singles = sorted(there, key=lambda change: success_and_error(nets, change), reverse=True)
-    best, second, end, gelu = *singles[:2], joined(FIXES), "all gelu, mended"
-    rates = {change: aj.rate_of(some) for change, some in of.items()}
-    exact = {change: aj.share(some.grade == "exact") for change, some in of.items()}
-
-    dead, living = of["none"][of["none"].dead], of["none"][~of["none"].dead]
-    start = aj.curves([ORIGINAL], seeds=100, seed=study.seed).query("step == 0").set_index("seed")
-    sums, least = (proportional(living, which) for which in (np.add, np.minimum))
-    add = nets[nets.op == "add"].set_index("change")
-    return (
-        f"Why not? {rates['none']} of the question's nets multiply. {aj.share(of['none'].dead)} end dead: they "
-        f"answer 0 to every pair, and lose {start.zero.iloc[0]:.2e}, the 7,000,000,000 of the question. "
-        f"{aj.share(start.gradient_norm[dead.seed] == 0)} of these have a gradient of exactly 0 before the first step "
-        f"(on 1,024 of their examples), as the output relu is 0 everywhere; without it "
-        f"{aj.share(of['linear output'].dead)} end dead, and still {rates['linear output']} multiply. Of the living "
-        f"{aj.share(sums[1])} end within 5 % of a loss of {sums[0]:.2e}, that of the best c (a + b), and "
-        f"{aj.share(least[1])} of {least[0]:.2e}, that of the best c min(a, b), the least for an answer that "
-        f"doubles when both numbers double. Without biases a relu net is such an answer, and the biases stay small "
-        f"beside numbers up to 499: Adam moves them by about the rate, 0.001, a step, 10 in all. A product becomes "
-        f"four times as large. With ten times the steps, and so biases, "
-        f"{aj.share(of['10x longer'].mse < 0.95 * least[0])} fall below that bound. A sum does double, and "
-        f"{aj.rate_of(add.loc['none'])} of the same nets add, "
-        f"{aj.rate_of(add.loc['linear output'])} without the output relu.\n"
-        f"How then? Of {len(singles)} single changes the best is {best} ({rates[best]} multiply), the next "
-        f"{second} ({rates[second]}); the squared layer is the second hidden one, with square in place of relu. A "
-        f"square grows as a product does, and ab = ((a+b)² - (a-b)²) / 4 takes two of them. Together with "
-        f"{', '.join(name for name in added[:3] if name != best)} it is enough: {rates[joined(way[3])]}. With all of "
-        f"{', '.join(added)} (std: standardized; from 0.01 to 0) {rates[end]} of the 2-3-5-3-5-1 nets learn to "
-        f"multiply, {exact[end]} exactly, all 250,000 pairs, and the same nets learn sums and squares; inputs and "
-        f"targets have to be standardized together, one without the other does harm. With gelu in every hidden layer "
-        f"and all else but the square {rates[gelu]} learn it, and in ten times the steps "
-        f"{rates[f'{gelu}, 10x longer']} ({exact[f'{gelu}, 10x longer']} exactly).\n\n"
-        f"Step by step, in the best of all orders for products:\n{beside(nets, ladder)}\n\n"
-        f"One of the six taken away:\n{beside(nets, without)}\n\n"
-        f"Each change alone (numbers below 5 or 50 are another question):\n{beside(nets, {n: n for n in singles})}"
+    crowd = pd.DataFrame(
+        [[one, of[one].relative_rmse.median(), of[one].success.mean(), one == best] for one in singles]
+    )
+    shown = sorted(SETS, key=lambda names: quality(of[joined(names)]), reverse=True)[:16]
+    without = [names for names in shown if best not in names and of[joined(names)].success.any()]
+    return aj.Answer(
+        f"This net adds in {aj.brief(add.success.mean())} of seeds and multiplies in "
+        f"{aj.brief(of['none'].success.mean())}. A {best} alone {helps} to {aj.brief(of[best].success.mean())}.",
+        [
+            f"{aj.share(of['none'].dead)} of the nets are dead: the relu on the output is 0 everywhere, so the net "
+            f"answers 0 to every pair, and no gradient can change that.",
+            f"The others can only double their answer when both numbers double, and a product becomes four times as "
+            f"large: their median error is {aj.brief(alive.relative_rmse.median())} of the products' spread.",
+            f"A square does grow fourfold, and ab = ((a+b)² - (a-b)²) / 4; with all six fixes "
+            f"{aj.share(of[end].grade == 'exact')} of the nets get all 250,000 products exactly right.",
+        ],
+        aj.along(
+            *("along", "What the nets answer where a = b: a product grows as a², these nets do not"),
+            {name: aj.median_net(some) for name, some in drawn.items() if len(some)},
+            *(study.seed, "Of each kind the net with the median error."),
+        ),
+        [
+            aj.dots(
+                *("ladder", "Six fixes, one after another, in the best of all orders for products"),
+                {label: nets[nets.change == change] for label, change in ladder.items()},
+                about="Each row has all fixes above it as well. Whiskers: 95 % intervals.",
+            ),
+            aj.scatter(
+                *("alone", f"Of {len(singles)} single changes, the {best} stands out"),
+                crowd.set_axis(["what", "x", "y", "named"], axis=1),
+                *("Each dot is one change made alone, for products.", "median error, relative", "nets that learn it"),
+            ),
+            aj.sets(
+                *("together", f"The {best} is in every combination that multiplies" if not without else "Combinations"),
+                {names: of[joined(names)] for names in shown},
+                f"The best {len(shown)} of all {len(SETS)} combinations of the six fixes, for products.",
+            ),
+        ],
+        {
+            "What the living are near, to 5 % of the loss": near(alive),
+            "Every change": aj.summarise(nets, ["change", "op"])[
+                ["nets", "rate", "rate_low", "rate_high", "relative_rmse"]
+            ],
+        },
+        aj.recipes(ORIGINAL.replace(op="mul", **CHANGES[end])),
     )
 
 
-def proportional(nets, function):
-    """The smallest loss of an answer c function(a, b), and which nets come within 5 % of it."""
+def near(nets):
+    """How many nets come near the best answers that double when both numbers double."""
     a, b = np.indices((500, 500)).astype(float)
-    x, t = function(a, b), a * b
-    loss = np.mean(t * t) - np.mean(x * t) ** 2 / np.mean(x * x)
-    return loss, (nets.mse / loss - 1).abs() < 0.05
+    rows = {}
+    for name, x in {"c (a + b)": a + b, "c min(a, b), the least such loss": np.minimum(a, b)}.items():
+        loss = np.mean((a * b) ** 2) - np.mean(x * a * b) ** 2 / np.mean(x * x)
+        rows[f"the best {name}"] = [f"{loss:.2e}", aj.share((nets.mse / loss - 1).abs() < 0.05)]
+    return pd.DataFrame(rows, ["loss", "nets"]).T
+
+
+def quality(nets):
+    """What is better is larger: how many nets learn it, and by how much the median one misses."""
+    return nets.success.sum(), -nets.relative_rmse.median()
+
+
+def path(of):
+    """The best order of the fixes: the sets of fixes on the way to all of them that learn best."""
+    score = {names: quality(some) for names, some in of.items()}
+    ways = [list(accumulate(order, lambda names, name: (*names, name), initial=())) for order in permutations(FIXES)]
+    sets = [[tuple(name for name in FIXES if name in names) for names in way] for way in ways]
+    return max(zip(ways, sets, strict=True), key=lambda way: [sum(score[n][i] for n in way[1]) for i in (0, 1)])[0]
 
 
 study = aj.Study(

@@ -46,7 +46,7 @@ DRAW = {
     "grades": lambda nets: charts.grades(nets, "activation"),
     "grades of all": lambda nets: charts.grades(nets, None),
     "parameters": lambda nets: charts.parameters(nets, ["activation"]),
-    "fronts": charts.fronts,
+    "fronts": lambda nets: charts.fronts(nets, "activation"),
     "importances": lambda nets: charts.importances({"learning_rate": (0.75, 0.5, 0.9), "activation": (0.25, 0.1, 0.5)}),
     "importances of before": lambda nets: charts.importances({"learning_rate": 0.75, "activation": 0.25}),
     "best of choices": lambda nets: charts.best_of_choices(statistics.best_of_choices(nets, ["activation", "width1"])),
@@ -73,4 +73,4 @@ def test_nothing_finite_gives_no_curve():
 
 
 def test_one_activation_gives_no_fronts(nets):
-    assert charts.fronts(nets[nets.activation == "gelu"]) is None
+    assert charts.fronts(nets[nets.activation == "gelu"], "activation") is None

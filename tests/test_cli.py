@@ -181,7 +181,7 @@ def test_a_study_whose_question_fails_later_has_its_table_and_report(arithjax, t
     status, out, err = arithjax("run", study_file(tmp_path, text), "--out", tmp_path, "--portraits", 0)
     assert status == 1
     assert "the importance of each choice could not be made" in err and "later" in err
-    assert "the study's answer could not be given (TypeError: a int and not text)" in err
+    assert "the study's answer could not be given (TypeError: a int and neither text nor an aj.Answer)" in err
     assert "Success rate" in out and "learned it" in out
     assert (tmp_path / "later/report.html").exists() and len(aj.load(tmp_path / "later")) == 50
 

@@ -25,8 +25,8 @@ def test_every_unit_and_operation_has_its_shares():
     assert looser[1e-5] < 0.3 and looser[1e-4] > 0.8, "it is the threshold that most of these nets miss"
     by_steps = rows("steps-mul").query("unit == 'nmu'")
     solved = nets[(nets.model == "nmu") & (nets.op == "mul")].solved_at
-    assert by_steps.solved.is_monotonic_increasing and by_steps.step.max() == 50_000
-    for step, share in zip(by_steps.step, by_steps.solved, strict=True):
+    assert by_steps.rate.is_monotonic_increasing and by_steps.step.max() == 50_000
+    for step, share in zip(by_steps.step, by_steps.rate, strict=True):
         assert share == pytest.approx((solved <= step).mean(), abs=1e-6)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import arithjax as aj
 from arithjax import protocols
-from arithjax.report import percent, share
+from arithjax.report import percent, share, words
 from arithjax.studies import files
 from arithjax.studies.importance import importance
 from arithjax.tables import loading, statistics
@@ -71,9 +71,12 @@ def test_the_main_study():
     """At its default size, which the larger published one begins with."""
     nets = aj.load(ROOT / "results" / "multiplication")
     study = files.find_study("multiplication")
-    assert f"\n> {study.answer(nets[nets.trial < study.trials])}\n" in README
-    rates = re.findall(r"[\d.]+ % \([\d.]+-[\d.]+ %\)", study.answer(nets))
-    assert f"{rates[0]} of all nets, {rates[-1]} of those with the square activation" in row_of("multiplication")
+    answer = study.answer(nets[nets.trial < study.trials])
+    assert f"\n> {answer.finding}\n>\n> {' '.join(answer.sentences)}\n" in README
+    first, *_, last = (
+        words.percent(*row) for row in study.answer(nets).picture.table[["rate", "low", "high"]].to_numpy()
+    )
+    assert f"{first} of all nets, {last} of those with the square activation" in row_of("multiplication")
 
 
 def row_of(study):

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 import arithjax as aj
-from arithjax.cli.commands import arithjax
+from arithjax.cli.commands import UNASKED, arithjax
 from arithjax.cli.nets import given_fields
 from arithjax.diagnosis.race import GROUP, JUDGING
 from arithjax.setup import make
@@ -58,7 +58,7 @@ def test_as_data_it_has_the_promised_keys(asked, tmp_path):
 def test_the_command_and_the_code_make_the_mended_setup(asked):
     words = shlex.split(asked.command)
     given = arithjax.commands["fit"].make_context("fit", words[2:]).params
-    options = {name: given[name] for name in aj.Setup.field_names() if name != "op"}
+    options = {name: given[name] for name in aj.Setup.field_names() if name not in UNASKED}
     assert make(op=given["op"], **given_fields(options)) == asked.mended
     known: dict = {}
     exec(asked.code.partition("net =")[0], known)

@@ -98,5 +98,5 @@ def test_a_finished_study_misses_nothing():
 def test_words_and_tables_of_an_answer():
     frame = pd.DataFrame({"a": [306, 486], "value": [38250.0, 229878.0], "error": [21147.2, -97219.6]})
     text = f"It fails. \nTen pairs:\n{frame.to_string(index=False)}\n\nSo 1 % (0-2 %) learn."
-    kinds = [kind for kind, _ in words.blocks(text)]
+    kinds = [kind for kind, _ in words.blocks(text.splitlines())]
     assert kinds == ["words", "words", "table", "words"]

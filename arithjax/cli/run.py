@@ -12,9 +12,9 @@ from rich.console import Console
 
 from arithjax.cli.output import Parts, say
 from arithjax.cli.text import choice_table, rate_table, text
-from arithjax.diagnosis.answer import Answer
 from arithjax.environment import devices_and_workers
-from arithjax.report import default_words, percent, write
+from arithjax.report import percent, write
+from arithjax.report.answer import Answer, default_answer, restored
 from arithjax.studies import runner, samplers
 from arithjax.studies.files import find_study
 from arithjax.studies.importance import importance
@@ -77,11 +77,11 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int, quie
     parts, store = Parts(), Store(folder)
     nets = loading.with_choices(nets)
     importances = parts.attempt("the importance of each choice", lambda: importance(nets, study), {})
-    answer = parts.attempt("the study's answer", lambda: _answer(study, nets), "")
-    described = parts.attempt("the study.json", lambda: _described(store, nets, importances, answer)) or {
+    answer = parts.attempt("the study's answer", lambda: _answer(study, nets))
+    found = {"importance": importances, "answer": answer.stored() if answer else ""}
+    described = parts.attempt("the study.json", lambda: _described(store, nets, found)) or {
         **loading.description(folder),
-        "importance": importances,
-        "answer": answer,
+        **found,
     }
     by = parts.attempt("the groups", lambda: list(study.by) or statistics.default_by(nets), [])
     if not quiet:
@@ -92,14 +92,14 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int, quie
         parts.say("the table of choices", lambda: choice_table(nets, list(importances) or list(groups.chosen(nets))))
         parts.say("the front", lambda: _front(study, nets))
     page = parts.attempt("the report", lambda: write(folder, nets, described, portraits))
-    parts.say("the answer", lambda: f"\n{answer or default_words(nets, by)}")
+    parts.say("the answer", lambda: f"\n{answer or default_answer(nets, by)}")
     if page:
         say(f"\nReport: {page}")
     parts.end()
 
 
-def _described(store: Store, nets: pd.DataFrame, importances: Importances, answer: str) -> dict[str, Any]:
-    """The content of `study.json` with what was found out, written while no other run can write it.
+def _described(store: Store, nets: pd.DataFrame, found: dict[str, Any]) -> dict[str, Any]:
+    """The content of `study.json` with what was `found` out, written while no other run can write it.
 
     Of nets that are only a part of what the folder holds nothing is written.
     """
@@ -107,9 +107,9 @@ def _described(store: Store, nets: pd.DataFrame, importances: Importances, answe
     if len(nets) < there:
         say(f"This is of the {len(nets):,} nets that were asked for, of {there:,} in {store.folder}.")
         asked = {"trials": 1 + int(nets["trial"].max()), "seeds": 1 + int(nets["seed"].max())}
-        return {**loading.description(store.folder), **asked, "importance": importances, "answer": answer}
+        return {**loading.description(store.folder), **asked, **found}
     with store.lock():
-        described = {**loading.description(store.folder), "importance": importances, "answer": answer}
+        described = {**loading.description(store.folder), **found}
         store.write("study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
     return described
 
@@ -137,16 +137,16 @@ def _front(study: Study, nets: pd.DataFrame) -> str | None:
     return f"\nFront of {', '.join(study.objectives)}, the best ten of {len(best)}:\n{text(best.head(10))}"
 
 
-def _answer(study: Study, nets: pd.DataFrame) -> str:
-    """The study's own words about its table; none if they fail, as the table may lack what they are about."""
+def _answer(study: Study, nets: pd.DataFrame) -> Answer | None:
+    """What the study says about its table; None if it says nothing or fails, as the table may lack what it is about."""
     try:
-        answer = study.answer(nets.copy()) if study.answer else ""
-        if not isinstance(answer, str | Answer):
-            raise TypeError(f"a {type(answer).__name__} and not text")
-        return str(answer)
+        answer = study.answer(nets.copy()) if study.answer else None
+        if not (answer is None or isinstance(answer, str | Answer)):
+            raise TypeError(f"a {type(answer).__name__} and neither text nor an aj.Answer")
+        return restored(answer) if isinstance(answer, str) else answer
     except Exception as error:
         warnings.warn(
             f"the study's answer could not be given ({type(error).__name__}: {error}); its table is complete.",
             stacklevel=2,
         )
-        return ""
+        return None

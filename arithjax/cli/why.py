@@ -8,7 +8,6 @@ import click
 
 from arithjax import disk, protocols
 from arithjax.cli.nets import asked_op, given_fields, members_of
-from arithjax.diagnosis import pictures
 from arithjax.diagnosis.why import why as ask
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup, make
@@ -51,7 +50,7 @@ def why(
     text = answer.lines()
     head = text.index("", 2) if "" in text[2:] else len(text)
     click.echo("\n".join(text[:head]))
-    click.echo(f"\nWhere all arguments are equal:\n{lines_chart(pictures.lines(answer))}")
+    click.echo(f"\nWhere all arguments are equal:\n{lines_chart(answer.pictures[0].table)}")
     click.echo("\n".join(text[head:]))
     click.echo(f"\n{answer.seconds:.0f} seconds, {len(answer.nets):,} nets.")
     if file:

@@ -298,7 +298,7 @@ CAUSES.fill(
         Cause("outlying", "fitting a few huge results alone", _says_outlying, _outlying, ("targets", "transforms")),
         Cause(
             "homogeneous",
-            "doubling with their arguments as the results do not",
+            "only proportional to the numbers",
             _says_homogeneous,
             _homogeneous,
             ("layer", "activation", "transforms", "steps"),

@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from arithjax.errors import ArithjaxError
-from arithjax.report.charts import Drawing
+from arithjax.report.answer import Answer
 from arithjax.report.page import offline
 from arithjax.tables.store import Store
 
-TEMPLATE = "answer.html"
 
-
-def write(folder: Path, files: dict[str, bytes], figures: dict[str, Drawing], fields: dict[str, Any]) -> Path:
+def write(folder: Path, answer: Answer, files: dict[str, bytes], nets: int, seconds: float) -> Path:
     """Write the page of an answer into a folder, which is made if it is missing; the path of the page.
 
-    files: what stands beside the page, by name. figures: its charts, by name. fields: what its template names.
+    files: what stands beside the page, by name. nets, seconds: how many nets it rests on, and how long it took.
     Raises ArithjaxError where the folder cannot be written.
     """
-    template = resources.files("arithjax.diagnosis").joinpath(TEMPLATE).read_text(encoding="utf-8")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             Store(folder).write(name, content)
-        return offline(folder, template, figures, **fields)
+        return offline(folder, answer, "why", f"{nets:,} nets, {seconds:.0f} seconds.", list(files))
     except OSError as error:
         raise ArithjaxError(f"cannot write {folder} ({error.strerror or os.strerror(error.errno or 0)}).") from None

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from arithjax.diagnosis.answer import Answer
+from arithjax.diagnosis.answer import Why
 from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.changes import Change, Changes, applied, difference
 from arithjax.diagnosis.evidence import Effect, Evidence, observe
-from arithjax.diagnosis.findings import Told, Tried
+from arithjax.diagnosis.findings import Findings, Told, Tried
 from arithjax.diagnosis.race import GROUP, JUDGING, Budget, Race
 from arithjax.diagnosis.search import Found, Search, in_kinds
 from arithjax.errors import ArithjaxError, check_count, check_seed
@@ -39,7 +39,7 @@ def why(
     seed: int = 0,
     patience: float = 1.0,
     say: Say = lambda words: None,
-) -> Answer:
+) -> Why:
     """Why a net does not learn, and what makes it learn.
 
     Its nets are trained and named by what they do instead; every single change that the registries allow is raced, then
@@ -77,8 +77,8 @@ def why(
     cut, race.budget.share = race.budget.over, 1.0
     seen.effects.update(_effects(setup, race, found))
     say("Judging what was chosen on fresh seeds.")
-    answer = _judged(setup, race, found, rows, seen, -(-seeds // GROUP))
-    return replace(answer, cut=cut or race.budget.over)
+    findings = _judged(setup, race, found, rows, seen, -(-seeds // GROUP))
+    return Why.of(replace(findings, cut=cut or race.budget.over))
 
 
 def _look(setup: Setup, race: Race, groups: int) -> tuple[pd.DataFrame, Evidence]:
@@ -109,8 +109,8 @@ def _error(rows: pd.DataFrame) -> float:
     return float(rows["relative_rmse"].fillna(np.inf).median())
 
 
-def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Evidence, groups: int) -> Answer:
-    """The answer, with rates of what was chosen from seeds that took no part in choosing."""
+def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Evidence, groups: int) -> Findings:
+    """The findings, with rates of what was chosen from seeds that took no part in choosing."""
     path = found.path
     steps = [path[: i + 1] for i in range(len(path))]
     less = [tuple(change for change in path if change is not left) for left in path] if len(path) > 1 else []
@@ -130,7 +130,7 @@ def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Ev
 
     singles = _kept(tried(change.name, (change,)) for change in ranked)
     mended = made(setup, path)
-    return Answer(
+    return Findings(
         setup=setup,
         mended=mended,
         before=Tried.of("as it is", {}, rows, judged=True),

@@ -1,11 +1,12 @@
 """Charts of a results table, each a function from a table to an Altair chart as wide as its container.
 
-Colours are distinct for colour-blind readers (Okabe & Ito 2008; cividis and viridis), and hovering gives the numbers.
+Colours are distinct for colour-blind readers (Okabe & Ito 2008; viridis), and hovering gives the numbers.
 Where a function takes `nets`, that is a table with a row a net.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import altair as alt
@@ -13,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from arithjax.report import words
+from arithjax.report.words import nice
 from arithjax.tables import groups, statistics
 
 Drawing = alt.Chart | alt.LayerChart | alt.FacetChart
@@ -30,7 +32,7 @@ COLOURS = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#8
 GREY = "#8a8a8a"
 MOST_GROUPS = 120
 """Names beyond these, the least successful, are left out."""
-ACROSS = 110
+ACROSS = 60
 """Letters that fit side by side above a heat map; longer rows of names are drawn at an angle."""
 LABEL = 230
 """The width of names beside a chart, in pixels; longer ones are cut."""
@@ -52,15 +54,10 @@ _RATES = [
 ]
 
 
-def nice(name: str) -> str:
-    """A column's name as a title: spaces for underscores."""
-    return name.replace("_", " ")
-
-
 def _legend(names: list[str]) -> alt.Legend:
-    """A legend below the chart, narrow enough for a phone."""
+    """A legend above the chart, narrow enough for a phone."""
     columns = 3 if max(map(len, names)) <= 12 else 1
-    return alt.Legend(orient="bottom", title=None, columns=columns, symbolOpacity=1, labelLimit=300)
+    return alt.Legend(orient="top", title=None, columns=columns, symbolOpacity=1, labelLimit=300)
 
 
 def labels(nets: pd.DataFrame, name: str) -> tuple[pd.Series, list[str]]:
@@ -98,25 +95,38 @@ def heat_map(nets: pd.DataFrame, down: str, across: str) -> Drawing:
     """
     table, (rows, columns) = _rates(nets, [down, across])
     y, x = GROUP.format(0), GROUP.format(1)
+    tooltip = [alt.Tooltip(f"{y}:N", title=nice(down)), alt.Tooltip(f"{x}:N", title=nice(across)), *_RATES]
+    return cells(table, (y, rows, nice(down)), (x, columns, nice(across)), tooltip)
+
+
+Side = tuple[str, list[str], str]
+"""A side of a grid: its column, the order of that column's values, and its title."""
+
+
+def cells(table: pd.DataFrame, down: Side, across: Side, tooltip: Sequence[Any], form: str = "") -> Drawing:
+    """Shares in column `rate` as cells, from the colour of the page to blue, each with its per cent; 0 is left blank.
+
+    form: how the names across are written, a format of d3's, where they are numbers.
+    """
+    (y, rows, title), (x, columns, above) = down, across
+    table = table.assign(shown=table["rate"].map(words.brief).str.removesuffix(" %").where(table["rate"] > 0, ""))
     brightest = max(0.2, float(table["rate"].max()))
     gaps = alt.Scale(paddingInner=0.03, paddingOuter=0)
     crowded = len(columns) * max(len(str(column)) for column in columns) > ACROSS
-    top = alt.Axis(orient="top", labelAngle=30 if crowded else 0, labelAlign="right" if crowded else "center")
+    top = alt.Axis(
+        orient="top", labelAngle=-45 if crowded else 0, labelAlign="left" if crowded else "center", format=form
+    )
     base = alt.Chart(table).encode(
-        alt.X(f"{x}:O", sort=columns, title=nice(across), scale=gaps, axis=top),
-        alt.Y(f"{y}:O", sort=rows, title=nice(down), scale=gaps, axis=alt.Axis(labelLimit=LABEL)),
-        tooltip=[alt.Tooltip(f"{y}:N", title=nice(down)), alt.Tooltip(f"{x}:N", title=nice(across)), *_RATES],
+        alt.X(f"{x}:O", sort=columns, title=above or None, scale=gaps, axis=top),
+        alt.Y(f"{y}:O", sort=rows, title=title or None, scale=gaps, axis=alt.Axis(labelLimit=LABEL)),
+        tooltip=tooltip,
     )
-    colour = alt.Color(
-        "rate:Q",
-        title="success rate",
-        scale=alt.Scale(scheme="cividis", domain=[0, brightest]),
-        legend=alt.Legend(format=".0%", orient="bottom", gradientLength=220),
-    )
-    dark_text = alt.condition(alt.datum.rate > brightest / 2, alt.value("#111"), alt.value("#fff"))
-    cells = base.mark_rect(cornerRadius=3).encode(colour)
-    text = base.mark_text(fontSize=12).encode(alt.Text("rate:Q", format=".0%"), color=dark_text)
-    return _sized(alt.layer(cells, text), (40 if len(rows) <= 20 else 22) * len(rows) + 10)
+    shade = alt.Opacity("rate:Q", scale=alt.Scale(domain=[0, brightest], range=[0, 1]), legend=None)
+    filled = base.mark_rect(cornerRadius=3, color=COLOURS[0]).encode(shade)
+    text = base.mark_text(fontSize=11 if len(columns) > 8 else 12).encode(alt.Text("shown:N"))
+    dark = f"datum.rate > {brightest / 2}"
+    layers = [filled, text.transform_filter(f"!({dark})"), text.transform_filter(dark).encode(color=alt.value("#fff"))]
+    return _sized(alt.layer(*layers), (34 if len(rows) <= 20 else 22) * len(rows) + 10)
 
 
 def grades(nets: pd.DataFrame, column: str | None) -> Drawing:
@@ -186,7 +196,7 @@ def parameters(nets: pd.DataFrame, named: list[str]) -> Drawing:
         at=(some["parameters"] * jitter).round(2), error=significant(shown_error(some), 3)
     )
     x = alt.X("at:Q", title="parameters", scale=_SIZES, axis=_SIZES_AXIS)
-    y = alt.Y("error:Q", title="relative RMSE on test points", scale=alt.Scale(type="log"), axis=_DECADES)
+    y = alt.Y("error:Q", title="relative RMSE on test points", scale=alt.Scale(type="log"), axis=DECADES)
     grade = alt.Color("grade:N", scale=_grade_scale(), legend=_legend(list(GRADE_COLOURS)))
     chosen = alt.selection_point(name="grade", fields=["grade"], bind="legend")
     dots = (
@@ -202,8 +212,11 @@ def parameters(nets: pd.DataFrame, named: list[str]) -> Drawing:
 
 
 _SIZES = alt.Scale(type="log", nice=False, padding=12)
-_SIZES_AXIS = alt.Axis(grid=False, format="~s", tickCount=5)
-_DECADES = alt.Axis(
+NUMBER = "abs(datum.value) < 10000 ? format(datum.value, ',.4~r') : format(datum.value, '.3~s')"
+"""How numbers are written along axes: 5,000 and 50k."""
+_SIZES_AXIS = alt.Axis(grid=False, labelExpr=NUMBER, tickCount=5)
+PERCENT = alt.Axis(format="%", tickCount=4)
+DECADES = alt.Axis(
     values=[10.0**i for i in range(-8, 13)],
     labelExpr="format(datum.value, abs(log(datum.value)) > 9 ? '.0e' : '~g')",  # 0.0001 to 1000 are written out
 )
@@ -222,41 +235,26 @@ def front(nets: pd.DataFrame) -> pd.DataFrame:
     return significant(ends[~ends.index.duplicated()].rename("error").reset_index(), 3)
 
 
-def fronts(nets: pd.DataFrame) -> Drawing | None:
-    """The front of error against parameters for each activation of MLPs; None where there is nothing to compare."""
-    nets = nets[nets["model"] == "mlp"]
-    values, order = labels(nets, "activation")
-    order = order[: 2 * len(COLOURS)]
-    if len(order) < 2 or nets["parameters"].nunique() < 2:
+def fronts(nets: pd.DataFrame, column: str) -> Drawing | None:
+    """The front of error against parameters for each value of a column; None where there is nothing to compare."""
+    values, order = labels(nets, column)
+    order = order[: len(COLOURS)]
+    if len(order) < 2 or nets.groupby(values)["parameters"].nunique().max() < 2:
         return None
-    lines = pd.concat(front(nets[values == name]).assign(activation=name) for name in order)
+    lines = pd.concat(front(nets[values == name]).assign(group=name) for name in order)
     base = alt.Chart(lines).encode(
         alt.X("parameters:Q", scale=_SIZES, axis=_SIZES_AXIS),
-        alt.Y("error:Q", title="smallest relative RMSE", scale=alt.Scale(type="log"), axis=_DECADES),
-        _groups("activation", order),
-        tooltip=["activation:N", "parameters:Q", "error:Q"],
+        alt.Y("error:Q", title="smallest relative RMSE", scale=alt.Scale(type="log"), axis=DECADES),
+        _groups("group", order),
+        tooltip=[alt.Tooltip("group:N", title=nice(column)), "parameters:Q", "error:Q"],
     )
-    line = base.mark_line(interpolate="step-after").encode(
-        alt.StrokeDash("activation:N", scale=_twice(order, [1, 0], [5, 3]), legend=None)
-    )
-    ends = base.mark_point(filled=True, size=55, opacity=1).encode(
-        alt.Shape("activation:N", sort=order, scale=_twice(order, "circle", "diamond"), legend=_legend(order))
-    )
-    return _sized(alt.layer(_learned_rule(), line, ends), 320)
+    line = base.mark_line(interpolate="step-after", point=alt.OverlayMarkDef(size=40))
+    return _sized(alt.layer(_learned_rule(), line), 320)
 
 
 def _groups(column: str, order: list[str]) -> alt.Color:
-    return alt.Color(
-        f"{column}:N",
-        sort=order,
-        scale=alt.Scale(domain=order, range=(2 * COLOURS)[: len(order)]),
-        legend=_legend(order),
-    )
-
-
-def _twice(order: list[str], first: Any, second: Any) -> alt.Scale:
-    """A scale that distinguishes groups of the same colour, where there are more groups than colours."""
-    return alt.Scale(domain=order, range=[first if i < len(COLOURS) else second for i in range(len(order))])
+    colours = alt.Scale(domain=order, range=COLOURS[: len(order)])
+    return alt.Color(f"{column}:N", sort=order, scale=colours, legend=_legend(order))
 
 
 def importances(importance: dict[str, Any]) -> Drawing:
@@ -283,14 +281,12 @@ def best_of_choices(table: pd.DataFrame) -> Drawing:
 
     table: as `statistics.best_of_choices` gives it.
     """
-    shown = table.assign(error=shown_error(table), at=table["choice"].map(nice) + ": " + table["value"]).round(6)
+    shown = table.assign(error=shown_error(table), at=table["choice"].map(nice) + ": " + table["value"])
     y = alt.Y("at:N", sort=shown["at"].to_list(), title=None, axis=alt.Axis(labelLimit=LABEL))
-    x = alt.X("error:Q", title="relative RMSE of the best setup", scale=alt.Scale(type="log"), axis=_DECADES)
+    x = alt.X("error:Q", title="relative RMSE of the best setup", scale=alt.Scale(type="log"), axis=DECADES)
     rate = [alt.Tooltip("rate:Q", format=".1%", title="success rate"), "setups:Q"]
     dots = alt.Chart(significant(shown, 3)).mark_point(filled=True, size=60, opacity=1)
-    dots = dots.encode(
-        x, y, _groups("choice", list(dict.fromkeys(shown["choice"]))), tooltip=["at:N", "error:Q", *rate]
-    )
+    dots = dots.encode(x, y, alt.Color("choice:N", legend=None), tooltip=["at:N", "error:Q", *rate])
     return _sized(dots, 20 * len(shown) + 10)
 
 
@@ -309,7 +305,7 @@ def curve(curves: pd.DataFrame, column: str, order: list[str]) -> Drawing | None
     """One measurement over training, by group: the median and the 10 % to 90 % band, or the mean for shares.
 
     curves: a row a net and recorded step (`arithjax.training.curves`), with its `group`. column: one of `CURVES`.
-    order: the groups in the order of colours. None where there is nothing finite to draw.
+    order: the groups in the order of colours. None where nothing finite differs.
     """
     title, scale, form = CURVES[column]
     values = curves[column].astype(float)
@@ -319,10 +315,10 @@ def curve(curves: pd.DataFrame, column: str, order: list[str]) -> Drawing | None
     spread = {"low": groups.quantile(0.1), "high": groups.quantile(0.9)}
     table = pd.DataFrame({"value": middle, **spread, "nets": groups.count()})
     table = significant(table.dropna().reset_index(), 3)
-    if table.empty:
+    if table["value"].nunique() < 2:
         return None
     x = alt.X("step:Q", title="optimiser steps", scale=alt.Scale(type="symlog"), axis=_steps(table["step"].max()))
-    axis = _DECADES if scale == "log" else alt.Axis(format="%")
+    axis = DECADES if scale == "log" else alt.Axis(format="%")
     y = alt.Y("value:Q", title=title, scale=alt.Scale(type=scale), axis=axis)
     tooltip = ["group:N", "step:Q", alt.Tooltip("value:Q", format=form, title=title), "nets:Q"]
     base = alt.Chart(table).encode(x, color=_groups("group", order))
@@ -350,7 +346,7 @@ def _baselines(curves: pd.DataFrame) -> alt.Chart:
     table = pd.DataFrame({"answer": [f"answering the {n}" for n in same], "value": list(same.values())})
     table = significant(table[table["value"] > SMALLEST], 3)
     rule = alt.Chart(table).mark_rule(strokeDash=[4, 4], color=GREY)
-    return rule.encode(alt.Y("value:Q", axis=_DECADES), tooltip=["answer:N", "value:Q"])
+    return rule.encode(alt.Y("value:Q", axis=DECADES), tooltip=["answer:N", "value:Q"])
 
 
 def significant(table: pd.DataFrame | pd.Series, digits: int) -> pd.DataFrame | pd.Series:

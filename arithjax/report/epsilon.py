@@ -64,16 +64,8 @@ def _at_steps(nets: pd.DataFrame) -> pd.DataFrame:
 def _heat_map(table: pd.DataFrame, across: str, value: str, title: str, form: str) -> charts.Drawing:
     """A row a unit, that with the largest shares first; `value` is a share, and `across` a column of numbers."""
     order = list(table.groupby("unit")[value].mean().sort_values(ascending=False, kind="stable").index)
-    share = alt.Tooltip(f"{value}:Q", format=".1%", title="share")
     ends = [alt.Tooltip(f"{name}:Q", format=".1%", title=f"{name}, 95 %") for name in ("low", "high")]
-    chart = (
-        alt.Chart(table.round(6 if across == "step" else 12))
-        .mark_rect()
-        .encode(
-            alt.X(f"{across}:O", title=title, axis=alt.Axis(format=form, labelAngle=-45)),
-            alt.Y("unit:O", sort=order, title=None, axis=alt.Axis(labelLimit=charts.LABEL)),
-            alt.Color(f"{value}:Q", title="share of nets", scale=alt.Scale(scheme="cividis", domain=[0, 1])),
-            tooltip=["unit:N", alt.Tooltip(f"{across}:Q", format=form), share, *ends, "nets:Q"],
-        )
-    )
-    return chart.properties(width="container", height=22 * len(order) + 10)
+    tooltip = ["unit:N", alt.Tooltip(f"{across}:Q", format=form), alt.Tooltip("rate:Q", format=".1%"), *ends, "nets:Q"]
+    table = table.rename(columns={value: "rate"}).round(6 if across == "step" else 12)
+    columns = sorted(table[across].unique())
+    return charts.cells(table, ("unit", order, ""), (across, columns, title), tooltip, form)

@@ -12,13 +12,35 @@ async function load(name) {
   return import(url).finally(() => URL.revokeObjectURL(url));
 }
 
-async function draw({ specs, themes }) {
+let data;
+const figures = [...document.querySelectorAll("figure.chart")];
+const drawn = new Set();
+const folded = (place) => place.closest("details:not([open])");
+
+// Charts are as wide as their place, so those that are folded away are drawn when they are opened.
+async function draw() {
   const theme = dark.matches ? "dark" : "light";
   const actions = { export: true, source: false, compiled: false, editor: false };
-  const options = (name) => ({ renderer: "canvas", config: themes[theme], tooltip: { theme }, actions, downloadFileName: name });
+  const options = (name) => ({ renderer: "canvas", config: data.themes[theme], tooltip: { theme }, actions, downloadFileName: name });
   document.documentElement.classList.toggle("dark", dark.matches); // for DataTables
-  const charts = [...document.querySelectorAll("figure.chart")];
-  await Promise.all(charts.map((chart, i) => vegaEmbed(chart, structuredClone(specs[i]), options(chart.dataset.name))));
+  const open = figures.filter((figure) => !folded(figure) && !drawn.has(figure));
+  open.forEach((figure) => drawn.add(figure));
+  await Promise.all(open.map((figure) => vegaEmbed(figure, structuredClone(data.specs[figures.indexOf(figure)]), options(figure.dataset.name))));
+}
+
+async function again() {
+  drawn.clear();
+  await draw();
+}
+
+let listed = false;
+async function opened() {
+  await draw();
+  const table = document.getElementById("setups");
+  if (table && !folded(table) && !listed) {
+    listed = true;
+    await list(data.table);
+  }
 }
 
 async function list({ columns, rows }) {
@@ -41,12 +63,21 @@ async function list({ columns, rows }) {
   });
 }
 
+function copy(button) {
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(button.parentElement.querySelector("pre, code").textContent);
+    button.textContent = "Copied";
+  });
+}
+
 async function open() {
-  const data = JSON.parse(await unpack("data"));
+  document.querySelectorAll("[data-copy]").forEach(copy);
+  data = JSON.parse(await unpack("data"));
   await load("vega");
-  await draw(data);
-  dark.addEventListener("change", () => draw(data));
-  if (data.table.rows.length) await list(data.table);
+  await draw();
+  dark.addEventListener("change", again);
+  document.querySelectorAll("details").forEach((details) => details.addEventListener("toggle", opened));
+  await opened();
   document.documentElement.dataset.ready = "yes";
 }
 

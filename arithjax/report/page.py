@@ -7,6 +7,7 @@ import functools
 import gzip
 import html
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import pandas as pd
 import vl_convert
 
 from arithjax import disk
-from arithjax.report import charts, sections, words
+from arithjax.report import sections, words
+from arithjax.report.answer import Answer, default_answer, restored
 from arithjax.report.sections import Section, Selected
 from arithjax.tables import groups, loading, statistics
 from arithjax.tables.store import Store
@@ -39,36 +41,85 @@ def write(folder: str | Path, nets: pd.DataFrame, described: dict[str, Any], por
     """
     store = Store(folder)
     store.folder.mkdir(parents=True, exist_ok=True)
-    nets = groups.distinct(loading.with_choices(nets))
+    missing, nets = words.missing(nets, described), groups.distinct(loading.with_choices(nets))
     if groups.SAMPLED not in nets.attrs:
         groups.marked(nets, loading.sampled(described, nets))
     by = [name for name in described.get("by") or statistics.default_by(nets) if name in nets]
     shown = sections.selected(nets, described.get("show", {}))
+    answer = _answer(nets, by, described)
     with alt.data_transformers.disable_max_rows():
         found = _sections(store.folder, nets, by, described, portraits, shown) if len(nets) else []
-        figures = [figure for section in found for figure in section.figures]
-        specs = [figure.chart.to_dict() for figure in figures]
-    _write_vectors(store, {f.name: spec for f, spec in zip(figures, specs, strict=True) if f.file})
-    store.write("report.html", _render(nets, by, described, found, specs).encode())
-    return store.folder / "report.html"
+        table = _table(nets)
+        fields = {
+            **{"name": described.get("name", ""), "missing": missing, "sections": found},
+            **{"rows": len(table["rows"]), "setups": len(np.unique(groups.setups(nets)))},
+            **{"command": words.command(described), "versions": described.get("versions", {})},
+            **{"device": described.get("device", ""), "source": described.get("source", ""), "facts": _facts(nets)},
+        }
+        asked = described.get("about") or described.get("name", "A table of nets")
+        return _written(store, answer, asked, found, table, fields)
 
 
-def offline(folder: str | Path, template: str, drawn: dict[str, charts.Drawing], **fields: Any) -> Path:
-    """Write `report.html` and its figures from a template of its own; the path of the page.
+def offline(folder: str | Path, answer: Answer, name: str, facts: str, beside: Sequence[str]) -> Path:
+    """Write `report.html` and its figures for an answer that belongs to no study; the path of the page.
 
-    folder: where to write. template: jinja, which includes `style`, `script` and each of `packed` as `page.html` does.
-    drawn: charts by name, in the order of the template's `figure.chart`. fields: what else the template names.
+    folder: where to write. name: what the page is called. facts: a line about what it rests on. beside: files there.
     """
-    store = Store(folder)
-    specs = {name: chart.to_dict() for name, chart in drawn.items()}
-    _write_vectors(store, specs)
-    themes = {name: _theme(name) for name in ("light", "dark")}
-    data = {"specs": list(specs.values()), "themes": themes, "table": {"columns": [], "rows": []}}
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    packed = {"vega": _code()["vega"], "data": _packed(text)}
-    given = {"style": _resource("page.css"), "script": _resource("page.js"), "packed": packed, **fields}
-    store.write("report.html", _compiled(template).render(**given).encode())
+    with alt.data_transformers.disable_max_rows():
+        return _written(Store(folder), answer, "", [], EMPTY, {"name": name, "facts": facts, "beside": beside})
+
+
+EMPTY: dict[str, Any] = {"columns": [], "rows": []}
+"""The table of a page that lists no setups."""
+
+
+def _answer(nets: pd.DataFrame, by: list[str], described: dict[str, Any]) -> Answer:
+    """What `study.json` holds as the answer, or else what the table says by itself."""
+    return restored(described["answer"]) if described.get("answer") else default_answer(nets, by)
+
+
+def _written(
+    store: Store, answer: Answer, asked: str, found: list[Section], table: dict[str, Any], fields: dict[str, Any]
+) -> Path:
+    """Write a page with its figures: the answer first, then the charts of a table's sections; the path of the page.
+
+    asked: the question in words; the headline where the answer has no finding. table: every setup. fields: what else
+    the page's template names.
+    """
+    drawn = [sections.of_picture(picture) for picture in answer.pictures]
+    taken = {figure.name for section in drawn for figure in section.figures}
+    for figure in (figure for section in found for figure in section.figures if figure.name in taken):
+        figure.name += "-all"
+    figures = [figure for section in [*drawn, *found] for figure in section.figures]
+    specs = [figure.chart.to_dict() for figure in figures]
+    _write_vectors(store, {f.name: spec for f, spec in zip(figures, specs, strict=True) if f.file})
+    data = {"specs": specs, "themes": {name: _theme(name) for name in ("light", "dark")}, "table": table}
+    packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    code = _code() if table["rows"] else {"vega": _code()["vega"]}
+    page = _template().render(
+        title=answer.finding or asked,
+        asked=asked if answer.finding else "",
+        said=words.blocks(answer.sentences),
+        short=next(iter(answer.recipes.values()), ""),
+        picture=drawn[0] if answer.picture else None,
+        charts=drawn[1:] if answer.picture else drawn,
+        recipes=answer.recipes,
+        tables={
+            name: some.to_html(border=0, na_rep="", index=not _counted(some)) for name, some in answer.tables.items()
+        },
+        figures=[figure.name for figure in figures if figure.file],
+        packed={**code, "data": _packed(packed)},
+        style=_resource("page.css"),
+        script=_resource("page.js"),
+        **fields,
+    )
+    store.write("report.html", page.encode())
     return store.folder / "report.html"
+
+
+def _counted(table: pd.DataFrame) -> bool:
+    """Whether a table's rows are numbered and not named."""
+    return isinstance(table.index, pd.RangeIndex)
 
 
 def _sections(
@@ -117,40 +168,10 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
-def _render(nets: pd.DataFrame, by: list[str], described: dict, found: list[Section], specs: list[dict]) -> str:
-    """The page as HTML."""
-    table = _table(nets)
-    data = {"specs": specs, "themes": {name: _theme(name) for name in ("light", "dark")}, "table": table}
-    return _template().render(
-        title=described.get("about") or described.get("name", "A table of nets"),
-        name=described.get("name", ""),
-        answer=words.blocks(described.get("answer") or words.default_words(nets, by)),
-        missing=words.missing(nets, described),
-        facts=_facts(nets),
-        sections=found,
-        rows=len(table["rows"]),
-        setups=len(np.unique(groups.setups(nets))),
-        command=words.command(described),
-        versions=described.get("versions", {}),
-        device=described.get("device", ""),
-        source=described.get("source", ""),
-        figures=[figure.name for section in found for figure in section.figures if figure.file],
-        packed={
-            **_code(),
-            "data": _packed(json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)),
-        },
-        style=_resource("page.css"),
-        script=_resource("page.js"),
-    )
-
-
 @functools.cache
 def _template() -> jinja2.Template:
-    return _compiled(_resource("page.html"))
-
-
-def _compiled(template: str) -> jinja2.Template:
-    return jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string(_resource("page.html"))
 
 
 def _resource(name: str) -> str:
@@ -180,6 +201,7 @@ def _theme(name: str) -> dict[str, Any]:
     text = {"labelColor": faint, "titleColor": ink, "labelFontSize": 12, "titleFontSize": 13, "titleFontWeight": 500}
     return {
         "background": "transparent",
+        "text": {"color": ink},
         "font": FONT,
         "view": {"stroke": None},
         "axis": {**text, "gridColor": line, "domainColor": line, "tickColor": line, "labelLimit": 150},
@@ -194,28 +216,27 @@ def _vector(spec: dict[str, Any]) -> str:
     return vl_convert.vegalite_to_svg({**spec, "width": FIGURE_WIDTH}, vl_version=VEGA_LITE, config=theme)
 
 
-def _facts(nets: pd.DataFrame) -> list[tuple[str, str]]:
-    """The headline numbers, as pairs of a value and its label; there are no rates over several operations."""
+def _facts(nets: pd.DataFrame) -> str:
+    """A line about how much a table holds; of one operation with its rates."""
     setups, ops = len(np.unique(groups.setups(nets))), nets["op"].nunique() if len(nets) else 0
     counted = [(len(nets), "net"), (setups, "setup"), (ops, "operation")]
-    facts = [(f"{count:,}", noun if count == 1 else f"{noun}s") for count, noun in counted[: 2 + (ops > 1)]]
-    if ops != 1:
-        return facts if len(nets) else facts[:1]
-    summary = statistics.summarise(nets).iloc[0]
-    rate, _, interval = words.percent(*summary[["rate", "rate_low", "rate_high"]]).partition(" (")
-    where = f" on these {summary['ranges']} ranges" if summary["ranges"] > 1 else ""
-    shares = [(words.part(summary[f"{kind}_rate"]), kind) for kind in ("exact", "dead", "diverged")]
-    return [*facts, (rate, f"learned it{where} ({interval}"), *shares]
+    facts = [f"{count:,} {noun if count == 1 else f'{noun}s'}" for count, noun in counted[: 2 + (ops > 1)]]
+    if ops == 1:
+        summary = statistics.summarise(nets).iloc[0]
+        where = f" on these {summary['ranges']} ranges" if summary["ranges"] > 1 else ""
+        facts.append(f"{words.percent(*summary[['rate', 'rate_low', 'rate_high']])} learned it{where}")
+        facts += [f"{words.part(summary[f'{kind}_rate'])} {kind}" for kind in ("exact", "dead", "diverged")]
+    return f"{'; '.join(facts)}."
 
 
 def _table(nets: pd.DataFrame) -> dict[str, Any]:
     """A row a setup, the most successful first: `columns`, and `rows` of cells `[text, sort key]`."""
     if nets.empty:
-        return {"columns": [], "rows": []}
+        return EMPTY
     table = statistics.setups_table(nets).head(MOST_ROWS).reset_index().dropna(axis=1, how="all")
     table = table.drop(columns=["setups", "interval", "ranges", "stopped"])  # each row is one setup
     table.insert(1, "success", list(zip(*(table.pop(name) for name in ("rate", "rate_low", "rate_high")), strict=True)))
-    columns = [{"title": TITLES.get(name, charts.nice(name)), "name": name} for name in table]
+    columns = [{"title": TITLES.get(name, words.nice(name)), "name": name} for name in table]
     return {
         "columns": columns,
         "rows": [[_cell(name, v) for name, v in row.items()] for row in table.to_dict("records")],

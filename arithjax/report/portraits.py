@@ -16,8 +16,9 @@ from arithjax.errors import ArithjaxError
 from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
 from arithjax.report import charts
-from arithjax.report.charts import COLOURS, GREY, Drawing, significant
+from arithjax.report.charts import COLOURS, GREY, NUMBER, Drawing, significant
 from arithjax.report.sections import Figure, Section, Selected
+from arithjax.report.words import nice
 from arithjax.setup import cell
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
@@ -115,22 +116,26 @@ def _about(portrait: Portrait) -> str:
 def _extrapolating(row: Mapping[str, float]) -> str:
     """The error beyond the training range; nothing where there is nothing to extrapolate to."""
     error = row["extrapolation_relative_rmse"]
-    return "" if error is None or np.isnan(error) else f", extrapolating {error:.2g}"
+    return "" if error is None or np.isnan(error) else f", beyond the range {error:.2g}"
 
 
 def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> list[tuple[str, pd.Series]]:
     """Up to `count` nets with the reason for each: those that the study shows, the best, and those in the middle.
 
-    In the middle of a group is the net with the median error. Only nets that train again within seconds are chosen.
+    In the middle of a group is the net with the median error. Of several operations each has a net in the middle, and
+    none is the best of all. Only nets that train again within seconds are chosen.
 
     nets: the table. by: columns; of the first the group that learns most and the one that learns least give a net each.
     show: headings and groups of nets.
     """
     quick = nets[(_work(nets) <= MOST_WORK) & (nets["op"].map(_arguments) <= MOST_ARGUMENTS)]
-    groups = [(reason, some[some.index.isin(quick.index)]) for reason, some in show.items()]
-    groups.append(("The best net", quick.sort_values("relative_rmse").head(1)))
-    groups += _of_groups(quick, by[0]) if by else []
-    groups.append(("The net with the median error", quick))
+    groups = [(f"{reason}: {_middle(some)}", some[some.index.isin(quick.index)]) for reason, some in show.items()]
+    if quick["op"].nunique() > 1:
+        groups += [(f"{op}: {_middle(some)}", some) for op, some in quick.groupby("op", sort=False)]
+    else:
+        groups.append(("The net with the smallest error", quick.sort_values("relative_rmse").head(1)))
+        groups += _of_groups(quick, by[0]) if by else []
+        groups.append((f"All: {_middle(quick)}", quick))
     chosen: dict[int, tuple[str, pd.Series]] = {}
     for reason, rows in groups:
         if len(rows) and len(chosen) < count:
@@ -139,13 +144,18 @@ def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> lis
     return list(chosen.values())
 
 
+def _middle(nets: pd.DataFrame) -> str:
+    """How the net that stands for some nets is chosen, for a heading."""
+    return f"the net with the median error, of {len(nets):,}"
+
+
 def _of_groups(nets: pd.DataFrame, column: str) -> list[tuple[str, pd.DataFrame]]:
     """The groups of a column that learn most and least, each with a heading for its net with the median error."""
     labels, _ = charts.labels(nets, column)
     rates = statistics.success(nets).groupby(labels).mean().sort_values(ascending=False, kind="stable")
     names = dict.fromkeys([*rates.index[:1], *rates.index[-1:]])
     found = [(name, nets[labels == name]) for name in names]
-    return [(f"The median error with {charts.nice(column)} {name}, of {len(some)} nets", some) for name, some in found]
+    return [(f"{nice(column)} {name}: {_middle(some)}", some) for name, some in found]
 
 
 def _arguments(op: str) -> int:
@@ -272,11 +282,11 @@ def _which(portrait: Portrait) -> str:
 
 def _ranges() -> alt.Color:
     scale = alt.Scale(domain=["inside", "outside"], range=COLOURS[:2])
-    return alt.Color("range:N", scale=scale, legend=alt.Legend(orient="bottom", title="training range"))
+    return alt.Color("range:N", scale=scale, legend=alt.Legend(orient="top", title="training range"))
 
 
 def _numbers() -> alt.Axis:
-    return alt.Axis(format="~s", tickCount=5)
+    return alt.Axis(labelExpr=NUMBER, tickCount=5)
 
 
 def diagonal(portrait: Portrait) -> Drawing | None:
@@ -287,7 +297,7 @@ def diagonal(portrait: Portrait) -> Drawing | None:
     lines = table.melt(["a"], ["exact", "predicted"], "who", "result").replace({"predicted": "the net"}).dropna()
     where = " = ".join(argument_names(portrait.arity))
     who = ["exact", "the net"]
-    colours = alt.Color("who:N", scale=alt.Scale(domain=who, range=[GREY, COLOURS[4]]), legend=_BELOW)
+    colours = alt.Color("who:N", scale=alt.Scale(domain=who, range=[GREY, COLOURS[4]]), legend=_ABOVE)
     chart = (
         alt.Chart(lines)
         .mark_line(strokeWidth=2.5)
@@ -295,7 +305,7 @@ def diagonal(portrait: Portrait) -> Drawing | None:
             alt.X("a:Q", title=where, axis=_numbers()),
             alt.Y("result:Q", title=f"result{_which(portrait)}", axis=_numbers()),
             colours,
-            alt.StrokeDash("who:N", scale=alt.Scale(domain=who, range=[[5, 4], [1, 0]]), legend=_BELOW),
+            alt.StrokeDash("who:N", scale=alt.Scale(domain=who, range=[[5, 4], [1, 0]]), legend=_ABOVE),
             tooltip=[alt.Tooltip("a:Q", title=where), "who:N", "result:Q"],
         )
     )
@@ -332,9 +342,9 @@ def surface(portrait: Portrait) -> Drawing | None:
     return _panel(alt.layer(cells, frame), "Error over (a, b)", "dashed: the training range")
 
 
-_BELOW = alt.Legend(orient="bottom", title=None, symbolType="stroke")
+_ABOVE = alt.Legend(orient="top", title=None, symbolType="stroke")
 _ERRORS = alt.Scale(type="log", scheme="viridis", domain=[1e-4, 10], clamp=True)
-_ERRORS_LEGEND = alt.Legend(orient="bottom", format="~g", gradientLength=200, values=[1e-4, 1e-2, 1])
+_ERRORS_LEGEND = alt.Legend(orient="top", format="~g", gradientLength=200, values=[1e-4, 1e-2, 1])
 
 
 def _corners(table: pd.DataFrame) -> pd.DataFrame:

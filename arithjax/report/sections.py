@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from arithjax.errors import ArithjaxError
-from arithjax.report import charts, epsilon
+from arithjax.report import charts, epsilon, pictures
+from arithjax.report.answer import Picture
 from arithjax.tables import groups, loading, schema, statistics
 
 IMPORTANCE = (
@@ -38,6 +39,8 @@ PARAMETERS = (
     "Each dot is a net; click a grade to see it alone. The grey line is the smallest error so far, the dashed one "
     "the bound of having learned. "
 )
+FRONTS = "The smallest error of any net with at most so many parameters, for each"
+"""Of more than there are colours, those that learn most are drawn."""
 CURVES = (
     "Over training, for some seeds of each setup: medians with the band that holds 80 % of the nets, and means of "
     "shares. A gradient of 0 is drawn at the lower edge. Dashed: what answering zero, the mean, or the best plane "
@@ -47,11 +50,17 @@ CURVES = (
 
 @dataclass
 class Figure:
-    """A chart by name; `file`: whether it is also written as a vector file (a reader can save every chart as one)."""
+    """A chart by name.
+
+    file: whether it is also written as a vector file (a reader can save every chart as one). title: stands above it.
+    wide: whether it is scrolled on a narrow page, as a grid of many columns is.
+    """
 
     name: str
     chart: charts.Drawing
     file: bool = True
+    title: str = ""
+    wide: bool = False
 
 
 @dataclass
@@ -62,6 +71,18 @@ class Section:
     about: str
     figures: list[Figure]
     layout: str = "stacked"
+
+
+NARROW = 7
+"""Columns of a grid that a phone shows side by side."""
+
+
+def of_picture(picture: Picture) -> Section:
+    """The section of an answer's picture: a chart, or a panel each."""
+    wide = picture.kind == "grid" and picture.table["across"].nunique() > NARROW
+    figures = [Figure(name, chart, title=title, wide=wide) for name, title, chart in pictures.panels(picture)]
+    layout = "stacked" if len(figures) == 1 else "pairs" if len(figures) in (2, 4) else "threes"
+    return Section(picture.says, picture.about, figures, layout)
 
 
 Selected = dict[str, pd.DataFrame]
@@ -91,13 +112,13 @@ def of_table(
     by: columns to group by. described: the content of `study.json`. show: groups of nets whose curves are drawn;
     without any, the groups of the first column of `by`.
     """
-    yield _rates(nets, by)
-    yield from _beyond(nets, by)
-    if found := [Figure(name, chart) for name, chart in epsilon.figures(nets)]:
-        yield Section("How success hangs on ε and on the steps", epsilon.ABOUT, found, "pairs")
-    yield _parameters(nets)
-    yield from _what_matters(nets, described)
-    yield from _curves(folder, nets, by, show)
+    found = [_rates(nets, by), *_beyond(nets, by), *_epsilon(nets), *_parameters(nets), *_what_matters(nets, described)]
+    yield from (section for section in [*found, *_curves(folder, nets, by, show)] if section.figures)
+
+
+def _epsilon(nets: pd.DataFrame) -> Iterator[Section]:
+    figures = [Figure(name, chart) for name, chart in epsilon.figures(nets)]
+    yield Section("How success hangs on ε and on the steps", epsilon.ABOUT, figures, "pairs")
 
 
 def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
@@ -107,8 +128,8 @@ def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
         varied.append("op")
     figures = [Figure("grades", charts.grades(nets, "op" if several else varied[0] if varied else None))]
     pairs = [pair for pair in itertools.combinations(varied, 2) if "op" in pair or not several]
-    for i, columns in enumerate(pairs[:3]):
-        figures.append(Figure("rates" if i == 0 else f"rates-{i + 1}", _heat_map(nets, *columns)))
+    for i, columns in enumerate(pairs[:3] if statistics.success(nets).nunique() > 1 else []):
+        figures.append(_heat_map("rates" if i == 0 else f"rates-{i + 1}", nets, *columns))
     if len(figures) == 1:
         figures[0].name = "rates"
     about = THRESHOLDS if nets["threshold"].notna().any() else RATES
@@ -136,42 +157,51 @@ def _beyond(nets: pd.DataFrame, by: list[str]) -> Iterator[Section]:
     if nets["op"].nunique() > 1 and "op" not in varied:
         varied = [*varied[:1], "op"]
     if len(varied) == 2 and beyond["success"].any() and nets["threshold"].isna().all():
-        yield Section("Who goes on beyond the range", BEYOND, [Figure("beyond", _heat_map(beyond, *varied))])
+        yield Section("Who goes on beyond the range", BEYOND, [_heat_map("beyond", beyond, *varied)])
 
 
 def _what_matters(nets: pd.DataFrame, described: dict[str, Any]) -> Iterator[Section]:
     """The importance of the choices, if it is known, and what the best setup with each achieves."""
-    importance, figures, about = described.get("importance"), [], ""
-    if importance:
+    if nets["op"].nunique() > 1:  # what matters for one operation may not matter for another
+        return
+    importance, figures, about = described.get("importance") or {}, [], ""
+    if len(importance) > 1:
         figures, about = [Figure("importance", charts.importances(importance))], IMPORTANCE
-    names = list(importance or groups.chosen(nets))
-    best = statistics.best_of_choices(nets, names) if nets["op"].nunique() == 1 else nets[:0]
-    if len(best) > len(set(names)) and len(best) <= charts.MOST_GROUPS:
+    best = statistics.best_of_choices(nets, list(importance or groups.chosen(nets)))
+    several = len(best) > best["choice"].nunique() and best["relative_rmse"].nunique() > 1
+    if several and len(best) <= charts.MOST_GROUPS:
         figures.append(Figure("best", charts.best_of_choices(best)))
         about += BEST
-    if figures:
-        yield Section("What matters", about, figures)
+    yield Section("What matters", about, figures)
 
 
 def _varied(nets: pd.DataFrame, columns: list[str]) -> list[str]:
     return [name for name in columns if groups.column(nets, name).nunique(dropna=False) > 1]
 
 
-def _heat_map(nets: pd.DataFrame, one: str, other: str) -> charts.Drawing:
+def _heat_map(name: str, nets: pd.DataFrame, one: str, other: str) -> Figure:
     """Success rates over two columns, that with more values downwards."""
-    down, across = sorted((one, other), key=lambda name: -groups.column(nets, name).nunique())
-    return charts.heat_map(nets, down, across)
+    down, across = sorted((one, other), key=lambda column: -groups.column(nets, column).nunique())
+    wide = groups.column(nets, across).nunique() > NARROW
+    return Figure(name, charts.heat_map(nets, down, across), wide=wide)
 
 
-def _parameters(nets: pd.DataFrame) -> Section:
+def _parameters(nets: pd.DataFrame) -> Iterator[Section]:
+    """Error against parameters, where nets differ in both; of several operations the smallest error of each."""
+    if nets["parameters"].nunique() < 2 or charts.shown_error(nets).nunique() < 2:
+        return
+    if nets["op"].nunique() > 1:
+        chart = charts.fronts(nets, "op")
+        yield Section("Error against parameters", f"{FRONTS} operation.", [Figure("fronts", chart)] if chart else [])
+        return
     named = [name for name in statistics.varied(nets) if nets[name].nunique() < len(nets)][:5]
     figures, about = [Figure("parameters", charts.parameters(nets, named))], PARAMETERS
     if len(nets) > charts.MOST_POINTS:
         about += f"{charts.MOST_POINTS:,} of the {len(nets):,} nets are drawn, chosen at random. "
-    if (compared := charts.fronts(nets)) is not None:
+    if (compared := charts.fronts(nets[nets["model"] == "mlp"], "activation")) is not None:
         figures.append(Figure("fronts", compared))
-        about += "Below, the smallest error of each activation."
-    return Section("Error against parameters", about, figures)
+        about += f"Below: {FRONTS[0].lower()}{FRONTS[1:]} activation."
+    yield Section("Error against parameters", about, figures)
 
 
 def _curves(folder: Path, nets: pd.DataFrame, by: list[str], show: Selected) -> Iterator[Section]:
@@ -191,13 +221,17 @@ def _curves(folder: Path, nets: pd.DataFrame, by: list[str], show: Selected) -> 
 def _groups(nets: pd.DataFrame, by: list[str], show: Selected) -> tuple[pd.Series, list[str]]:
     """The group of every net whose curve is drawn, by the net's identity, and the groups in order.
 
-    Where a study shows none, they are the values of the first column of `by`: where there are more than colours, the
-    best four and the worst four.
+    Where a study shows none, they are the values of the first column of `by`, for each operation; of more than
+    there are colours the best four and the worst four.
     """
     if show:
         members = {net: name for name, some in show.items() for net in _identities(some)}
         return pd.Series(members, dtype=object), list(show)
     labels, order = charts.labels(nets, by[0]) if by else (pd.Series("all nets", nets.index), ["all nets"])
+    if nets["op"].nunique() > 1 and by[:1] != ["op"]:
+        labels = nets["op"] + ": " + labels
+        rates = statistics.success(nets).groupby(labels).mean()
+        order = list(rates.sort_values(ascending=False, kind="stable").index)
     order = [name for name in order if name in set(labels)]
     order = order if len(order) <= len(charts.COLOURS) else [*order[:4], *order[-4:]]
     return pd.Series(labels.to_numpy(), _identities(nets), dtype=object), order

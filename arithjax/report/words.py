@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -23,6 +24,27 @@ def percent(rate: float, low: float, high: float) -> str:
 def part(rate: float) -> str:
     """A share without an interval, such as `31 %`; it is called 0 or 100 % only where it is."""
     return f"{_number(rate, _digits(rate))} %"
+
+
+def brief(rate: float) -> str:
+    """A share for a mark of a chart: `31 %`, below a tenth with one decimal, as `4.2 %`; 0 and 100 % only where it is.
+
+    rate: a share from 0 to 1.
+    """
+    digits = max(_digits(rate), 1 if 0 < rate < 0.0995 else 0)
+    return f"{_number(rate, digits)} %"
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Names in a row: `a, b and c`; `none` where there are none, and a count of those beyond the `most`."""
+    names = list(names)
+    names = [*names[:most], *([f"{len(names) - most} more"] if len(names) > most else [])]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]])) or "none"
+
+
+def nice(name: str) -> str:
+    """A column's name as a title: spaces for underscores."""
+    return name.replace("_", " ")
 
 
 def _digits(rate: float) -> int:
@@ -71,10 +93,14 @@ def default_words(nets: pd.DataFrame, by: list[str]) -> str:
 
     nets: a results table. by: the columns to group by.
     """
+    return " ".join(default_sentences(nets, by))
+
+
+def default_sentences(nets: pd.DataFrame, by: list[str]) -> list[str]:
+    """As `default_words`, in parts: the finding, and what is to be said of it."""
     if nets.empty:
-        return "There are no nets yet."
-    words = [_overall(nets), _extremes(nets, by), _stopped(nets)]
-    return " ".join(filter(None, words))
+        return ["There are no nets yet."]
+    return list(filter(None, [_overall(nets), _extremes(nets, by), _stopped(nets)]))
 
 
 def _overall(nets: pd.DataFrame) -> str:
@@ -171,10 +197,10 @@ def command(described: dict[str, Any]) -> str:
     return shlex.join(words)
 
 
-def blocks(text: str) -> list[tuple[str, str]]:
-    """Text in parts `(kind, text)`: kind `table` for adjacent lines laid out in columns, `words` for any other line."""
+def blocks(lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Lines in parts `(kind, text)`: kind `table` for adjacent ones laid out in columns, `words` for any other."""
     out: list[tuple[str, str]] = []
-    for line in text.splitlines():
+    for line in lines:
         kind = "table" if _tabular(line) else "words"
         if kind == "table" and out and out[-1][0] == "table":
             out[-1] = kind, f"{out[-1][1]}\n{line}"

@@ -94,6 +94,9 @@ def _new_study(storage: optuna.storages.BaseStorage, name: str, objectives: tupl
 
 def _fill(there: optuna.Study, trials: list[FrozenTrial], described: dict[str, Any]) -> None:
     """Add the trials and what `study.json` says to an Optuna study."""
+    answer = described.get("answer")
+    if isinstance(answer, dict):
+        described = {**described, "answer": "\n".join([answer["finding"], *answer["sentences"]])}
     for key in ("about", "answer", "seed", "seeds", "sampler", "steps", "versions", "device", "hash", "source"):
         if described.get(key) is not None:
             there.set_user_attr(key, described[key])

@@ -32,7 +32,7 @@ class Study:
         (`arithjax.studies.halving`).
     by: the columns that the summary and the report group by; default: the first two fields that vary.
     about: the question in words, a line.
-    answer: a function from the finished table to the answer in words, or to an `aj.Answer`, which is told in its words.
+    answer: a function from the finished table to an `aj.Answer`, with which the report opens, or to words.
     curves: the number of each trial's nets that are also recorded over training (`arithjax.training.curves`);
         they are trained once more.
     show: the nets that the report draws with their curves: a heading and, for each, a condition on the table's columns.

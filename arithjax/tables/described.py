@@ -56,6 +56,19 @@ def _repeats(value: Any) -> bool:
     return _map_to(entry)(value) and all(number.isdecimal() and number.isascii() for number in value)
 
 
+def _answer(value: Any) -> bool:
+    """An answer in words, or as plain data (`arithjax.report.answer`)."""
+    table = _record({"columns": _list_of(_text), "data": _list_of(_list_of(_any))})
+    picture = {**dict.fromkeys(("name", "says", "kind", "about", "x", "y"), _text), "table": table}
+    data = _record(
+        {
+            **{"finding": _text, "sentences": _list_of(_text), "opens": _any, "recipes": _map_to(_text)},
+            **{"pictures": _list_of(_record(picture)), "tables": _map_to(table)},
+        }
+    )
+    return _text(value) or data(value)
+
+
 _COUNT, _SEED = _whole(1, 2**31), _whole(0, 2**32)
 _PLACE: dict[str, Check] = {"versions": _map_to(_text), "device": _text}
 
@@ -64,7 +77,7 @@ REQUIRED: dict[str, Check] = {"name": _text, "seed": _SEED, "trials": _COUNT, "s
 
 OPTIONAL: dict[str, Check] = {
     **{"told": _COUNT, "steps": _nothing_or(_COUNT), "schema": _whole(0, 2**31), "halving": _list_of(_number)},
-    **{"source": _text, "about": _text, "answer": _text, "hash": _text, "sampler": _text},
+    **{"source": _text, "about": _text, "answer": _answer, "hash": _text, "sampler": _text},
     **{"objectives": _list_of(_text), "by": _list_of(_text), "show": _map_to(_text), "importance": _map_to(_share)},
     **{"repeats": _repeats},
     **{"setup": _map_to(_any), "space": _map_to(_record({"name": _text, "attributes": _map_to(_any)}))},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from arithjax.errors import ArithjaxError
 from arithjax.tables import groups, intervals
 from arithjax.tables.groups import default_by as default_by
 from arithjax.tables.groups import distinct, varied
@@ -22,6 +23,19 @@ NETS, SETUPS = "Wilson", "Wilson by setups"
 def success(nets: pd.DataFrame) -> pd.Series:
     """Whether each net of a table counts as a success: its column `success`, as booleans."""
     return nets["success"].astype(bool)
+
+
+def median_net(nets: pd.DataFrame) -> pd.Series:
+    """The row of the net with the median error, the lower one of two; of several operations there is none.
+
+    nets: rows of a results table, at least one. Raises ArithjaxError where they are of several operations, or none.
+    """
+    if nets.empty or nets["op"].nunique() > 1:
+        raise ArithjaxError(
+            f"these {len(nets)} nets of {nets['op'].nunique()} operations have no median; give those of one."
+        )
+    ordered = nets.sort_values("relative_rmse", na_position="last", kind="stable")
+    return ordered.iloc[(len(nets) - 1) // 2]
 
 
 def rates(holds: pd.Series, nets: pd.DataFrame, keys: Sequence[pd.Series] = ()) -> pd.DataFrame:

@@ -1,0 +1,62 @@
+"""Recipes: a setup in every form in which it can be trained: a command, Python, and Keras."""
+
+from __future__ import annotations
+
+import shlex
+from contextlib import suppress
+from typing import Any
+
+from arithjax import export
+from arithjax.errors import ArithjaxError
+from arithjax.fields import cell
+from arithjax.setup import DEFAULTS, FIELDS, Setup
+
+ENDS = ("low", "high", "integers", "extrapolation")
+"""Fields whose defaults an operation may choose otherwise."""
+GIVEN = ("op", "content")
+"""Fields that no option states: the operation, and the digest of its data."""
+
+
+def recipes(setup: Setup) -> dict[str, str]:
+    """A setup as text to copy, by title: the command that trains it, Python, and Keras where that has what it needs."""
+    in_keras = keras(setup)
+    return {"As a command": command(setup), "In Python": code(setup)} | ({"In Keras": in_keras} if in_keras else {})
+
+
+def command(setup: Setup) -> str:
+    """The command that trains a setup."""
+    words = ["arithjax", "fit", setup.op]
+    for name, value in stated(setup).items():
+        dashed = name.replace("_", "-")
+        words += [f"--{'' if value else 'no-'}{dashed}"] if isinstance(value, bool) else [f"--{dashed}", as_text(value)]
+    return shlex.join(words)
+
+
+def code(setup: Setup) -> str:
+    """Python that trains a setup."""
+    fields = {"op": setup.op, **stated(setup)}
+    shown = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
+    return f"import arithjax as aj\n\nsetup = aj.Setup(\n{shown})\nnet = aj.fit(setup)\nprint(net.row['grade'])\n"
+
+
+def keras(setup: Setup) -> str | None:
+    """A script of its own that trains a setup in Keras; None where Keras lacks what the net is made of."""
+    with suppress(ArithjaxError):
+        return export.untrained(setup, "keras")
+    return None
+
+
+def stated(setup: Setup) -> dict[str, Any]:
+    """The fields of a setup, but those `GIVEN` with its operation, that are not as they are by default."""
+    usual = Setup(op=setup.op, **{name: getattr(setup, name) for name in ENDS})
+    return {
+        name: getattr(setup, name)
+        for name in FIELDS
+        if name not in GIVEN and getattr(setup, name) != (DEFAULTS[name] if name in ENDS else getattr(usual, name))
+    }
+
+
+def as_text(value: Any) -> str:
+    """A field's value as the command line takes it."""
+    shown = cell(tuple(value) if isinstance(value, list) else value)
+    return f"{shown:g}" if isinstance(shown, float) and float(f"{shown:g}") == shown else str(shown)
