@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_export import assert_same, lacking, module_of
 
 import arithjax as aj
-from arithjax.export import TARGETS, encoded
+from arithjax.export import TARGETS, encoded, plain
 from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.task.encodings import Column, Encoder, Encoding
 
@@ -223,6 +223,10 @@ def test_scripts_encode_any_columns(name, bounds):
     names = {"np": np, "x": x} | {f.__name__: f for f in [encoded.function_of(code)]}
     shown = eval(encoded.call(code, "x"), names)
     np.testing.assert_allclose(shown, code.encode(x[..., None])[..., 0], atol=1e-5)  # of sines
+
+
+def test_scripts_hold_every_encoding_that_came_with_arithjax():
+    assert {name.partition(":")[0] for name in NAMES} == set(plain.ENCODINGS)
 
 
 def test_a_script_says_which_numbers_it_takes(nets):
