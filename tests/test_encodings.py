@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_export import assert_same, lacking, module_of
 
 import arithjax as aj
-from arithjax.export import TARGETS, encoded
+from arithjax.export import TARGETS, encoded, plain
 from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.task.encodings import Column, Encoder, Encoding
 
@@ -192,7 +192,7 @@ def test_both_engines_train_the_same_net(nets, name):
 
     with choice.using("compiled"):
         other = aj.fit(nets[name].setup, seeds=2)
-    assert (nets[name].row["program"], other.row["program"]) == ("fused", "lanes")
+    assert (nets[name].row["program"], other.row["program"]) == ("fused", "product*2")
     np.testing.assert_allclose(answers(other)[1], answers(nets[name])[1], rtol=1e-3, atol=1e-3)  # 60 steps of float32
 
 
@@ -223,6 +223,10 @@ def test_scripts_encode_any_columns(name, bounds):
     names = {"np": np, "x": x} | {f.__name__: f for f in [encoded.function_of(code)]}
     shown = eval(encoded.call(code, "x"), names)
     np.testing.assert_allclose(shown, code.encode(x[..., None])[..., 0], atol=1e-5)  # of sines
+
+
+def test_scripts_hold_every_encoding_that_came_with_arithjax():
+    assert {name.partition(":")[0] for name in NAMES} == set(plain.ENCODINGS)
 
 
 def test_a_script_says_which_numbers_it_takes(nets):
@@ -275,8 +279,8 @@ def test_what_follows_training_takes_encodings(nets):
 
 def parity(bits, **changes):
     """The parity of a number's bits, from `changes["input_transform"]`."""
-    setup = {"op": "parity_of_bits", "low": 0, "high": 2**bits, "target_transform": "raw", "activation": "tanh"}
-    return aj.Setup(**setup | {"widths": (16,), "examples": 1024, "batch": 32, "learning_rate": 0.01} | changes)
+    setup = {"op": "parity_of_bits", "low": 0, "high": 2**bits, "activation": "relu", "schedule": "cosine"}
+    return aj.Setup(**setup | {"examples": 8 * 2**bits, "learning_rate": 0.01, "tests": 2**bits} | changes)
 
 
 @pytest.fixture
@@ -287,8 +291,28 @@ def parity_of_bits(add):
 
 @pytest.mark.usefixtures("parity_of_bits")
 def test_parity_is_learnt_from_bits_and_not_from_the_number():
-    changes = {"examples": 256, "batch": 16, "steps": 2000, "tests": 64}
-    bits, number = (parity(4, input_transform=name, **changes) for name in ("binary", "standardize"))
-    nets = aj.train([bits, number], seeds=8)
+    changes = {"batch": 16, "steps": 1500, "widths": (16,)}
+    nets = aj.train([parity(4, input_transform=name, **changes) for name in ("binary", "standardize")], seeds=8)
     exact = (nets["grade"] == "exact").groupby(nets["trial"]).mean()
     assert exact[0] > 0.5 and exact[1] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("parity_of_bits")
+@pytest.mark.parametrize("name", ["binary", "standardize", "raw"])
+def test_parity_of_eight_bits_in_fifty_seeds(name):
+    sizes = [(16,), (64,), (16, 16)]
+    setups = [parity(8, input_transform=name, batch=64, steps=10_000, widths=widths) for widths in sizes]
+    nets = aj.train(setups, seeds=50)
+    exact = (nets["grade"] == "exact").groupby(nets["trial"]).mean()
+    assert exact.max() > 0.5 if name == "binary" else exact.max() == 0
+
+
+def test_wide_inputs_are_products_in_the_compiled_engine():
+    from arithjax.training.engines import choice
+
+    with choice.using("compiled"):
+        assert choice.layout_of(aj.Setup(widths=(8,), input_transform="onehot")).name == "product"
+        assert choice.layout_of(aj.Setup(widths=(8,), input_transform="digits:4")).name == "product"
+        assert choice.layout_of(aj.Setup(widths=(8,), input_transform="fourier:4")).name == "lanes"
+    assert choice.layout_of(aj.Setup(widths=(8,), input_transform="onehot")).name == "fused"

@@ -198,6 +198,8 @@ class MLPModel(Model):
     def layout(self, setup: Setup) -> Layout:
         """Narrow nets train faster as lanes of multiply-sums, wide ones as matrix products (measured on CPU)."""
         width = max(setup.widths)
+        if (encoder := setup.input_encoder) is not None:
+            width = max(width, encoder.size)
         return LANES if width <= 16 or (width <= 32 and setup.batch <= 16) else PRODUCT
 
     def network(self, setup: Setup) -> MLP:
