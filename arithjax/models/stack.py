@@ -6,9 +6,10 @@ parameters,
 
 - `weights`: the arrays that a solution has at -1, 0 or 1 (their distance from that is the sparsity error);
 - `constrain`: what is done to them after every optimiser step;
-- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength.
+- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength;
+- `fixed`: arrays that belong to it and are not trained.
 
-The units that come with arithjax are in `arithjax.models.units`.
+The units that come with arithjax are in `arithjax.models.units` and `arithjax.models.kan`.
 """
 
 from __future__ import annotations
@@ -38,16 +39,23 @@ class Unit(nn.Module):
     """A layer of `features` outputs.
 
     trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, inputs, lanes]` in training, else None.
+    branches: whether `__call__` takes `branch`, behind which it computes what is then summed (`models.branches`).
     penalised_below: the penalty counts while a net's loss is below this.
     """
 
     features: int
     trains_apart: ClassVar[bool] = False
+    branches: ClassVar[bool] = False
     penalised_below: ClassVar[float] = math.inf
 
     def shape(self, x: Float[Array, "batch inputs lanes"]) -> tuple[int, int, int]:
         """The shape of a weight: `[inputs, features, lanes]`."""
         return x.shape[1], self.features, x.shape[2]
+
+    @classmethod
+    def fixed(cls) -> dict[str, np.ndarray]:
+        """Arrays of the layer that are not trained, by name, for whoever writes it down elsewhere."""
+        return {}
 
     @classmethod
     def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
@@ -112,6 +120,8 @@ class Stack(nn.Module, Network):
                 dense: Any = Dense(features, self.use_bias, name=name)
                 z = dense(x, *widths, architecture.scaling)
                 x = activate(self.activations[i], architecture.branch, z)
+            elif kind.branches:
+                x = kind(features, name=name)(x, architecture.branch)
             elif kind.trains_apart and noise is not None:
                 x = kind(features, name=name)(x, noise(i, x.shape[:2]))
             else:
@@ -144,7 +154,7 @@ class Stack(nn.Module, Network):
                 dense = {"kernel": arrays["kernel"]} | ({"bias": arrays["bias"][0]} if self.use_bias else {})
                 layers.append(PlainLayer("Dense", dense, self.activations[i].name))
             else:
-                layers.append(PlainLayer(kind.__name__, arrays))
+                layers.append(PlainLayer(kind.__name__, arrays | kind.fixed()))
         return layers
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
