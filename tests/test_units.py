@@ -13,6 +13,7 @@ from scipy.interpolate import BSpline
 import arithjax as aj
 from arithjax import protocols
 from arithjax.models import UnitModel
+from arithjax.models.network import Architecture
 from arithjax.models.stack import Stack
 from arithjax.models.units import LOG_GOLDEN, nac_bound
 from arithjax.registry import MODELS
@@ -25,7 +26,8 @@ from arithjax.training.tile import FEWEST_LANES as LANES
 from arithjax.training.tile import NetId, Tile, named_tile, shared_arrays
 from arithjax.training.trainer import Trainer
 
-UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
+DENSE = ("dense", "residual")
+UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name not in DENSE}
 ON = 20.0
 """tanh and σ of this are 1 in float32."""
 X = np.random.default_rng(0).uniform(0.5, 3, (200, 2)).astype(np.float32) * np.float32([[1, -1]])
@@ -155,6 +157,7 @@ STACKS = [
     ("nau", "dense"),
     ("bilinear", "quadratic"),
     ("kan:3:2", "dense"),
+    ("residual", "residual"),
 ]
 
 
@@ -179,6 +182,26 @@ def test_stacks_map_shapes_and_have_finite_gradients(layers):
     assert all(leaf.shape[-1] == LANES and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     assert np.broadcast_to(penalty, LANES).shape == (LANES,)
     assert sparsity is None or sparsity.shape == (LANES,)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_residual_layer_adds_what_it_reads(bias):
+    """Through itself where sizes agree, through a matrix where they do not."""
+    setup = aj.Setup(op="mul", model="residual", widths=(2, 3), activation=("tanh", "square"), bias=bias)
+    network = MODELS["residual"].network(setup)
+    widths, scaling = jnp.asarray([[2], [2], [3], [1]]), aj.INITIALIZERS["lecun_normal"].scaling()
+    architecture = Architecture(widths, jnp.zeros((), int), scaling)
+    params = network.initial(jax.random.key(0), 2, architecture)
+    assert "skip_0" not in params and params["skip_1"]["kernel"].shape == (2, 3, 1)
+    params = jax.tree.map(lambda p: p + 0.1, params)  # biases are not zero
+    y = network.predict(params, jnp.asarray(X)[:, :, None], architecture)[:, 0]
+    h = X
+    for i, does in enumerate((np.tanh, np.square, lambda z: z)):
+        layer = {name: np.asarray(p)[..., 0] for name, p in params[f"Residual_{i}"].items()}
+        skip = np.asarray(params[f"skip_{i}"]["kernel"])[..., 0] if i else np.eye(2, dtype=np.float32)
+        h = h @ skip + does(h @ layer["kernel"] + layer.get("bias", 0))
+    np.testing.assert_allclose(y, h[:, 0], rtol=1e-5, atol=1e-5)
+    assert network.constrain(params).keys() == params.keys()
 
 
 def test_two_kan_layers_multiply_exactly():

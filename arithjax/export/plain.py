@@ -330,6 +330,11 @@ def log_exp(x, W, b):
     return np.exp(np.log(np.abs(x) + 1e-7) @ W + b) * sign
 
 
+def residual(x, activation, kernel, bias=0.0, skip=None):
+    """Residual layer: x, or a matrix times x, and a dense layer added to it (He et al. 2016)."""
+    return (x if skip is None else x @ skip) + activation(x @ kernel + bias)
+
+
 def spline(v, order):
     """The B-spline of an order on whole knots, at distances v from its middle."""
     total, factor = 0 * v, 1.0
@@ -357,12 +362,15 @@ UNITS: dict[str, Callable] = {
     **{"NAU": nau, "NMU": nmu, "SNMU": nmu, "NRU": nru, "NMRU": nmru},
     **{"RealNPU": realnpu, "RealNPUThrough": realnpu, "NPU": npu, "NPUThrough": npu},
     **{"MCFC": mcfc, "MulMCFC": mulmcfc, "Bilinear": bilinear, "Quadratic": quadratic, "LogExp": log_exp},
-    "KAN": kan,
+    **{"Residual": residual, "KAN": kan},
 }
 """Functions of units by the name of the unit's class."""
 
-PIECEWISE = ("KAN",)
-"""Units that are another formula on every interval."""
+ACTIVATED = ("Residual",)
+"""Units that apply an activation themselves, and are given it."""
+
+WITHOUT_FORMULA = (*ACTIVATED, "KAN")
+"""Units that are not written as one formula."""
 
 # ---- what a script holds of them
 

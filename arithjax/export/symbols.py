@@ -90,7 +90,7 @@ def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> list[sympy.Expr]
     """
     import sympy
 
-    kinds = {"Dense", *plain.UNITS}.difference(plain.PIECEWISE)
+    kinds = {"Dense", *plain.UNITS}.difference(plain.WITHOUT_FORMULA)
     if not all(layer.activation in ("linear", "square") and layer.kind in kinds for layer in layers):
         return None
     degree = 2 ** sum(layer.activation == "square" for layer in layers)

@@ -87,7 +87,18 @@ def from_discrete(w: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 class DenseUnit(Unit):
-    """A dense layer of the MLP family, to mix with units."""
+    """A dense layer of the MLP family, to mix with units.
+
+    skips: whether what it reads is added to its outputs; through a matrix, where there are more of them, or fewer.
+    """
+
+    skips: ClassVar[bool] = False
+
+
+class Residual(DenseUnit):
+    """Residual layer: what it reads, and a dense layer of the setup's activation added to it: `x + σ(W x + b)`."""
+
+    skips: ClassVar[bool] = True
 
 
 class Stack(nn.Module, Network):
@@ -115,11 +126,8 @@ class Stack(nn.Module, Network):
         """`x [batch, inputs, lanes]` -> predictions `[batch, *outputs, lanes]`."""
         for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
             name = f"{kind.__name__}_{i}"
-            if kind is DenseUnit:
-                widths = architecture.widths[i : i + 2]
-                dense: Any = Dense(features, self.use_bias, name=name)
-                z = dense(x, *widths, architecture.scaling)
-                x = activate(self.activations[i], architecture.branch, z)
+            if issubclass(kind, DenseUnit):
+                x = self.dense(i, x, architecture, name)
             elif kind.branches:
                 x = kind(features, name=name)(x, architecture.branch)
             elif kind.trains_apart and noise is not None:
@@ -127,6 +135,18 @@ class Stack(nn.Module, Network):
             else:
                 x = kind(features, name=name)(x)
         return without_one(x)
+
+    def dense(
+        self, i: int, x: Float[Array, "batch inputs lanes"], architecture: Architecture, name: str
+    ) -> Float[Array, "batch {self.features[i]} lanes"]:
+        """The i-th layer, a dense one, called within `__call__`."""
+        given, features = (*architecture.widths[i : i + 2], architecture.scaling), self.features[i]
+        dense: Any = Dense(features, self.use_bias, name=name)
+        y = activate(self.activations[i], architecture.branch, dense(x, *given))
+        if not self.kinds[i].skips:  # type: ignore[attr-defined]
+            return y
+        skip: Any = Dense(features, False, name=f"skip_{i}")
+        return y + (x if x.shape[1] == features else skip(x, *given))
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
@@ -150,9 +170,10 @@ class Stack(nn.Module, Network):
         layers = []
         for i, (kind, _, layer) in enumerate(self.layers(params)):
             arrays = {name: np.asarray(p) for name, p in layer.items()}
-            if kind is DenseUnit:
+            if issubclass(kind, DenseUnit):
                 dense = {"kernel": arrays["kernel"]} | ({"bias": arrays["bias"][0]} if self.use_bias else {})
-                layers.append(PlainLayer("Dense", dense, self.activations[i].name))
+                skip = {"skip": np.asarray(params[f"skip_{i}"]["kernel"])} if f"skip_{i}" in params else {}
+                layers.append(PlainLayer("Residual" if kind.skips else "Dense", dense | skip, self.activations[i].name))
             else:
                 layers.append(PlainLayer(kind.__name__, arrays | kind.fixed()))
         return layers
@@ -162,7 +183,7 @@ class Stack(nn.Module, Network):
         return module, {"stack": jax.tree.map(lambda p: jnp.asarray(p)[..., None], params)}
 
     def constrain(self, params: Params) -> Params:
-        return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
+        return {**params, **{name: kind.constrain(layer) for kind, name, layer in self.layers(params)}}
 
     def penalty(self, params: Params) -> Float[Array, "*lanes"]:
         return total(kind.penalty(layer) for kind, _, layer in self.layers(params))
