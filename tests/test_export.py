@@ -126,12 +126,14 @@ def test_random_nets_in_every_target(number, monkeypatch):
         assert_same(net, lambda x: module.apply({"params": params}, jnp.asarray(x, jnp.float32)), x)
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [*UNITS, "kan:3:2"])
 def test_units_are_the_same_everywhere(name):
     """Forward passes of every unit at random weights: its own, in NumPy and in PyTorch."""
     setup = aj.Setup(op="add", model=name, widths=(3,), **RAW)
     network = model_of(setup).network(setup)
-    architecture = Architecture(np.array([[2], [3], [1]]), np.zeros((), int), aj.INITIALIZERS["he_normal"].scaling())
+    architecture = Architecture(
+        jnp.asarray([[2], [3], [1]]), jnp.zeros((), int), aj.INITIALIZERS["he_normal"].scaling()
+    )
     shapes = jax.eval_shape(lambda key: network.initial(key, 2, architecture), jax.random.key(0))
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda p: rng.normal(size=p.shape[:-1]).astype(np.float32), shapes)

@@ -137,6 +137,13 @@ def test_families_equal_pythons_whole_numbers(name):
     np.testing.assert_array_equal(jax.jit(op)(jnp.asarray(x, jnp.float32)), expected)
 
 
+def test_sorting_gives_as_many_results():
+    op, x = OPERATIONS["sort:3"], products(9, 9, 9) - 4
+    assert Setup(op="sort:3").outputs == 3
+    np.testing.assert_array_equal(op.exact(x, integers=True).t, np.sort(x, 1))
+    np.testing.assert_array_equal(jax.jit(op)(jnp.asarray(x, jnp.float32)), np.sort(x, 1))
+
+
 def test_whole_numbers_that_floats_cannot_tell_apart_are_exact():
     top = 2**53 - 1
     for name, function in {"xor": int.__xor__, "or": int.__or__, "gcd": math.gcd, "floordiv": int.__floordiv__}.items():

@@ -8,10 +8,12 @@ import numpy as np
 import optax
 import pandas as pd
 import pytest
+from scipy.interpolate import BSpline
 
 import arithjax as aj
 from arithjax import protocols
 from arithjax.models import UnitModel
+from arithjax.models.network import Architecture
 from arithjax.models.stack import Stack
 from arithjax.models.units import LOG_GOLDEN, nac_bound
 from arithjax.registry import MODELS
@@ -24,13 +26,19 @@ from arithjax.training.tile import FEWEST_LANES as LANES
 from arithjax.training.tile import NetId, Tile, named_tile, shared_arrays
 from arithjax.training.trainer import Trainer
 
-UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name != "dense"}
+DENSE = ("dense", "residual")
+UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name not in DENSE}
 ON = 20.0
 """tanh and σ of this are 1 in float32."""
 X = np.random.default_rng(0).uniform(0.5, 3, (200, 2)).astype(np.float32) * np.float32([[1, -1]])
 EXACT = {"add": X.sum(1), "sub": X[:, 0] - X[:, 1], "mul": X.prod(1), "div": X[:, 0] / X[:, 1]}
 PAIR = {"add": (1.0, 1.0), "sub": (1.0, -1.0), "mul": (1.0, 1.0), "div": (1.0, -1.0)}
 """The weights of a and b."""
+
+
+KNOTS = MODELS["kan"].kind.fixed()["knots"]
+ABSCISSAE = np.mean([KNOTS[1:-3], KNOTS[2:-2], KNOTS[3:-1]], 0)
+"""Where the cubic splines of a KAN layer stand: three knots and their mean each."""
 
 
 def column(*values):
@@ -88,6 +96,9 @@ def ideal(unit, op):
         first = (1.0, 0.0) if op == "mul" else PAIR[op]
         zeros = {"W_b": column(0.0, 0.0), "b_r": column(0.0), "c": column(0.0)}
         return {"W_r": column(*first), "W_g": column(*right), "b_g": column(left), **zeros}
+    if unit == "kan":
+        splines = [sign * ABSCISSAE for sign in PAIR[op]]  # of a line: Marsden's identity
+        return {"W_b": column(0.0, 0.0), "W_s": column(1.0, 1.0), "C": column(*np.concatenate(splines))}
     assert unit == "log_exp", f"no ideal weights for {unit}"
     return {"W": w, "b": column(0.0)}
 
@@ -99,6 +110,8 @@ def test_ideal_weights_are_exact(unit, op):
     x, t = X, EXACT[op]
     if positive_only:
         x, t = np.abs(X), np.abs(EXACT[op])
+    if unit == "kan":  # on its grid, where it is linear
+        x, t = X / 2, EXACT[op] / 2
     y = UNITS[unit].kind(1).apply({"params": ideal(unit, op)}, jnp.asarray(x)[:, :, None])
     assert y.shape == (len(x), 1, 1)
     np.testing.assert_allclose(y[:, 0, 0], t, rtol=3e-6, atol=2e-6)  # ε = 1e-7 in a logarithm; powers in float32
@@ -143,6 +156,8 @@ STACKS = [
     ("dense", "nmu"),
     ("nau", "dense"),
     ("bilinear", "quadratic"),
+    ("kan:3:2", "dense"),
+    ("residual", "residual"),
 ]
 
 
@@ -167,6 +182,65 @@ def test_stacks_map_shapes_and_have_finite_gradients(layers):
     assert all(leaf.shape[-1] == LANES and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     assert np.broadcast_to(penalty, LANES).shape == (LANES,)
     assert sparsity is None or sparsity.shape == (LANES,)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_residual_layer_adds_what_it_reads(bias):
+    """Through itself where sizes agree, through a matrix where they do not."""
+    setup = aj.Setup(op="mul", model="residual", widths=(2, 3), activation=("tanh", "square"), bias=bias)
+    network = MODELS["residual"].network(setup)
+    widths, scaling = jnp.asarray([[2], [2], [3], [1]]), aj.INITIALIZERS["lecun_normal"].scaling()
+    architecture = Architecture(widths, jnp.zeros((), int), scaling)
+    params = network.initial(jax.random.key(0), 2, architecture)
+    assert "skip_0" not in params and params["skip_1"]["kernel"].shape == (2, 3, 1)
+    params = jax.tree.map(lambda p: p + 0.1, params)  # biases are not zero
+    y = network.predict(params, jnp.asarray(X)[:, :, None], architecture)[:, 0]
+    h = X
+    for i, does in enumerate((np.tanh, np.square, lambda z: z)):
+        layer = {name: np.asarray(p)[..., 0] for name, p in params[f"Residual_{i}"].items()}
+        skip = np.asarray(params[f"skip_{i}"]["kernel"])[..., 0] if i else np.eye(2, dtype=np.float32)
+        h = h @ skip + does(h @ layer["kernel"] + layer.get("bias", 0))
+    np.testing.assert_allclose(y, h[:, 0], rtol=1e-5, atol=1e-5)
+    assert network.constrain(params).keys() == params.keys()
+
+
+def test_two_kan_layers_multiply_exactly():
+    """a b = ((a + b)² - (a - b)²) / 4 of lines and parabolas, which splines of order 2 and more are."""
+    kind, x = MODELS["kan:4:2:3"].kind, np.random.default_rng(0).uniform(-1.4, 1.4, (200, 2)).astype(np.float32)
+    knots = kind.fixed()["knots"]
+    line, parabola = (knots[1:-2] + knots[2:-1]) / 2, knots[1:-2] * knots[2:-1] / 4  # blossoms of x and x² / 4
+    zeros, ones = np.zeros((2, 2, 1), np.float32), np.ones((2, 2, 1), np.float32)
+    first = {"W_b": zeros, "W_s": ones, "C": np.stack([np.tile(line, 2), np.append(line, -line)], 1)[:, :, None]}
+    second = {"W_b": zeros[:, :1], "W_s": ones[:, :1], "C": column(*parabola, *-parabola)}
+    sums = kind(2).apply({"params": jax.tree.map(jnp.asarray, first)}, jnp.asarray(x)[:, :, None])
+    np.testing.assert_allclose(sums[:, :, 0], np.stack([x.sum(1), x[:, 0] - x[:, 1]], 1), atol=2e-6)
+    np.testing.assert_allclose(
+        kind(1).apply({"params": jax.tree.map(jnp.asarray, second)}, sums)[:, 0, 0], x.prod(1), atol=2e-6
+    )
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+def test_splines_are_those_of_scipy(order):
+    kind = MODELS[f"kan:7:{order}:1.5"].kind
+    knots, x = kind.fixed()["knots"], np.linspace(-2, 2, 401)
+    c = np.random.default_rng(order).normal(size=7 + order)
+    params = {"W_b": column(0.3), "W_s": column(-2.0), "C": column(*c)}
+    y = kind(1).apply({"params": params}, jnp.asarray(x, jnp.float32)[:, None, None])[:, 0, 0]
+    inside = (x >= -1.5) & (x < 1.5)
+    expected = 0.3 * x / (1 + np.exp(-x)) - 2 * BSpline(knots, c, order)(x) * inside
+    np.testing.assert_allclose(y[inside], expected[inside], atol=1e-5)
+    far = 6.0 + np.arange(3.0)
+    y = kind(1).apply({"params": params}, jnp.asarray(far, jnp.float32)[:, None, None])[:, 0, 0]
+    np.testing.assert_allclose(y, 0.3 * far / (1 + np.exp(-far)), rtol=1e-6)
+
+
+def test_options_of_a_kan_layer():
+    plain, fine = MODELS["kan"].kind, MODELS["kan:9"].kind
+    assert (plain.grid, plain.order, plain.reach) == (5, 3, 2) and (fine.grid, fine.order, fine.reach) == (9, 3, 2)
+    assert MODELS["kan:9"] is MODELS["kan:9"] and MODELS.ours("kan:9")
+    for name in ("kan:", "kan:0", "kan:5:6", "kan:5:3:0", "kan:5:3:2:1", "kan:x"):
+        with pytest.raises(aj.ArithjaxError, match=f"model '{name}' needs a grid of 1 to 64 intervals"):
+            aj.Setup(op="mul", model=name)
 
 
 @pytest.mark.parametrize(("inputs", "features"), [(2, 1), (4, 2), (100, 2)])
@@ -297,11 +371,11 @@ def test_the_best_evaluation_counts_and_not_the_last():
     assert (whole.success == (whole.extrapolation_mse < setup.threshold)).all()
 
 
-@pytest.mark.parametrize("lanes", [64, 128])
-def test_a_net_is_the_same_in_programs_of_any_size(lanes):
+@pytest.mark.parametrize(("unit", "lanes"), [("nalu", 64), ("nalu", 128), ("kan", 64)])
+def test_a_net_is_the_same_in_programs_of_any_size(unit, lanes):
     """Powers under RMSProp: what rounds differently in programs of 16 lanes."""
     changes = {"simple": True, "optimizer": "rmsprop", "learning_rate": 0.01, "steps": 60, "evaluate_every": 20}
-    setup = protocols.arithmetic_dataset("nalu", "mul", tests=64, **changes)
+    setup = protocols.arithmetic_dataset(unit, "mul", tests=64, **changes)
     one = NetId(0, 3, setup)
     nets = tuple(NetId(0, seed, setup) for seed in range(lanes))
     many = train_tile(Tile(specs_of(setup, lanes), nets), 0).rows

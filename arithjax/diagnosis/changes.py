@@ -249,11 +249,17 @@ def _other(name: str, **fields: Any) -> Change:
     return Change(name, "unit", lambda setup: fields, other=True)
 
 
+DENSE = ("dense", "residual")
+"""Layers to stack that are no units."""
+
+
 def _ranked_units(setup: Setup) -> list[str]:
     """The units by how likely they help: those that can represent the operation, the special ones first."""
     op = setup.op.partition(":")[0]
     units = [(name, set(getattr(member, "represents", ()))) for name, member in MODELS.items() if member.stackable]
-    return [name for name, can in sorted(units, key=lambda unit: (op not in unit[1], len(unit[1]))) if name != "dense"]
+    return [
+        name for name, can in sorted(units, key=lambda unit: (op not in unit[1], len(unit[1]))) if name not in DENSE
+    ]
 
 
 KINDS: list[Callable[[Setup], Iterator[Change]]] = [

@@ -330,6 +330,31 @@ def log_exp(x, W, b):
     return np.exp(np.log(np.abs(x) + 1e-7) @ W + b) * sign
 
 
+def residual(x, activation, kernel, bias=0.0, skip=None):
+    """Residual layer: x, or a matrix times x, and a dense layer added to it (He et al. 2016)."""
+    return (x if skip is None else x @ skip) + activation(x @ kernel + bias)
+
+
+def spline(v, order):
+    """The B-spline of an order on whole knots, at distances v from its middle."""
+    total, factor = 0 * v, 1.0
+    for j in range(1, order + 1):
+        factor = factor / j
+    for j in range(order // 2 + 1):
+        total = total + factor * np.clip((order + 1) / 2 - j - np.abs(v), 0, None) ** order
+        factor = -factor * (order + 1 - j) / (j + 1)
+    return total
+
+
+def kan(x, W_b, W_s, C, knots):
+    """KAN layer: sums of w_b silu(x) + w_s Σᵢ cᵢ Bᵢ(x) with B-splines on even knots (Liu et al. 2024)."""
+    inputs, bases = len(W_b), len(C) // len(W_b)
+    middles, step = (knots[:bases] + knots[-bases:]) / 2, knots[1] - knots[0]
+    b = spline((x[:, :, None] - middles) / step, len(knots) - 1 - bases)
+    c = (W_s[:, None] * C.reshape(inputs, bases, -1)).reshape(inputs * bases, -1)
+    return silu(x) @ W_b + b.reshape(len(x), -1) @ c
+
+
 UNITS: dict[str, Callable] = {
     **{"NACAdd": nac_add, "NACMul": nac_mul, "NACMulSigmoid": nac_mul_sigmoid, "NACMulNMU": nac_mul_nmu},
     **{"NALU": nalu, "NALUSeparate": nalu_separate, "GNALU": gnalu, "NALUWide": nalu},
@@ -337,8 +362,15 @@ UNITS: dict[str, Callable] = {
     **{"NAU": nau, "NMU": nmu, "SNMU": nmu, "NRU": nru, "NMRU": nmru},
     **{"RealNPU": realnpu, "RealNPUThrough": realnpu, "NPU": npu, "NPUThrough": npu},
     **{"MCFC": mcfc, "MulMCFC": mulmcfc, "Bilinear": bilinear, "Quadratic": quadratic, "LogExp": log_exp},
+    **{"Residual": residual, "KAN": kan},
 }
 """Functions of units by the name of the unit's class."""
+
+ACTIVATED = ("Residual",)
+"""Units that apply an activation themselves, and are given it."""
+
+WITHOUT_FORMULA = (*ACTIVATED, "KAN")
+"""Units that are not written as one formula."""
 
 # ---- what a script holds of them
 

@@ -112,7 +112,7 @@ def refuse_own(setup: Setup) -> None:
         ("output_activation", setup.output_activation, ACTIVATIONS, plain.ACTIVATIONS),
         ("input_transform", setup.input_transform, TRANSFORMS, {**plain.WARPS, **_encodings(setup.input_transform)}),
         ("target_transform", setup.target_transform, TRANSFORMS, plain.WARPS),
-        *(("model", name, MODELS, MODELS) for name in names_of(setup.model)),
+        *(("model", name, MODELS, [*MODELS, name]) for name in names_of(setup.model)),
     ]
     for field, name, registry, known in named:
         if not registry.ours(name) or name not in known:

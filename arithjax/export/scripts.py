@@ -15,6 +15,7 @@ import numpy as np
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.export import encoded, plain
 from arithjax.export.portable import FITS, Portable, array_text
+from arithjax.models.network import PlainLayer
 
 LARGE = 2000
 """Nets of more parameters have them in a file beside their script, where it is written to a file."""
@@ -203,6 +204,11 @@ class Target:
         """An activation of an expression."""
         return z if name == "linear" else self.activations[name].format(z)
 
+    def called(self, layer: PlainLayer, given: str) -> str:
+        """A unit's function called with `x` and its parameters."""
+        inside = [f"lambda z: {self.activated(layer.activation, 'z')}"] if layer.kind in plain.ACTIVATED else []
+        return f"{plain.UNITS[layer.kind].__name__}({', '.join(['x', *inside, given])})"
+
 
 def warped(transform: str, way: int, word: str) -> str:
     """A transform without its shift and scale as an expression in NumPy: of a variable; `way` 1 for its inverse."""
@@ -239,8 +245,12 @@ class NumPy(Target):
         lines = [f"x = np.asarray(numbers, np.{self.net.setup.precision})", *self.shown()]
         for i, layer in enumerate(self.net.layers, 1):
             names = self.net.names(i)
-            z = " + ".join([f"x @ {names[0]}", *names[1:]]) if layer.kind == "Dense" else _call(layer.kind, names)
-            lines.append(f"x = {self.activated(layer.activation, z)}")
+            if layer.kind == "Dense":
+                z = " + ".join([f"x @ {names[0]}", *names[1:]])
+                lines.append(f"x = {self.activated(layer.activation, z)}")
+            else:
+                given = ", ".join(f"{name.rpartition('_')[0]}={name}" for name in names)
+                lines.append(f"x = {self.called(layer, given)}")
         return (
             "def net(numbers):\n"
             f'    """{self.about} for numbers {self.takes}."""\n'
@@ -250,12 +260,6 @@ class NumPy(Target):
 
 def _units(net: Portable) -> list[Callable]:
     return [plain.UNITS[kind] for kind in net.units]
-
-
-def _call(kind: str, names: list[str]) -> str:
-    """A unit's function called with parameters named as `net.names` does."""
-    given = ", ".join(f"{name.rpartition('_')[0]}={name}" for name in names)
-    return f"{plain.UNITS[kind].__name__}(x, {given})"
 
 
 class Torch(Target):
@@ -301,7 +305,7 @@ class Torch(Target):
             else:
                 shapes = ", ".join(f'"{name}": torch.empty{array.shape}' for name, array in layer.arrays.items())
                 made.append(f"self.layer{i} = nn.ParameterDict({{{shapes}}})")
-                lines.append(f"x = {plain.UNITS[layer.kind].__name__}(x, **self.layer{i})")
+                lines.append(f"x = {self.called(layer, f'**self.layer{i}')}")
                 state += [f'"layer{i}.{name}": {word}' for name, word in zip(layer.arrays, names, strict=True)]
         return (
             "class Net(nn.Module):\n"

@@ -90,8 +90,8 @@ def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> list[sympy.Expr]
     """
     import sympy
 
-    known = all(layer.activation in ("linear", "square") and layer.kind in ("Dense", *plain.UNITS) for layer in layers)
-    if not known:
+    kinds = {"Dense", *plain.UNITS}.difference(plain.WITHOUT_FORMULA)
+    if not all(layer.activation in ("linear", "square") and layer.kind in kinds for layer in layers):
         return None
     degree = 2 ** sum(layer.activation == "square" for layer in layers)
     if math.comb(len(x) + degree, degree) > MOST_TERMS and degree > 1:

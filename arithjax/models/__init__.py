@@ -13,6 +13,7 @@ Arithmetic units (`arithjax.models.units`) are layers: `model=("nau", "nmu")` na
 from __future__ import annotations
 
 from arithjax.models.flax_modules import FlaxModel
+from arithjax.models.kan import KAN_MODEL, KANS, derived
 from arithjax.models.mlp import MLPModel
 from arithjax.models.network import Model
 from arithjax.models.stack import UnitModel
@@ -20,7 +21,7 @@ from arithjax.models.units import UNITS
 from arithjax.registry import MODELS
 from arithjax.setup import Setup
 
-MODELS.fill((MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS])
+MODELS.fill((MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS, KAN_MODEL], derived, KANS)
 
 
 def model_of(setup: Setup) -> Model:

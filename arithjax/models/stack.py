@@ -6,9 +6,10 @@ parameters,
 
 - `weights`: the arrays that a solution has at -1, 0 or 1 (their distance from that is the sparsity error);
 - `constrain`: what is done to them after every optimiser step;
-- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength.
+- `penalty`: its regulariser, `[lanes]`, to which the setup gives a strength;
+- `fixed`: arrays that belong to it and are not trained.
 
-The units that come with arithjax are in `arithjax.models.units`.
+The units that come with arithjax are in `arithjax.models.units` and `arithjax.models.kan`.
 """
 
 from __future__ import annotations
@@ -38,16 +39,23 @@ class Unit(nn.Module):
     """A layer of `features` outputs.
 
     trains_apart: whether `__call__` takes `noise`, uniform numbers `[batch, inputs, lanes]` in training, else None.
+    branches: whether `__call__` takes `branch`, behind which it computes what is then summed (`models.branches`).
     penalised_below: the penalty counts while a net's loss is below this.
     """
 
     features: int
     trains_apart: ClassVar[bool] = False
+    branches: ClassVar[bool] = False
     penalised_below: ClassVar[float] = math.inf
 
     def shape(self, x: Float[Array, "batch inputs lanes"]) -> tuple[int, int, int]:
         """The shape of a weight: `[inputs, features, lanes]`."""
         return x.shape[1], self.features, x.shape[2]
+
+    @classmethod
+    def fixed(cls) -> dict[str, np.ndarray]:
+        """Arrays of the layer that are not trained, by name, for whoever writes it down elsewhere."""
+        return {}
 
     @classmethod
     def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
@@ -79,7 +87,18 @@ def from_discrete(w: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 class DenseUnit(Unit):
-    """A dense layer of the MLP family, to mix with units."""
+    """A dense layer of the MLP family, to mix with units.
+
+    skips: whether what it reads is added to its outputs; through a matrix, where there are more of them, or fewer.
+    """
+
+    skips: ClassVar[bool] = False
+
+
+class Residual(DenseUnit):
+    """Residual layer: what it reads, and a dense layer of the setup's activation added to it: `x + σ(W x + b)`."""
+
+    skips: ClassVar[bool] = True
 
 
 class Stack(nn.Module, Network):
@@ -107,16 +126,27 @@ class Stack(nn.Module, Network):
         """`x [batch, inputs, lanes]` -> predictions `[batch, *outputs, lanes]`."""
         for i, (kind, features) in enumerate(zip(self.kinds, self.features, strict=True)):
             name = f"{kind.__name__}_{i}"
-            if kind is DenseUnit:
-                widths = architecture.widths[i : i + 2]
-                dense: Any = Dense(features, self.use_bias, name=name)
-                z = dense(x, *widths, architecture.scaling)
-                x = activate(self.activations[i], architecture.branch, z)
+            if issubclass(kind, DenseUnit):
+                x = self.dense(i, x, architecture, name)
+            elif kind.branches:
+                x = kind(features, name=name)(x, architecture.branch)
             elif kind.trains_apart and noise is not None:
                 x = kind(features, name=name)(x, noise(i, x.shape[:2]))
             else:
                 x = kind(features, name=name)(x)
         return without_one(x)
+
+    def dense(
+        self, i: int, x: Float[Array, "batch inputs lanes"], architecture: Architecture, name: str
+    ) -> Float[Array, "batch {self.features[i]} lanes"]:
+        """The i-th layer, a dense one, called within `__call__`."""
+        given, features = (*architecture.widths[i : i + 2], architecture.scaling), self.features[i]
+        dense: Any = Dense(features, self.use_bias, name=name)
+        y = activate(self.activations[i], architecture.branch, dense(x, *given))
+        if not self.kinds[i].skips:  # type: ignore[attr-defined]
+            return y
+        skip: Any = Dense(features, False, name=f"skip_{i}")
+        return y + (x if x.shape[1] == features else skip(x, *given))
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
         return self.init(key, jnp.ones((1, inputs, 1)), architecture)["params"]
@@ -140,11 +170,12 @@ class Stack(nn.Module, Network):
         layers = []
         for i, (kind, _, layer) in enumerate(self.layers(params)):
             arrays = {name: np.asarray(p) for name, p in layer.items()}
-            if kind is DenseUnit:
+            if issubclass(kind, DenseUnit):
                 dense = {"kernel": arrays["kernel"]} | ({"bias": arrays["bias"][0]} if self.use_bias else {})
-                layers.append(PlainLayer("Dense", dense, self.activations[i].name))
+                skip = {"skip": np.asarray(params[f"skip_{i}"]["kernel"])} if f"skip_{i}" in params else {}
+                layers.append(PlainLayer("Residual" if kind.skips else "Dense", dense | skip, self.activations[i].name))
             else:
-                layers.append(PlainLayer(kind.__name__, arrays))
+                layers.append(PlainLayer(kind.__name__, arrays | kind.fixed()))
         return layers
 
     def linen(self, params: Params, inputs: int, widths: tuple[int, ...]) -> tuple[nn.Module, Params]:
@@ -152,7 +183,7 @@ class Stack(nn.Module, Network):
         return module, {"stack": jax.tree.map(lambda p: jnp.asarray(p)[..., None], params)}
 
     def constrain(self, params: Params) -> Params:
-        return {name: kind.constrain(layer) for kind, name, layer in self.layers(params)}
+        return {**params, **{name: kind.constrain(layer) for kind, name, layer in self.layers(params)}}
 
     def penalty(self, params: Params) -> Float[Array, "*lanes"]:
         return total(kind.penalty(layer) for kind, _, layer in self.layers(params))

@@ -23,7 +23,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from arithjax.models.mlp import contract
-from arithjax.models.stack import DenseUnit, Unit, UnitModel, total
+from arithjax.models.stack import DenseUnit, Residual, Unit, UnitModel, total
 
 EPSILON = 1e-7
 LOG_GOLDEN = math.log((1 + math.sqrt(5)) / 2)
@@ -487,6 +487,7 @@ class LogExp(Unit):
 
 UNITS = [
     UnitModel("dense", "Its activation is the setup's", DenseUnit, ("add", "sub")),
+    UnitModel("residual", "He et al. 2016", Residual, ("add", "sub")),
     UnitModel("nac_add", "Trask et al. 2018", NACAdd, ("add", "sub")),
     UnitModel("nac_mul", "Trask et al. 2018", NACMul, ("mul", "div")),
     UnitModel("nac_mul_sigmoid", "Madsen & Johansen 2020", NACMulSigmoid, ("mul",)),

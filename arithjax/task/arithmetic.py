@@ -154,6 +154,11 @@ FAMILIES = {
             _of_many("min", lambda *x: jnp.min(jnp.stack(x), 0)),
             *("a number from 2 to 1024", "5"),
         ),
+        Family(
+            *("sort:n", "n numbers in rising order, as n results"),
+            _of_many("sort", lambda *x: tuple(jnp.sort(jnp.stack(x), 0))),
+            *("a number from 2 to 1024", "3"),
+        ),
         Family("dot:n", "the dot product of n numbers and n more", _dot, "a number from 2 to 1024", "4"),
         Family("addmod:p", "a + b mod p, such as addmod:97", _of_modulus("a+b"), MODULO, "97"),
         Family("submod:p", "a - b mod p", _of_modulus("a-b"), MODULO, "97"),
