@@ -15,7 +15,7 @@ def question(trial):
 
 def answer(nets):
     ours = aj.protocols.compare(nets, list(CELLS.values()))
-    apart = ours[~ours.inside]
+    apart = ours[~ours.inside.astype(bool)]
     return aj.Answer(
         f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals.",
         [

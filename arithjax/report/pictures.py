@@ -23,7 +23,7 @@ MARKS = {"plain": BLUE, "best": COLOURS[2], "before": GREY, "crowd": "#9aa4b2"}
 """Colours of dots: as most are, those that stand out, the net as it is, and changes that were only tried."""
 LINES = [COLOURS[4], COLOURS[3], COLOURS[2], COLOURS[1], COLOURS[5], "#b8a900"]
 MENDED = "mended"
-END = 0.4
+END = 0.5
 """The space for names at the ends of lines, as a share of the range along x."""
 
 
@@ -53,7 +53,7 @@ def dots(picture: Picture, table: pd.DataFrame) -> Drawing:
     table["what"] = table["what"].astype(str).map(lambda name: broken(name, 26))
     order = list(dict.fromkeys(table["what"]))
     scale = alt.Scale(domain=[-0.04, 1.4 if "panel" in table else 1.25], nice=False)
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True)
+    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True, labelOverlap=True)
     extra = [name for name in ("nets", "exact", "error", "other") if name in table]
     base = alt.Chart(table).encode(
         alt.Y("what:N", sort=order, title=None, axis=NAMES),
@@ -147,7 +147,7 @@ def _ends(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return ends.assign(place=place)
 
 
-def broken(name: str, width: int = 14) -> str:
+def broken(name: str, width: int = 12) -> str:
     """A name in lines of about so many letters."""
     lines = [""]
     for word in name.split():
