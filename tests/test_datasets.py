@@ -134,6 +134,19 @@ def test_a_saved_net_answers_without_its_data_and_a_table_says_what_it_lacks(tmp
     assert list(aj.fresh_pairs(aj.load_net(tmp_path / "p.net"), 1)) == ["a", "b", "value", "result", "error"]
 
 
+def test_several_results_are_learnt_together(tmp_path, add):
+    table = pd.DataFrame({"a": range(12), "b": [n % 5 for n in range(12)]})
+    table.assign(sum=table.a + table.b, difference=table.a - table.b).to_csv(tmp_path / "two.csv", index=False)
+    both = add(OPERATIONS, Dataset.read(tmp_path / "two.csv", "sum,difference"))
+    assert (both.symbol, both.y.shape) == ("sum, difference", (12, 2))
+    assert both.content == Dataset("other", table, np.column_stack([both.y[:, 0], both.y[:, 1]])).content
+    setup = Setup(op="two.csv", **QUICK | {"activation": "linear", "steps": 2000}, holdout=0.25)
+    net = aj.fit(setup, seeds=2)
+    assert (net.row["grade"], net.row["certificate"], net.row["program"]) == ("exact", "all rows", "fused")
+    np.testing.assert_allclose(net([[7, 2]]), [[9, 5]], atol=0.1)
+    assert len(aj.fresh_pairs(net, 3)) == 3
+
+
 # files
 
 
