@@ -13,6 +13,7 @@ import pytest
 import arithjax as aj
 from arithjax import OPERATIONS, ArithjaxError, Dataset, Setup
 from arithjax.cli import main
+from arithjax.report import recipes
 from arithjax.studies import files
 from arithjax.tables import loading
 from arithjax.task.points import Task
@@ -227,6 +228,16 @@ def test_a_file_is_fitted_from_the_command_line(arithjax, add):
     ):
         status, out, err = arithjax(*words)
         assert status == 2 and message in err and "Traceback" not in err and len(err.strip().splitlines()) <= 4
+
+
+def test_what_is_told_to_copy_reads_the_file(arithjax, add):
+    body().to_csv("body mass.csv", index=False)
+    add(OPERATIONS, Dataset.read("body mass.csv", "bmi"))
+    setup = Setup(op="body mass.csv", holdout=0.25, batch=16)
+    assert recipes.command(setup) == "arithjax fit --data 'body mass.csv' --target bmi --holdout 0.25 --batch 16"
+    names = {}
+    exec(recipes.code(setup).split("net = ")[0], names)
+    assert names["setup"] == setup
 
 
 # studies

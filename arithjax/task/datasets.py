@@ -36,13 +36,14 @@ MOST_ROWS = 1 << 20
 class Dataset(Operation):
     """Examples of one's own: arguments and results, in place of an operation's function.
 
-    name: its name, `op` in a setup. symbol: what the results are called.
+    name: its name, `op` in a setup. targets: what the results are called, and `symbol` all of them.
     x: arguments `[rows, arity]`; y: results `[rows]`, or `[rows, outputs]` of several, both in original units.
     source: the file that it was read from; empty where it is of arrays.
     """
 
     x: Float64[np.ndarray, "rows arity"] = None  # type: ignore[assignment]
     y: Float64[np.ndarray, " rows *outputs"] = None  # type: ignore[assignment]
+    targets: tuple[str, ...] = ()
     source: str = ""
 
     def __init__(self, name: str, x: Any, y: Any, names: Sequence[str] | None = None, target: str | None = None):
@@ -88,7 +89,7 @@ class Dataset(Operation):
             "arguments": arguments,
         }
         x.flags.writeable = y.flags.writeable = False
-        for field, value in {**known, "x": x, "y": y}.items():
+        for field, value in {**known, "x": x, "y": y, "targets": tuple(targets)}.items():
             object.__setattr__(self, field, value)
 
     @classmethod
