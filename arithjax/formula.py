@@ -137,7 +137,7 @@ def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network:
     if not all(TRANSFORMS.ours(name) and name in plain.WARPS for name in names):
         return [None] * setup.results
     task = Task.of(setup)
-    arguments = symbols.arguments(task.op.arity, setup.low)
+    arguments = symbols.arguments(task.op.argument_names, setup.low)
     x_fit, t_fit = fits
     warp, unwarp = symbols.functions(plain.WARPS[names[0]][0]), symbols.functions(plain.WARPS[names[1]][1])
     affine = zip(arguments, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)

@@ -317,6 +317,11 @@ class Setup:
         return OPERATIONS[self.op].spans(self.low, self.high, self.integers)
 
     @property
+    def one_range(self) -> bool:
+        """Whether all arguments lie in one range."""
+        return len(set(self.spans)) == 1
+
+    @property
     def spans_beyond(self) -> tuple[tuple[Any, ...], ...]:
         """The same of each extrapolation interval; empty where there is nothing to extrapolate to."""
         return beyond(self)

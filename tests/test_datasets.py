@@ -13,6 +13,7 @@ import pytest
 import arithjax as aj
 from arithjax import OPERATIONS, ArithjaxError, Dataset, Setup
 from arithjax.cli import main
+from arithjax.report import recipes
 from arithjax.studies import files
 from arithjax.tables import loading
 from arithjax.task.points import Task
@@ -134,6 +135,19 @@ def test_a_saved_net_answers_without_its_data_and_a_table_says_what_it_lacks(tmp
     assert list(aj.fresh_pairs(aj.load_net(tmp_path / "p.net"), 1)) == ["a", "b", "value", "result", "error"]
 
 
+def test_several_results_are_learnt_together(tmp_path, add):
+    table = pd.DataFrame({"a": range(12), "b": [n % 5 for n in range(12)]})
+    table.assign(sum=table.a + table.b, difference=table.a - table.b).to_csv(tmp_path / "two.csv", index=False)
+    both = add(OPERATIONS, Dataset.read(tmp_path / "two.csv", "sum,difference"))
+    assert (both.symbol, both.y.shape) == ("sum, difference", (12, 2))
+    assert both.content == Dataset("other", table, np.column_stack([both.y[:, 0], both.y[:, 1]])).content
+    setup = Setup(op="two.csv", **QUICK | {"activation": "linear", "steps": 2000}, holdout=0.25)
+    net = aj.fit(setup, seeds=2)
+    assert (net.row["grade"], net.row["certificate"], net.row["program"]) == ("exact", "all rows", "fused")
+    np.testing.assert_allclose(net([[7, 2]]), [[9, 5]], atol=0.1)
+    assert len(aj.fresh_pairs(net, 3)) == 3
+
+
 # files
 
 
@@ -214,6 +228,16 @@ def test_a_file_is_fitted_from_the_command_line(arithjax, add):
     ):
         status, out, err = arithjax(*words)
         assert status == 2 and message in err and "Traceback" not in err and len(err.strip().splitlines()) <= 4
+
+
+def test_what_is_told_to_copy_reads_the_file(arithjax, add):
+    body().to_csv("body mass.csv", index=False)
+    add(OPERATIONS, Dataset.read("body mass.csv", "bmi"))
+    setup = Setup(op="body mass.csv", holdout=0.25, batch=16)
+    assert recipes.command(setup) == "arithjax fit --data 'body mass.csv' --target bmi --holdout 0.25 --batch 16"
+    names = {}
+    exec(recipes.code(setup).split("net = ")[0], names)
+    assert names["setup"] == setup
 
 
 # studies

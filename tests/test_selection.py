@@ -125,3 +125,38 @@ def test_tables_of_selections_come_back_as_they_were(tmp_path):
     assert sorted(set(nets.split)) == [0.25, 0.5] and nets.examples.isna().all()
     again = aj.retrain(tmp_path / "shares", 3)
     assert again.identical.all() and {"train_exact", "right_at"} <= set(again.index)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows", "held"),
+    [
+        ({"op": "add", "high": 12, "examples": "all", "split": 0.5}, 72, 72),
+        ({"op": "add", "high": 12, "examples": 50, "batch": 50, "split": 0.25}, 50, 108),
+        ({"op": "signed", "high": 9, "examples": 80}, 80, 0),
+        ({"op": "signed", "high": 9, "examples": "all", "noise": 0.5}, 162, 0),
+        ({"op": "rows"}, 3, 0),
+        ({"op": "rows", "holdout": 0.3}, 2, 1),
+    ],
+)
+def test_scripts_make_the_examples_that_nets_train_on(add, changes, rows, held):
+    own = (aj.Argument("a"), aj.Argument("b"), aj.Argument("minus", values=(0, 1)))
+    add(OPERATIONS, Operation("signed", "a ± b", lambda a, b, minus: a + b - 2 * b * minus, arguments=own))
+    add(OPERATIONS, aj.Dataset("rows", [[1, 2.5], [3, 4], [5, 6]], [7, 8, 9]))
+    setup = Setup(**changes)
+    lines = aj.export.untrained(setup, "keras").split("def shown")[0].partition("\nrng = ")[2]
+    names = {"np": np, "seed": 0}
+    lines = [line for line in f"rng = {lines}".splitlines() if not line.startswith("utils.")]
+    exec("\n".join(lines), names)
+    x, t = names["x"], names["t"]
+    assert x.shape == (rows, OPERATIONS[setup.op].arity) and t.shape == (rows, 1)
+    assert len(names.get("x_held", ())) == held
+    kept = {tuple(row) for row in np.vstack([x, names.get("x_held", x)])}
+    if setup.examples == "all":
+        assert len(kept) == rows + held
+    exact = Task.of(setup).op.exact(x, Task.of(setup).integers).t
+    np.testing.assert_allclose(t[:, 0], exact, atol=5 * setup.noise)
+
+
+def test_what_scripts_cannot_hold_is_said():
+    with pytest.raises(ArithjaxError, match="balanced=True cannot be written into a script that trains"):
+        aj.export.untrained(Setup(op="min", high=20, balanced=True), "keras")

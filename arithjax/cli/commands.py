@@ -131,7 +131,9 @@ def report() -> None:
 DATA = click.option(
     "--data", type=click.Path(dir_okay=False), help="Examples of your own, instead of OP: CSV, or parquet, with names."
 )
-TARGET = click.option("--target", metavar="COLUMN", help="The column of results in --data; all others are arguments.")
+TARGET = click.option(
+    "--target", metavar="COLUMN[,COLUMN]", help="The column of results in --data, or several; all others are arguments."
+)
 
 
 @arithjax.command(cls=SetupCommand, body="nets:fit")

@@ -111,11 +111,18 @@ def observe(setup: Setup, rows: pd.DataFrame, tiles: Sequence[Tile], root: int) 
 
 
 def line_of(setup: Setup) -> Float[np.ndarray, "line arity"]:
-    """Arguments that are all equal, across the training range and as far beyond it again on either side."""
-    op, (low, high) = Task.of(setup).op, setup.bounds
-    values = np.linspace(low, high, LINE)
-    values = np.unique(np.rint(values)) if setup.integers else values
-    return np.repeat(values[:, None], op.arity, 1).astype(setup.precision)
+    """Arguments that are all equal, across the training range.
+
+    Where they have ranges of their own, each goes across its own.
+    """
+    if setup.one_range:
+        low, high = setup.bounds
+        values = np.linspace(low, high, LINE)
+        values = np.unique(np.rint(values)) if setup.integers else values
+        return np.repeat(values[:, None], len(setup.spans), 1).astype(setup.precision)
+    columns = [np.linspace(low, high, LINE) for low, high in setup.argument_bounds]
+    whole = [np.rint(column) if span.whole else column for column, span in zip(columns, setup.spans, strict=True)]
+    return np.stack(whole, 1).astype(setup.precision)
 
 
 def _watched(tile: Tile, root: int, points: Points, line: np.ndarray) -> dict[str, Any]:

@@ -41,6 +41,11 @@ def along(found: Findings) -> Picture:
     table = pd.DataFrame({"x": seen.line[:, 0].astype(float), **drawn}).melt("x", var_name="who", value_name="y")
     equal = " = ".join(argument_names(op.arity)) if op.arity < 5 else "every argument"
     says = f"What the nets answer where {equal}" if op.arity > 1 else "What the nets answer"
+    if not found.setup.one_range:
+        equal, says = (
+            op.argument_names[0],
+            "What the nets answer while every argument goes from its lowest to its highest",
+        )
     about = "Of each cause the net with the median error; of the mended nets the median one."
     table = table.replace([np.inf, -np.inf], np.nan).dropna()
     return Picture("along", says, table, "lines", about, x=equal, y=_title(found.setup))

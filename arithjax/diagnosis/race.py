@@ -69,6 +69,10 @@ class Budget:
         return self.elapsed > self.share * self.patience * self.seconds
 
 
+MERITS = ["grade", "success", "relative_rmse"]
+"""What nets are compared by, also where none was trained."""
+
+
 class Race:
     """Setups in a race: what each group of their seeds came to.
 
@@ -119,7 +123,7 @@ class Race:
     def nets(self, setup: Setup, groups: Sequence[int] = CHOOSERS) -> pd.DataFrame:
         """The rows of a setup's nets in groups, by default in those that choose."""
         wanted = [self.rows[setup, group] for group in groups if (setup, group) in self.rows]
-        return pd.concat(wanted, ignore_index=True) if wanted else pd.DataFrame()
+        return pd.concat(wanted, ignore_index=True) if wanted else pd.DataFrame(columns=MERITS)
 
     def score(self, setup: Setup) -> float:
         """How good a setup is, by the nets that choose: the mean merit of a net; -1 for one that was not trained."""

@@ -48,6 +48,13 @@ class Portable:
         return encoder
 
     @property
+    def named(self) -> str:
+        """Its arguments in brackets, if they have plain names of their own."""
+        op = OPERATIONS[self.setup.op]
+        plainly = bool(op.arguments) and all(name.isidentifier() for name in op.argument_names)
+        return f" ({', '.join(op.argument_names)})" if plainly else ""
+
+    @property
     def title(self) -> str:
         """What it is, in a line."""
         count = sum(array.size for _, array in self.arrays())

@@ -152,7 +152,8 @@ class Target:
             'if __name__ == "__main__":\n'
             "    numbers = [float(word) for word in sys.argv[1:]]\n"
             f"    if len(numbers) != {self.net.arity}:\n"
-            f'        sys.exit("give {self.net.arity} numbers, as in: python {self.name} {self._sample()}")\n'
+            f'        sys.exit("give {self.net.arity} numbers{self.net.named}, '
+            f'as in: python {self.name} {self._sample()}")\n'
             f"    {self._printed(form)}"
         )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,6 @@ import numpy as np
 
 from arithjax.export import plain
 from arithjax.models.network import PlainLayer
-from arithjax.task.operations import argument_names
 
 if TYPE_CHECKING:
     import sympy
@@ -70,12 +69,12 @@ def functions(function: Callable) -> Callable:
     return names[function.__name__]
 
 
-def arguments(arity: int, low: float) -> tuple[sympy.Symbol, ...]:
+def arguments(names: Sequence[str], low: float) -> tuple[sympy.Symbol, ...]:
     """The symbols of an operation's arguments, which are at least `low`."""
     import sympy
 
     known = {"positive": True} if low > 0 else {"nonnegative": True} if low == 0 else {"real": True}
-    return tuple(sympy.Symbol(name, **known) for name in argument_names(arity))
+    return tuple(sympy.Symbol(name, **known) for name in names)
 
 
 def large(layers: list[PlainLayer]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from arithjax.export import encoded, plain
+from arithjax.export import encoded, examples, plain
 from arithjax.export.exact import exact_source
 from arithjax.export.portable import FITS
 from arithjax.export.scripts import warped
@@ -22,13 +22,6 @@ FITTED = {
     "SPAN": "{v}.max(0) - {L}_LOW",
 }
 """How the numbers of a transform are fitted to examples `v`; their names begin with `L`."""
-
-DRAWN = {
-    "uniform": "rng.uniform({low}, {high}, (count, {arity}))",
-    "normal": "np.clip(rng.normal({middle}, {sixth}, (count, {arity})), {low}, {high})",
-    "exponential": "{low} + rng.exponential({span}, (count, {arity}))",
-}
-"""How real arguments are drawn from each distribution."""
 
 
 def call_of(name: str, *arguments: str, usual: Mapping[str, Any] | None = None, **given: Any) -> str:
@@ -55,7 +48,8 @@ class Library:
     def script(self) -> str:
         """The script."""
         op = OPERATIONS[self.setup.op]
-        definition, call = exact_source(op, self.setup.results)
+        examples.refuse(self.setup)
+        definition, call = ("", "") if op.data else exact_source(op, self.setup.results)
         note = (
             f"\n# arithjax also finishes it by {self.setup.finish} Levenberg-Marquardt steps"
             if self.setup.finish
@@ -67,14 +61,13 @@ class Library:
             "import sys",
             self.imports(),
             "seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0\nrng = np.random.default_rng(seed)\n" + self.seeded(),
-            f"\n{definition}",
-            f"\n{self._draw(op.arity)}",
+            *(f"\n{source}" for source in (definition, examples.draw(self.setup)) if source),
             f"\n{self._data(call)}",
             *(f"\n{source}" for source in self._encoding()),
             f"\n{self._views()}",
             f"\n{self.model()}{note}",
             self.training(call),
-            self._judging(call, op.arity),
+            examples.judged(self.setup, call, self.answers),
         ]
         return "\n\n".join(block for block in blocks if block.strip()) + "\n"
 
@@ -99,20 +92,8 @@ class Library:
         """The model's outputs for transformed arguments `shown(x)`, as an expression."""
         raise NotImplementedError
 
-    def _draw(self, arity: int) -> str:
-        s = self.setup
-        low, high = (int(value) if s.integers else value for value in s.bounds)
-        if s.integers:
-            drawn = f"rng.integers({low}, {high + 1:.0f}, (count, {arity})).astype(float)"
-        else:
-            span, middle = high - low, (low + high) / 2
-            drawn = DRAWN[s.distribution].format(
-                low=low, high=high, span=span, middle=middle, sixth=span / 6, arity=arity
-            )
-        return f'def draw(count):\n    """Arguments [count, {arity}] from the training range."""\n    return {drawn}'
-
     def _data(self, call: str) -> str:
-        lines = [f"x = draw({self.setup.example_count:_})", f"t = {self.column(call)}"]
+        lines = examples.made(self.setup, self.column(call))
         for letter, variable, name in zip("XT", "xt", self._transforms, strict=True):
             words = [word for word in FITS.get(name, ()) if word]
             lines += [f"{letter}_{word} = {FITTED[word].format(v=variable, L=letter)}" for word in words]
@@ -169,22 +150,6 @@ class Library:
     def told(self, y: str) -> str:
         """Outputs in original units, of an expression."""
         return y if self.setup.target_transform == "raw" else f"told({y})"
-
-    def _judging(self, call: str, arity: int) -> str:
-        if self.setup.results > 1:
-            told = 'print(f"{arguments} -> {answer}, off by {answer - right}")'
-            error = "np.sqrt(np.mean(np.mean((y - t) ** 2, 0) / np.var(t, 0)))"
-        else:
-            told = 'print(f"{arguments} -> {answer:.6g}, off by {answer - right:+.3g}")'
-            error = "np.sqrt(np.mean((y - t) ** 2)) / np.std(t)"
-        return (
-            f"# judged on arguments that it has not seen\n"
-            f"x = draw(10_000)\n"
-            f"t, y = {call}, {self.answers}\n"
-            "for arguments, right, answer in zip(x[:10], t, y):\n"
-            f"    {told}\n"
-            f'print(f"relative RMSE over 10,000 fresh arguments: {{{error}:.2g}}")'
-        )
 
 
 def _affine(value: str, letter: str, shift: str, scale: str) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 from arithjax import export
 from arithjax.errors import ArithjaxError
 from arithjax.fields import cell
+from arithjax.registry import OPERATIONS
 from arithjax.setup import DEFAULTS, FIELDS, Setup
+from arithjax.task.datasets import Dataset
 
 ENDS = ("low", "high", "integers", "extrapolation")
 """Fields whose defaults an operation may choose otherwise."""
@@ -25,7 +27,9 @@ def recipes(setup: Setup) -> dict[str, str]:
 
 def command(setup: Setup) -> str:
     """The command that trains a setup."""
-    words = ["arithjax", "fit", setup.op]
+    op = OPERATIONS.get(setup.op)
+    read = isinstance(op, Dataset) and op.source
+    words = ["arithjax", "fit", *(["--data", op.source, "--target", ",".join(op.targets)] if read else [setup.op])]
     for name, value in stated(setup).items():
         dashed = name.replace("_", "-")
         words += [f"--{'' if value else 'no-'}{dashed}"] if isinstance(value, bool) else [f"--{dashed}", as_text(value)]
@@ -36,7 +40,10 @@ def code(setup: Setup) -> str:
     """Python that trains a setup."""
     fields = {"op": setup.op, **stated(setup)}
     shown = "".join(f"    {name}={value!r},\n" for name, value in fields.items())
-    return f"import arithjax as aj\n\nsetup = aj.Setup(\n{shown})\nnet = aj.fit(setup)\nprint(net.row['grade'])\n"
+    op, read = OPERATIONS.get(setup.op), ""
+    if isinstance(op, Dataset) and op.source:
+        read = f"aj.OPERATIONS[{op.name!r}] = aj.Dataset.read({op.source!r}, {[*op.targets]!r}, {op.name!r})\n"
+    return f"import arithjax as aj\n\n{read}setup = aj.Setup(\n{shown})\nnet = aj.fit(setup)\nprint(net.row['grade'])\n"
 
 
 def keras(setup: Setup) -> str | None:
@@ -47,12 +54,16 @@ def keras(setup: Setup) -> str | None:
 
 
 def stated(setup: Setup) -> dict[str, Any]:
-    """The fields of a setup, but those `GIVEN` with its operation, that are not as they are by default."""
+    """The fields of a setup, but those `GIVEN` with its operation, that are not as they are by default.
+
+    The range is left out where arguments have their own.
+    """
     usual = Setup(op=setup.op, **{name: getattr(setup, name) for name in ENDS})
+    given = (*GIVEN, *(ENDS if OPERATIONS[setup.op].apart else ()))
     return {
         name: getattr(setup, name)
         for name in FIELDS
-        if name not in GIVEN and getattr(setup, name) != (DEFAULTS[name] if name in ENDS else getattr(usual, name))
+        if name not in given and getattr(setup, name) != (DEFAULTS[name] if name in ENDS else getattr(usual, name))
     }
 
 

@@ -36,13 +36,14 @@ MOST_ROWS = 1 << 20
 class Dataset(Operation):
     """Examples of one's own: arguments and results, in place of an operation's function.
 
-    name: its name, `op` in a setup. symbol: what the results are called.
-    x: arguments `[rows, arity]`; y: results `[rows]`, both in original units.
+    name: its name, `op` in a setup. targets: what the results are called, and `symbol` all of them.
+    x: arguments `[rows, arity]`; y: results `[rows]`, or `[rows, outputs]` of several, both in original units.
     source: the file that it was read from; empty where it is of arrays.
     """
 
     x: Float64[np.ndarray, "rows arity"] = None  # type: ignore[assignment]
-    y: Float64[np.ndarray, " rows"] = None  # type: ignore[assignment]
+    y: Float64[np.ndarray, " rows *outputs"] = None  # type: ignore[assignment]
+    targets: tuple[str, ...] = ()
     source: str = ""
 
     def __init__(self, name: str, x: Any, y: Any, names: Sequence[str] | None = None, target: str | None = None):
@@ -51,9 +52,9 @@ class Dataset(Operation):
         Args:
             name: its name, `op` in a setup.
             x: arguments `[rows, arity]`, or `[rows]` of one.
-            y: results `[rows]`.
+            y: results `[rows]`, or `[rows, outputs]` of several.
             names: what the arguments are called; by default as the columns of a table are, or `a`, `b` and so on.
-            target: what the results are called; by default as the column is, or `y`.
+            target: what the results are called; by default as the columns are, or `y`.
 
         Raises:
             ArithjaxError: the numbers are none, or not finite, or not as many results as rows of arguments.
@@ -62,56 +63,69 @@ class Dataset(Operation):
         if not isinstance(name, str) or not name or not name.isprintable():
             raise ArithjaxError(f"data set name={name!r} is not allowed; it has to be a text such as 'mine'.")
         names = [str(column) for column in getattr(x, "columns", ())] if names is None else [*names]
-        target = str(target or getattr(y, "name", None) or "y")
+        targets = [target] if target else [*map(str, getattr(y, "columns", [getattr(y, "name", None) or "y"]))]
         x, y = _numbers(about, "x", x), _numbers(about, "y", y)
         x, y = x[:, None] if x.ndim == 1 else x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        if x.ndim != 2 or y.shape != (len(x),) or not x.shape[1]:
+        if x.ndim != 2 or len(y) != len(x) or 0 in (*x.shape[1:], *y.shape[1:]):
             raise ArithjaxError(
-                f"{about}: x has shape {x.shape} and y {y.shape}; they have to be [rows, arguments] and [rows]."
+                f"{about}: x has shape {x.shape} and y {y.shape}; they have to be [rows, arguments] and [rows], or "
+                "[rows, outputs]."
             )
         if not 2 <= len(x) <= MOST_ROWS:
             raise ArithjaxError(f"{about} has {len(x):,} rows; it has to have between 2 and {MOST_ROWS:,}.")
         names = names or argument_names(x.shape[1])
         if len(names) != x.shape[1]:
             raise ArithjaxError(f"{about}: names has {len(names)} for {x.shape[1]} columns; give one for each.")
-        _refuse_infinite(about, np.column_stack([x, y]), [*names, target])
+        _refuse_infinite(about, np.column_stack([x, y]), [*names, *targets])
         if len(set(names)) < len(names):
             twice = next(one for one in names if names.count(one) > 1)
             raise ArithjaxError(f"{about}: two arguments are called '{twice}'; give each a name of its own.")
         arguments = tuple(_argument(*column) for column in zip(names, x.T, strict=True))
-        known = {"name": name, "symbol": target, "fn": self._no_function, "arity": len(names), "arguments": arguments}
+        known = {
+            "name": name,
+            "symbol": ", ".join(targets),
+            "fn": self._no_function,
+            "arity": len(names),
+            "arguments": arguments,
+        }
         x.flags.writeable = y.flags.writeable = False
-        for field, value in {**known, "x": x, "y": y}.items():
+        for field, value in {**known, "x": x, "y": y, "targets": tuple(targets)}.items():
             object.__setattr__(self, field, value)
 
     @classmethod
-    def read(cls, path: str | Path, target: str, name: str | None = None) -> Dataset:
+    def read(cls, path: str | Path, target: str | Sequence[str], name: str | None = None) -> Dataset:
         """The data set in a file of columns with names: CSV, or parquet where the file's name ends so.
 
         Args:
             path: the file.
-            target: the column of results; all others are arguments.
+            target: the column of results, or several, as a list or with commas between; all others are arguments.
             name: its name, `op` in a setup; by default that of the file, such as `cars.csv`.
 
         Raises:
             ArithjaxError: the file cannot be read, lacks the column, or holds anything but numbers.
         """
         table = _table(Path(path))
-        if target not in table.columns or table.shape[1] < 2:
-            columns = [*map(str, table.columns)]
-            words = nearest(target, columns)
+        targets = [*target]
+        if isinstance(target, str):
+            targets = [target] if target in table.columns else target.split(",")
+        columns = [*map(str, table.columns)]
+        for missing in (one for one in targets if one not in columns or len(targets) >= len(columns)):
             raise ArithjaxError(
-                f"{path}: target={target!r} is no column beside others{words} It has {', '.join(columns)[:200]}."
+                f"{path}: target={missing!r} is no column beside others{nearest(missing, columns)} It has "
+                f"{', '.join(columns)[:200]}."
             )
-        found = cls(name or Path(path).name, table.drop(columns=target), table[target])
+        y = table[targets[0]] if len(targets) == 1 else table[targets]
+        found = cls(name or Path(path).name, table.drop(columns=targets), y)
         object.__setattr__(found, "source", str(path))
         return found
 
     @functools.cached_property
     def content(self) -> str:
         """A digest of its numbers."""
-        shape = repr(self.x.shape).encode()
-        return hashlib.sha256(shape + np.ascontiguousarray(self.x).tobytes() + self.y.tobytes()).hexdigest()[:16]
+        shape = repr((self.x.shape, self.y.shape)).encode()
+        return hashlib.sha256(
+            shape + np.ascontiguousarray(self.x).tobytes() + np.ascontiguousarray(self.y).tobytes()
+        ).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dataset) and (self.name, self.content) == (other.name, other.content)
@@ -132,7 +146,7 @@ class Dataset(Operation):
     @property
     def results(self) -> Results:
         """The results of all rows."""
-        return Results(self.y, np.zeros(len(self.y)), True)
+        return Results(self.y, np.zeros_like(self.y), True)
 
     def rows(self, spans: tuple[Span, ...], most: int) -> Float64[np.ndarray, "rows arity"]:
         """The arguments of all rows."""
@@ -143,13 +157,16 @@ class Dataset(Operation):
         largest = float(np.abs(self.y).max())
         if largest > np.finfo(precision).max:
             return Trial(f"{self.name} has results of {largest:g}, more than {precision} holds; use float64.")
-        return Trial("", float(self.y.min()), float(self.y.max()), False, len(np.unique(self.y)))
+        columns = self.y.reshape(len(self.y), -1).T
+        bounds = tuple((float(column.min()), float(column.max())) for column in columns)
+        return Trial("", float(self.y.min()), float(self.y.max()), False, len(np.unique(self.y, axis=0)), bounds)
 
     def exact(self, x: Num[np.ndarray, "points arity"], integers: bool) -> Results:
         """The results of arguments `x [points, arity]` that are rows of it, as any precision holds them; else NaN."""
         found = np.array([self._places.get(row.tobytes(), -1) for row in np.ascontiguousarray(x, np.float32)], int)
-        t = np.where(found < 0, np.nan, self.y[found])
-        return Results(t, np.zeros(len(t)), True)
+        t = self.y[found]
+        t[found < 0] = np.nan
+        return Results(t, np.zeros_like(t), True)
 
     @functools.cached_property
     def _places(self) -> dict[bytes, int]:

@@ -150,7 +150,7 @@ def _fresh_batch(
         x = choose(shared.branch, spec.op.usable, x) if spec.op.leaves_out else x
     t = choose(shared.branch, spec.op, x)
     if spec.noise:
-        t = t + spec.noise * _normal(keys, step, shape[0])
+        t = t + spec.noise * _normal(keys, step, t.shape)
     forward = functools.partial(_switch, spec.transforms)
     t = forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit))
     if spec.encoder is not None:
@@ -158,9 +158,12 @@ def _fresh_batch(
     return forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)), t
 
 
-def _normal(keys: Key[Array, " lanes"], step: Int32[Array, ""], batch: int) -> Float[Array, "batch lanes"]:
-    """Normal numbers of every lane at a step."""
-    u = uniform(jax.vmap(jax.random.fold_in, (0, None))(keys, 0), step, (batch, 1))[:, 0]
+def _normal(
+    keys: Key[Array, " lanes"], step: Int32[Array, ""], shape: tuple[int, ...]
+) -> Float[Array, "batch *outputs lanes"]:
+    """Normal numbers of every lane at a step, of a shape `[batch, *outputs, lanes]`."""
+    own = jax.vmap(jax.random.fold_in, (0, None))(keys, 0)
+    u = uniform(own, step, (shape[0], math.prod(shape[1:-1]))).reshape(shape)
     return math.sqrt(2) * jax.lax.erf_inv(2 * jnp.clip(u, 2**-25, None) - 1)
 
 
