@@ -154,8 +154,15 @@ class Loss:
         return losses.mean(0) if losses.ndim > 1 else losses
 
     def try_out(self) -> None:
-        """Raise `ArithjaxError` unless the function is elementwise and has a gradient."""
+        """Raise `ArithjaxError` unless the function is elementwise, or of all classes, and has a gradient."""
         p, t = (np.linspace(0.1, end, 12, dtype=np.float32).reshape(4, 3) for end in (0.9, 0.6))
+        if self.shared:
+            found = trying.called(f"loss '{self.name}'", self.fn, p[..., None], t[..., None])
+            if found.shape != (4, 1):
+                raise ArithjaxError(
+                    f"loss '{self.name}' gives shape {found.shape} for [4, 3, 1]; it is to give [4, 1]."
+                )
+            return
         trying.elementwise(f"loss '{self.name}'", self.fn, p, t)
 
 
