@@ -19,7 +19,7 @@ import numpy as np
 
 from arithjax.export import plain, symbols
 from arithjax.models.network import Network
-from arithjax.registry import TRANSFORMS
+from arithjax.registry import LOSSES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.points import Task
 from arithjax.task.transforms import Fitted
@@ -134,7 +134,8 @@ def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network:
     fits: its fitted input and target transforms. network: the network of its program.
     """
     names = setup.input_transform, setup.target_transform
-    if not all(TRANSFORMS.ours(name) and name in plain.WARPS for name in names):
+    known = all(TRANSFORMS.ours(name) and name in plain.WARPS for name in names)
+    if not known or LOSSES[setup.loss].link is not None:
         return [None] * setup.results
     task = Task.of(setup)
     arguments = symbols.arguments(task.op.argument_names, setup.low)

@@ -18,7 +18,7 @@ from arithjax.errors import ArithjaxError
 from arithjax.export import linen, portable, script
 from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
-from arithjax.registry import OPERATIONS, TRANSFORMS
+from arithjax.registry import LOSSES, OPERATIONS, TRANSFORMS
 from arithjax.setup import Setup, make
 from arithjax.tables import loading
 from arithjax.tables.schema import GRADES, in_order
@@ -127,8 +127,8 @@ class Net:
         """
         net, params = self.network.linen(self.params, self.setup.inputs, self.setup.widths)
         shown = self.setup.input_encoder or TRANSFORMS[self.setup.input_transform]
-        transforms = shown, TRANSFORMS[self.setup.target_transform]
-        return linen.answering(net, params, transforms, self.fits)
+        told = self.setup.target_encoder or TRANSFORMS[self.setup.target_transform]
+        return linen.answering(net, params, (shown, told), self.fits, LOSSES[self.setup.loss].link)
 
     def export(self, target: str, path: str | Path | None = None) -> str:
         """The net as a script of its own, which needs nothing of arithjax: `python SCRIPT 12 34` prints the answer.

@@ -30,7 +30,10 @@ def members(setup: Setup) -> list[dict[str, Any]]:
             if base in registry and not registry.ours(base):
                 found.append({"field": field, "name": base})
                 if field == "op":
-                    found[-1] |= _about(OPERATIONS[base]) | {"bounds": setup.trial.bounds}
+                    encoder = setup.target_encoder
+                    bounds = setup.trial.bounds if encoder is None else encoder.bounds
+                    whole = () if encoder is None else [column.whole for column in encoder.columns]
+                    found[-1] |= _about(OPERATIONS[base]) | {"bounds": bounds, "whole": whole}
     return found
 
 
@@ -69,6 +72,7 @@ def _absent(entry: dict[str, Any]) -> Absent:
         entry["arity"],
         arguments=tuple(Argument(**one) for one in entry.get("arguments", ())),
         bounds=tuple(map(tuple, entry.get("bounds", [(math.inf, math.inf)]))),
+        whole=tuple(entry.get("whole", ())),
         was=entry.get("content"),
         row_count=entry.get("rows", 0),
     )
@@ -78,11 +82,13 @@ def _absent(entry: dict[str, Any]) -> Absent:
 class Absent(Operation):
     """An operation, or a data set, of which a saved net tells all but the function, or the rows.
 
-    bounds: the smallest and the largest value of each result. was: its content. row_count: the rows of a data set; 0
+    bounds: the smallest and the largest value of each result. whole: where the net encodes its results, whether each is
+        always a whole number. was: its content. row_count: the rows of a data set; 0
         of an operation.
     """
 
     bounds: tuple[tuple[float, float], ...] = ()
+    whole: tuple[bool, ...] = ()
     was: str | None = None
     row_count: int = 0
 
@@ -102,7 +108,13 @@ class Absent(Operation):
 
     def trial(self, spans: tuple[Span, ...], precision: str) -> Trial:
         """Nothing is known that speaks against any range or transform."""
-        return Trial("", math.inf, math.inf, bounds=self.bounds)
+        return Trial("", math.inf, math.inf, bounds=self.bounds, values=(0.0, 1.0))
+
+    def result_bounds(
+        self, spans: tuple[Span, ...], precision: str
+    ) -> tuple[tuple[tuple[float, float], ...], tuple[bool, ...]]:
+        """Those that the saved net tells."""
+        return self.bounds, self.whole
 
 
 def _nothing(name: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.fields import ALL, Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
-from arithjax.ranges import beyond, check_inputs, check_ranges, check_targets, check_threshold, closed
+from arithjax.ranges import beyond, check_inputs, check_loss, check_ranges, check_targets, check_threshold, closed
 from arithjax.registry import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -299,7 +299,22 @@ class Setup:
     @property
     def outputs(self) -> int:
         """How many numbers the net answers."""
-        return self.results
+        encoder = self.target_encoder
+        return self.results if encoder is None else encoder.size
+
+    @property
+    def target_encoder(self) -> Any:
+        """The `Encoder` of the results, which holds the closed interval of each; None where each is one number."""
+        transform = TRANSFORMS[self.target_transform]
+        if transform.bound(((0.0, 1.0),), True) is None:
+            return None
+        return transform.bound(*OPERATIONS[self.op].result_bounds(self.spans, self.precision))
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """How many classes each result, or each digit of one, is shown as; empty where targets are no classes."""
+        encoder = self.target_encoder
+        return () if encoder is None else encoder.blocks
 
     @property
     def argument_bounds(self) -> tuple[tuple[float, float], ...]:
@@ -426,8 +441,9 @@ def _check(s: Setup) -> None:
     _check_training(s)
     check_threshold(s)
     check_inputs(s)
-    _check_finishing(s)
     check_targets(s)
+    check_loss(s)
+    _check_finishing(s)
 
 
 def _check_layers(s: Setup) -> None:

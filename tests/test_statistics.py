@@ -53,6 +53,12 @@ def test_only_successes_have_a_step_at_which_they_were_solved():
     assert aj.summarise(nets).solved_at.item() == 20.0
 
 
+def test_nets_that_diverge_have_an_infinite_error_and_those_without_a_range_beyond_have_none():
+    nets = table(op=["mul"] * 4, extrapolation_relative_rmse=[np.nan] * 4)
+    assert np.isinf(aj.summarise(nets).extrapolation_relative_rmse.item())  # one diverged
+    assert np.isnan(aj.summarise(nets[:3]).extrapolation_relative_rmse.item())
+
+
 @pytest.mark.parametrize("name", ["rate", "nets", "setups", "learning rate", "trial", "seed", "op", "share.of:x"])
 def test_groups_by_a_parameter_of_any_name(name):
     """Columns of the table and of the summary have names of their own, even where a study's parameter is called so."""

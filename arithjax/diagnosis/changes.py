@@ -221,7 +221,10 @@ def _initializers(setup: Setup) -> Iterator[Change]:
 
 def _losses(setup: Setup) -> Iterator[Change]:
     for name in LOSSES:
-        yield _fixed("loss", f"{name} loss", loss=name)
+        logits: dict[str, Any] = (
+            {"target_transform": "raw", "output_activation": "linear"} if LOSSES[name].link is not None else {}
+        )
+        yield _fixed("loss", f"{name} loss", loss=name, **logits)
 
 
 def _bias(setup: Setup) -> Iterator[Change]:

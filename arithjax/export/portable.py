@@ -10,7 +10,7 @@ import numpy as np
 from arithjax.errors import ArithjaxError
 from arithjax.export import plain
 from arithjax.models.network import PlainLayer
-from arithjax.registry import ACTIVATIONS, MODELS, OPERATIONS, TRANSFORMS, Registry
+from arithjax.registry import ACTIVATIONS, LOSSES, MODELS, OPERATIONS, TRANSFORMS, Registry
 from arithjax.setup import Setup, cell, names_of
 from arithjax.task.encodings import Encoder
 from arithjax.task.transforms import Fitted
@@ -109,6 +109,8 @@ def portable(setup: Setup, layers: list[PlainLayer] | None, fits: tuple[Fitted, 
     refuse_own(setup)
     if not all(np.isfinite(array).all() for layer in layers for array in layer.arrays.values()):
         raise ArithjaxError("the net diverged: its weights are not finite, so there is nothing to export.")
+    if LOSSES[setup.loss].link is not None:  # a sigmoid, which its linear output lacks
+        layers = [*layers[:-1], layers[-1]._replace(activation="sigmoid")]
     return Portable(setup, layers, fits, exact)
 
 
@@ -121,6 +123,11 @@ def refuse_own(setup: Setup) -> None:
         ("target_transform", setup.target_transform, TRANSFORMS, plain.WARPS),
         *(("model", name, MODELS, [*MODELS, name]) for name in names_of(setup.model)),
     ]
+    if setup.target_encoder is not None:
+        raise ArithjaxError(
+            f"target_transform={setup.target_transform} is an encoding of results, which no script can hold yet; "
+            "net.flax() gives the net as a Linen module."
+        )
     for field, name, registry, known in named:
         if not registry.ours(name) or name not in known:
             raise ArithjaxError(

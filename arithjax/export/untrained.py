@@ -11,6 +11,7 @@ from arithjax.export.keras_training import InKeras
 from arithjax.export.portable import refuse_own
 from arithjax.export.torch_training import InTorch
 from arithjax.export.training_script import Library
+from arithjax.registry import LOSSES
 from arithjax.setup import Setup, cell
 
 LIBRARIES: dict[str, type[Library]] = {"keras": InKeras, "torch": InTorch}
@@ -33,4 +34,8 @@ def untrained(setup: Setup, target: str = "keras") -> str:
             f"layers (model=mlp)."
         )
     refuse_own(setup)
+    if LOSSES[setup.loss].link is not None:
+        raise ArithjaxError(
+            f"loss={setup.loss} cannot be in a script that trains yet; leave --untrained out for the trained net."
+        )
     return LIBRARIES[target](setup).script()

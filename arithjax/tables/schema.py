@@ -78,11 +78,18 @@ MEASURED = (
         "r2", pa.float64(), "R² on the interpolation test points, 1 - `relative_rmse`²; missing if results are equal"
     ),
     Column("exact", pa.float64(), "share of these points with the right integers; missing where results are none"),
+    Column(
+        "accuracy", pa.float64(), "share of these points with the right class; missing where results are no classes"
+    ),
     Column("exact_of_each", pa.string(), "as `exact`, of each of several results; missing of one"),
     Column("relative_rmse_of_each", pa.string(), "as `relative_rmse`, of each of several results; missing of one"),
     Column("max_error", pa.float64(), "largest absolute error on the interpolation test points"),
     Column("extrapolation_relative_rmse", pa.float64(), "as `relative_rmse`, on the extrapolation test points"),
-    Column("extrapolation_solved", pa.bool_(), "whether `extrapolation_relative_rmse` is at most 0.01"),
+    Column(
+        "extrapolation_solved",
+        pa.bool_(),
+        "whether they are learned on the extrapolation test points: `extrapolation_relative_rmse` is at most 0.01",
+    ),
     Column("extrapolation_mse", pa.float64(), "mean squared error on the extrapolation test points"),
     Column(
         "train_relative_rmse", pa.float64(), "as `relative_rmse`, on the rows trained on, where others are held out"

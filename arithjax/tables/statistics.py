@@ -112,6 +112,7 @@ def summarise_by(nets: pd.DataFrame, keys: list[pd.Series]) -> pd.DataFrame:
             "diverged_rate": nets["grade"] == "diverged",
             "relative_rmse": nets["relative_rmse"].fillna(np.inf),
             "extrapolation_relative_rmse": nets["extrapolation_relative_rmse"].fillna(np.inf),
+            "nowhere": nets["extrapolation_relative_rmse"].isna() & (nets["grade"] != "diverged"),
             "solved_at": nets["solved_at"].where(good),
             "ranges": groups.ranges(nets),
             "stopped": nets["until"].notna() if "until" in nets else False,
@@ -120,6 +121,7 @@ def summarise_by(nets: pd.DataFrame, keys: list[pd.Series]) -> pd.DataFrame:
     of = frame.groupby(keys or [pd.Series("all nets", nets.index)], dropna=False, sort=True)
     with np.errstate(invalid="ignore"):
         medians = of[["relative_rmse", "extrapolation_relative_rmse", "solved_at"]].median()
+    medians.loc[of["nowhere"].all(), "extrapolation_relative_rmse"] = np.nan  # there is nothing to extrapolate to
     shares = of[["exact_rate", "dead_rate", "diverged_rate"]].mean()
     counts = pd.DataFrame({"ranges": of["ranges"].nunique(), "stopped": of["stopped"].sum()})
     return pd.concat([rates(good, nets, keys), shares, medians, counts], axis=1)

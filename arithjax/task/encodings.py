@@ -66,6 +66,8 @@ class Encoding:
     decode: of `y [rows, numbers, lanes]`, which may be anything a net says, and the `Column`, numbers `[rows, lanes]`;
         what `encode` gives, each changed by less than a half of what tells two apart, goes back to the number.
     whole: whether it is for whole numbers alone, and of no others than those of the range.
+    blocks: of a `Column`, how many of the numbers in turn make a group of which one is 1 and all others are 0, of every
+        group; None where there are no such groups.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Encoding:
     encode: Callable[[Any, Column], Any]
     decode: Callable[[Any, Column], Any]
     whole: bool = True
+    blocks: Callable[[Column], tuple[int, ...]] | None = None
 
     @property
     def about(self) -> str:
@@ -138,6 +141,18 @@ class Encoder:
     def size(self) -> int:
         """How many numbers a row is shown as."""
         return sum(self.sizes)
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Sizes of the groups that a row consists of, one number of each being 1; empty where there are no groups."""
+        of = self.encoding.blocks
+        return () if of is None else tuple(size for column in self.columns for size in of(column))
+
+    @property
+    def shows_bits(self) -> bool:
+        """Whether all that it shows are zeros and ones, as far as the ends of the ranges and what lies between tell."""
+        ends = np.array([np.rint(np.linspace(*bounds, 65)) for bounds in self.bounds]).T[..., None]
+        return bool(np.isin(self.encode(ends), (0.0, 1.0)).all())
 
     def encode(self, x: Num[Any, "rows columns lanes"]) -> Num[Any, "rows {self.size} lanes"]:
         """Rows as a net sees them; NaN where an encoding of whole numbers is given any that its range does not hold."""
@@ -233,7 +248,9 @@ def _digits_to(base: int) -> Encoding:
         return of_digits(largest(y.reshape(len(y), places(column, base), base, -1)), column, base)
 
     formula = f"digits to base {base}, the highest first, each one-hot"
-    return Encoding(f"digits:{base}", formula, numbers, encode, decode)
+    return Encoding(
+        f"digits:{base}", formula, numbers, encode, decode, blocks=lambda column: (base,) * places(column, base)
+    )
 
 
 # ---- a column for every number
@@ -295,6 +312,7 @@ ENCODINGS = (
         lambda column: column.size,
         lambda x, column: among(x - column.low, column.size),
         lambda y, column: largest(y) + column.low,
+        blocks=lambda column: (column.size,),
     ),
     Encoding(
         "thermometer",

@@ -190,14 +190,15 @@ def prepare(
     distribution: Distribution,
     chosen: tuple[Int[Array, ""], Int[Array, ""]],
     encoder: Encoder | None = None,
+    target_encoder: Encoder | None = None,
 ) -> Examples:
     """Draw each lane's examples from its own key, `keys [lanes]`, and fit and apply its transforms.
 
-    `chosen` holds the indices of the input and the target transform among `transforms`; an `encoder` of arguments takes
-    the place of the input transform.
+    `chosen` holds the indices of the input and the target transform among `transforms`; an `encoder` of arguments and a
+    `target_encoder` take their places.
     """
     x = arguments(keys, op, integers, examples, interval, distribution)
-    return shown(x, op(x), transforms, chosen, encoder)
+    return shown(x, op(x), transforms, chosen, encoder, target_encoder)
 
 
 def arguments(
@@ -212,16 +213,31 @@ def arguments(
     return jax.vmap(lambda key: draw(key, examples, op, integers, interval, distribution), out_axes=-1)(keys)
 
 
+def targets_shown(
+    encoder: Encoder, t: Float[Array, "examples *results lanes"]
+) -> Float[Array, "examples *codes lanes"]:
+    """Results as an encoder shows them; codes of one number have no axis for it."""
+    codes = encoder.encode(t if t.ndim > 2 else t[:, None])
+    return codes[:, 0] if codes.shape[1] == 1 else codes
+
+
+def results_told(encoder: Encoder, y: Float[Array, "points *codes lanes"]) -> Float[Array, "points *results lanes"]:
+    """The results that a net's outputs are nearest to: the inverse of `targets_shown`."""
+    results = encoder.decode(y if y.ndim > 2 else y[:, None])
+    return results[:, 0] if results.shape[1] == 1 else results
+
+
 def shown(
     x: Float[Array, "examples arity lanes"],
     t: Float[Array, "examples *outputs lanes"],
     transforms: tuple[Transform, ...],
     chosen: tuple[Int[Array, ""], Int[Array, ""]],
     encoder: Encoder | None = None,
+    target_encoder: Encoder | None = None,
 ) -> Examples:
-    """Arguments and targets as nets see them: each lane's transforms, fitted and applied, or the encoder's codes.
+    """Arguments and targets as nets see them: each lane's transforms, fitted and applied, or the encoders' codes.
 
-    The fit of encoded arguments is that of numbers as they are, `[arity, lanes]`; nothing reads it.
+    The fit of what is encoded is that of numbers as they are; nothing reads it.
     """
 
     def fit_and_show(index: Int[Array, ""], data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
@@ -233,6 +249,8 @@ def shown(
         return jax.lax.switch(index, [functools.partial(branch, transform) for transform in transforms], data)
 
     x, input_fit = fit_and_show(chosen[0], x) if encoder is None else (encoder.encode(x), no_fit(x))
+    if target_encoder is not None:
+        return Examples(x, targets_shown(target_encoder, t), input_fit, no_fit(t))
     t, target_fit = fit_and_show(chosen[1], t)
     return Examples(x, t, input_fit, target_fit)
 

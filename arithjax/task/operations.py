@@ -39,6 +39,12 @@ from arithjax.task.truth import Results, Unfit
 TRIED = 1 << 16
 """Whole arguments of up to this many combinations are all tried before anything trains."""
 
+COUNTED = 1 << 20
+"""Arguments of up to this many combinations are all looked at for the range of the results."""
+
+FEW = 64
+"""The most different whole results that count as classes where arguments are real."""
+
 CLOSE = {"float32": 1e-5, "float64": 1e-12}
 """For each precision, the largest error of targets that is its own rounding, over the largest result."""
 
@@ -75,6 +81,8 @@ class Trial(NamedTuple):
     traced: whether a compiled program computes results up to its rounding; where not, they are computed outside.
     classes: how many different results were seen.
     bounds: the smallest and the largest value of each result.
+    values: the different results that were seen, where they are `FEW` or fewer and whole; boolean: whether all are true
+        or false.
     """
 
     obstacle: str
@@ -83,6 +91,8 @@ class Trial(NamedTuple):
     traced: bool = False
     classes: int = 0
     bounds: tuple[tuple[float, float], ...] = ((math.nan, math.nan),)
+    values: tuple[float, ...] = ()
+    boolean: bool = False
 
     @property
     def outputs(self) -> int:
@@ -269,6 +279,15 @@ class Operation:
         """All arguments for which its condition holds; None where they are not counted, or more than `most`."""
         return _rows(self, spans) if 0 < combinations(spans) <= most else None
 
+    def result_bounds(
+        self, spans: tuple[Span, ...], precision: str
+    ) -> tuple[tuple[tuple[float, float], ...], tuple[bool, ...]]:
+        """The smallest and the largest value of each result, and whether it is always a whole number.
+
+        They are those of all arguments, where these are no more than `COUNTED`, or else of those that are tried.
+        """
+        return _result_bounds(self, spans, precision)
+
     @property
     def about(self) -> str:
         """A line for lists."""
@@ -381,7 +400,24 @@ def _trial(op: Operation, spans: tuple[Span, ...], precision: str) -> Trial:
     classes = len(np.unique(found.t, axis=0))
     bounds = np.stack([found.t.min(0), found.t.max(0)], -1).reshape(-1, 2).tolist()
     traced = _traced(op, x, found, precision)
-    return Trial("", float(found.t.min()), float(found.t.max()), traced, classes, tuple(map(tuple, bounds)))
+    values = np.unique(found.t)
+    few = tuple(values.tolist()) if len(values) <= FEW and found.whole else ()
+    ends = float(found.t.min()), float(found.t.max())
+    return Trial("", *ends, traced, classes, tuple(map(tuple, bounds)), few, found.boolean)
+
+
+@functools.lru_cache(maxsize=256)
+def _result_bounds(
+    op: Operation, spans: tuple[Span, ...], precision: str
+) -> tuple[tuple[tuple[float, float], ...], tuple[bool, ...]]:
+    x, whole = op.rows(spans, COUNTED), all(span.whole for span in spans)
+    if x is None:
+        x = _sample(spans)
+        x = x[op.holds(x)]
+    t = op.exact(x, whole).t.reshape(len(x), -1)
+    t = t[np.isfinite(t).all(1)]
+    bounds = np.stack([t.min(0), t.max(0)], -1).tolist()
+    return tuple(map(tuple, bounds)), tuple((t == np.rint(t)).all(0).tolist())
 
 
 def _obstacle(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> str:

@@ -204,6 +204,12 @@ class Task:
         """Whether results are whole numbers."""
         return self.counted and (self.domain_truth or self.interpolation_points.truth).whole
 
+    @functools.cached_property
+    def classes(self) -> bool:
+        """Whether results are classes: true or false, or few whole numbers although arguments are real."""
+        found = self.op.trial(self.spans, self.precision)
+        return found.boolean or (not self.counted and len(found.values) > 1)
+
     @property
     def countable(self) -> bool:
         """Whether all results are whole numbers, known exactly, and few enough to compare with every one."""

@@ -146,7 +146,7 @@ def gradient_norms(
     ) -> Float[Array, "*lanes"]:
         def loss(params: Any) -> Float[Array, ""]:
             y = spec.network.predict(params, x_t[0], architecture_of(shared, per_net))
-            return spec.loss.mean(y, x_t[1]).sum()
+            return spec.loss.mean(y, x_t[1], spec.blocks).sum()
 
         gradient = jax.tree.leaves(jax.grad(loss)(params))
         return jnp.sqrt(sum(jnp.sum(g * g, axis=spec.layout.net_axes(g)) for g in gradient))

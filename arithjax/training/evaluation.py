@@ -63,6 +63,10 @@ class Judge:
             certified &= right == block.weight.sum()
         return certified
 
+    def rival(self, points: Points | None = None) -> float | None:
+        """Of classes, the share of points, by default the test points, that the commonest one gets wrong; else None."""
+        return grading.rival(points or self.task.interpolation_points) if self.task.classes else None
+
     def sparsity_error(self, params: Any) -> Float[np.ndarray, " nets"]:
         """The sparsity error of every net, `[nets]`; NaN where no weight has to be discrete."""
         if jax.eval_shape(self.spec.network.sparsity_error, params) is None:
@@ -124,14 +128,14 @@ class History:
         self.mses.append(mse)
         if self.setup.threshold is None:
             self.checkpoint, self.selected_at[:] = Checkpoint(params, errors), step
-            solved = errors.relative_rmse <= grading.LEARNED
+            solved = grading.learned(errors, self.judge.rival(points))
         else:
             solved = self._select(step, params, errors, mse) < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
         self._note("right_at", errors.right >= grading.RIGHT, step)
         if (trained := self.judge.task.training_points) is not None:
             own = self.judge.errors(params, trained)
-            self._note("train_solved_at", own.relative_rmse <= grading.LEARNED, step)
+            self._note("train_solved_at", grading.learned(own, self.judge.rival()), step)
             self._note("train_right_at", own.right >= grading.RIGHT, step)
 
     def _note(self, column: str, reached: Bool[np.ndarray, " nets"], step: int | Int[np.ndarray, " nets"]) -> None:
@@ -170,7 +174,7 @@ class History:
     def over(self, step: int) -> Bool[np.ndarray, " nets"]:
         """Which nets have stopped by now, with those that are solved, dead or diverged at this evaluation."""
         if self.setup.threshold is None and self.checkpoint is not None:
-            grade = grading.grade(self.checkpoint.errors, np.zeros(len(self.best), bool))
+            grade = grading.grade(self.checkpoint.errors, np.zeros(len(self.best), bool), self.judge.rival())
             ended = (grade <= GRADES.index("dead")) | (grade >= GRADES.index("learned"))
         else:
             ended = np.isfinite(self.solved_at) | ~np.isfinite(self.mses[-1])
@@ -218,7 +222,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     assert kept is not None, "nothing was evaluated"
     points, mse = judge.task.interpolation_points, mse_of(kept.errors)
     certified = judge.certify(kept.params, kept.errors.right == 1)
-    graded = grading.grade(kept.errors, certified)
+    graded = grading.grade(kept.errors, certified, judge.rival(points))
     grades = np.array(GRADES, object)[graded]
     measured = {
         **_measured(judge, kept, mse),
@@ -252,6 +256,7 @@ def _measured(
         "relative_rmse": errors.relative_rmse,
         "r2": 1 - errors.relative_rmse**2 if judge.task.interpolation_points.varies else nothing,
         "exact": errors.right if judge.task.whole else nothing,
+        "accuracy": errors.right if judge.task.classes else nothing,
         "exact_of_each": _of_each(errors.right_of_each if judge.task.whole else errors.right_of_each[:1]),
         "relative_rmse_of_each": _of_each(errors.relative_of_each),
         "max_error": errors.max_error,
@@ -276,7 +281,7 @@ def _extrapolated(
     beyond = kept.beyond or judge.errors(kept.params, points)
     return {
         "extrapolation_relative_rmse": beyond.relative_rmse,
-        "extrapolation_solved": beyond.relative_rmse <= grading.LEARNED,
+        "extrapolation_solved": grading.learned(beyond, judge.rival(points)),
         "extrapolation_mse": mse_of(beyond),
     }
 

@@ -4,6 +4,7 @@ Exact results are whole numbers or float64 (`arithjax.task.truth`), whatever the
 RMSE is the root mean squared error over the scale of the results (`arithjax.task.points.Points`): their standard
 deviation or, where all of them are equal, their magnitude; of several results the root mean square of each one's over
 its own scale. R² = 1 - its square, where results differ. An argument is right where every result of it is.
+Of classes (`arithjax.task.points.Task.classes`) the share of wrong answers counts, too.
 Grades, worst first: `diverged` (not finite), `dead` (the same output everywhere, though results differ), `failed`,
 `rough` (R² >= 0.99), `learned` (relative RMSE <= 1 %), `exact` (all arguments of the whole integer domain were checked,
 and round to the right integer).
@@ -22,6 +23,8 @@ from arithjax.task.truth import Results
 
 LEARNED, ROUGH = 0.01, 0.1
 """Largest relative RMSE of these grades."""
+MISTAKES = {"learned": (0.01, 0.1), "rough": (0.05, 0.5)}
+"""Largest share of wrong classes of these grades: of all answers, and of what the commonest class gets wrong."""
 RIGHT = 0.99
 """The share of right answers that columns `right_at` and `train_right_at` wait for."""
 CONSTANT = 1e-6
@@ -148,16 +151,44 @@ def yardstick(mse: Float[np.ndarray, " nets"], points: Points) -> Int[np.ndarray
     return beaten
 
 
-def grade(errors: Errors, certified: Bool[np.ndarray, " nets"]) -> Int[np.ndarray, " nets"]:
+def rival(points: Points) -> float:
+    """The share of points that answering the commonest class gets wrong."""
+    counts = np.unique(points.t, axis=0, return_counts=True)[1]
+    return 1 - float(counts.max()) / len(points.t)
+
+
+def few_mistakes(errors: Errors, grade: str, classes: float | None) -> Bool[np.ndarray, " nets"]:
+    """Whether classes are right as often as a grade asks, `[nets]`; of what is none never. classes: as for `grade`."""
+    if classes is None:
+        return np.zeros(len(errors.right), bool)
+    share, of_rival = MISTAKES[grade]
+    return 1 - errors.right <= min(share, of_rival * classes)
+
+
+def learned(errors: Errors, classes: float | None = None) -> Bool[np.ndarray, " nets"]:
+    """Whether nets have errors of grade `learned`, `[nets]`; classes: as for `grade`."""
+    return (errors.relative_rmse <= LEARNED) | few_mistakes(errors, "learned", classes)
+
+
+def grade(
+    errors: Errors, certified: Bool[np.ndarray, " nets"], classes: float | None = None
+) -> Int[np.ndarray, " nets"]:
     """An index into `tables.schema.GRADES` for each net.
 
     certified: `[nets]`, whether the whole domain was checked and all of it right.
+    classes: of classes, the share of points that the commonest one gets wrong (`rival`); None of what is none.
     """
     finite = np.isfinite(errors.rmse)
     dead = finite & (errors.spread <= CONSTANT)
     relative = np.where(finite, errors.relative_rmse, np.inf)
     return np.select(
-        [~finite, dead, certified, relative <= LEARNED, relative <= ROUGH],
+        [
+            ~finite,
+            dead,
+            certified,
+            (relative <= LEARNED) | few_mistakes(errors, "learned", classes),
+            (relative <= ROUGH) | few_mistakes(errors, "rough", classes),
+        ],
         [0, 1, 5, 4, 3],
         default=2,
     )

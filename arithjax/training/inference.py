@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from arithjax.task.examples import results_told
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training import grading
 from arithjax.training.compiled import compiled
@@ -52,9 +53,9 @@ def predict(
 @compiled()
 def original(
     spec: ViewSpec, y: Float[Array, "blocks points *outputs nets"], fit: Fitted, transform: Int[Array, ""]
-) -> Float[Array, "blocks points *outputs nets"]:
+) -> Float[Array, "blocks points *results nets"]:
     """Outputs `y [blocks, points, *outputs, nets]` in original units."""
-    return jax.lax.map(lambda y: _applied(spec, transform, Transform.inverse, y, fit), y)
+    return jax.lax.map(lambda y: _told(spec, y, fit, transform), y)
 
 
 @compiled()
@@ -69,7 +70,7 @@ def errors(
 
     def of_block(block: tuple[Float[Array, "points *outputs nets"], grading.Block]) -> grading.Sums:
         y, points = block
-        return grading.sums(_applied(spec, transform, Transform.inverse, y, fit), points)
+        return grading.sums(_told(spec, y, fit, transform), points)
 
     return jax.lax.map(of_block, (y, blocks))
 
@@ -80,6 +81,16 @@ def sparsity_error(spec: EvalSpec, params: Any) -> Float[Array, " nets"]:
     found = spec.network.sparsity_error(params)
     assert found is not None
     return found
+
+
+def _told(
+    spec: ViewSpec, y: Float[Array, " points *outputs"], fit: Fitted, transform: Int[Array, ""]
+) -> Float[Array, " points *results"]:
+    """Outputs in original units: the loss's link, and then the inverse of the transform or of the encoding."""
+    y = y if spec.link is None else spec.link(y)
+    if spec.target_encoder is not None:
+        return results_told(spec.target_encoder, y)
+    return _applied(spec, transform, Transform.inverse, y, fit)
 
 
 def _applied(

@@ -216,7 +216,7 @@ def shown(
 ) -> Examples:
     """Arguments and targets of every net as its transforms show them."""
     chosen = shared.input_transform, shared.target_transform
-    return examples.shown(x, t, spec.transforms, chosen, spec.encoder)
+    return examples.shown(x, t, spec.transforms, chosen, spec.encoder, spec.target_encoder)
 
 
 @compiled()
@@ -232,4 +232,5 @@ def prepare(spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: Pe
         spec.distribution,
         (shared.input_transform, shared.target_transform),
         spec.encoder,
+        spec.target_encoder,
     )

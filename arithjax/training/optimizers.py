@@ -9,6 +9,7 @@ hyperparameters. These may be traced arrays, so that changing one compiles nothi
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import namedtuple
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,11 +119,17 @@ OPTIMIZERS.fill(
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss of predictions `p` and targets `t` of equal shapes, elementwise, in the net's own (transformed) units."""
+    """A loss of predictions `p` and targets `t` of equal shapes, elementwise, in the net's own (transformed) units.
+
+    link: what turns the outputs of a net that was trained with it into predictions in those units, if they are not.
+    shared: whether it is no elementwise one, but of all classes of a result, `[batch, classes, ...] -> [batch, ...]`.
+    """
 
     name: str
     formula: str
-    fn: Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, "*shape"]]
+    fn: Callable[[Float[Array, "*shape"], Float[Array, "*shape"]], Float[Array, " ..."]]
+    link: Callable[[Array], Array] | None = None
+    shared: bool = False
 
     @property
     def about(self) -> str:
@@ -130,15 +137,32 @@ class Loss:
         return self.formula
 
     def mean(
-        self, p: Float[Array, "batch *outputs lanes"], t: Float[Array, "batch *outputs lanes"]
+        self,
+        p: Float[Array, "batch *outputs lanes"],
+        t: Float[Array, "batch *outputs lanes"],
+        blocks: tuple[int, ...] = (),
     ) -> Float[Array, " lanes"]:
-        """The mean loss of each lane, `[lanes]`, over a batch and all outputs."""
+        """The mean loss of each lane, `[lanes]`, over a batch and all outputs.
+
+        blocks: how many classes each result has, whose outputs stand one after the other; for shared losses.
+        """
+        if self.shared:
+            ends = (0, *itertools.accumulate(blocks))
+            parts = [self.fn(p[:, start:stop], t[:, start:stop]).mean(0) for start, stop in itertools.pairwise(ends)]
+            return functools.reduce(jnp.add, parts) / len(blocks)
         losses = self.fn(p, t).mean(0)
         return losses.mean(0) if losses.ndim > 1 else losses
 
     def try_out(self) -> None:
-        """Raise `ArithjaxError` unless the function is elementwise and has a gradient."""
+        """Raise `ArithjaxError` unless the function is elementwise, or of all classes, and has a gradient."""
         p, t = (np.linspace(0.1, end, 12, dtype=np.float32).reshape(4, 3) for end in (0.9, 0.6))
+        if self.shared:
+            found = trying.called(f"loss '{self.name}'", self.fn, p[..., None], t[..., None])
+            if found.shape != (4, 1):
+                raise ArithjaxError(
+                    f"loss '{self.name}' gives shape {found.shape} for [4, 3, 1]; it is to give [4, 1]."
+                )
+            return
         trying.elementwise(f"loss '{self.name}'", self.fn, p, t)
 
 
@@ -149,6 +173,18 @@ LOSSES.fill(
         Loss("mae", "|p - t|", lambda p, t: jnp.abs(p - t)),
         Loss("huber", "Huber, δ = 1", lambda p, t: optax.losses.huber_loss(p, t)),
         Loss("relative", "((p - t) / (1 + |t|))²", lambda p, t: ((p - t) / (1 + jnp.abs(t))) ** 2),
+        Loss(
+            "bit_cross_entropy",
+            "-t ln σ(p) - (1 - t) ln(1 - σ(p)), for targets 0 and 1",
+            lambda p, t: jnp.maximum(p, 0) - p * t + jnp.log1p(jnp.exp(-jnp.abs(p))),
+            link=jax.nn.sigmoid,
+        ),
+        Loss(
+            "cross_entropy",
+            "-ln softmax(p) of the right class, for one-hot targets",
+            lambda p, t: -(t * jax.nn.log_softmax(p, 1)).sum(1),
+            shared=True,
+        ),
     ],
 )
 

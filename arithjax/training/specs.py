@@ -7,8 +7,11 @@ a `ViewSpec`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from jaxtyping import Array
 
 from arithjax.environment import backend
 from arithjax.models import model_of
@@ -38,18 +41,25 @@ among threads, so that the last bits would depend on the number of cores."""
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """How numbers are transformed for `nets` nets: transforms to choose from, or an encoder of arguments."""
+    """How numbers are transformed for `nets` nets: transforms to choose from, or encoders.
+
+    encoder, target_encoder: of arguments and of targets, where they are shown as several numbers.
+    link: what turns outputs into targets as they are shown, if they are not.
+    """
 
     nets: int
     transforms: tuple[Transform, ...]
     encoder: Encoder | None
+    target_encoder: Encoder | None
+    link: Callable[[Array], Array] | None
 
 
 @dataclass(frozen=True)
 class DataSpec:
     """The training examples of `nets` nets.
 
-    transforms: to choose from. examples: of each net. encoder: of arguments, if they are shown as several numbers.
+    transforms: to choose from. examples: of each net. encoder, target_encoder: of arguments and of targets, where
+    they are shown as several numbers. link: what turns outputs into targets as they are shown, if they are not.
     """
 
     nets: int
@@ -59,16 +69,18 @@ class DataSpec:
     examples: int
     transforms: tuple[Transform, ...]
     encoder: Encoder | None
+    target_encoder: Encoder | None
+    link: Callable[[Array], Array] | None
 
     @property
     def view(self) -> ViewSpec:
         """The spec of transforms and errors."""
-        return ViewSpec(self.nets, self.transforms, self.encoder)
+        return ViewSpec(self.nets, self.transforms, self.encoder, self.target_encoder, self.link)
 
 
 @dataclass(frozen=True)
 class FreshSpec:
-    """Examples drawn anew at each step, with transforms to choose from, or an encoder of arguments.
+    """Examples drawn anew at each step, with transforms to choose from, or encoders of arguments and targets.
 
     noise: standard deviation of what is added to targets, in original units.
     """
@@ -78,6 +90,7 @@ class FreshSpec:
     distribution: Distribution
     transforms: tuple[Transform, ...]
     encoder: Encoder | None
+    target_encoder: Encoder | None
     noise: float
 
 
@@ -102,6 +115,7 @@ class TrainSpec(EvalSpec):
     """A step of training.
 
     examples, batch: of each net, and of each step.
+    blocks: how many classes each result has, for a loss that is shared by them.
     block: examples whose gradients are summed at a time, so that their activations stay in the cache.
     weight_decay, clip, clip_value, penalty, alternate: whether a step has them.
     apart: whether the penalty has a step of its own. watched: whether the losses of batches are kept.
@@ -113,6 +127,7 @@ class TrainSpec(EvalSpec):
     block: int
     optimizer: Optimizer
     loss: Loss
+    blocks: tuple[int, ...]
     weight_decay: bool
     clip: bool
     clip_value: bool
@@ -157,7 +172,7 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
     """
     model, op = model_of(setup), OPERATIONS[setup.op]
     layout, distribution = layout or layout_of(setup), DISTRIBUTIONS[setup.distribution]
-    transforms, encoder = rescalings(), setup.input_encoder
+    transforms, encoders, loss = rescalings(), (setup.input_encoder, setup.target_encoder), LOSSES[setup.loss]
     train = TrainSpec(
         network=model.network(setup),
         layout=layout,
@@ -169,7 +184,8 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         batch=setup.batch,
         block=block_of(setup, layout),
         optimizer=OPTIMIZERS[setup.optimizer],
-        loss=LOSSES[setup.loss],
+        loss=loss,
+        blocks=setup.blocks if loss.shared else (),
         weight_decay=decay_of(setup) > 0,
         clip=setup.clip is not None,
         clip_value=setup.clip_value is not None,
@@ -178,9 +194,10 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         alternate=setup.alternate,
         watched=setup.restart is not None and setup.restart_by == "batches",
         stops=setup.stop_early,
-        fresh=FreshSpec(op, setup.integers, distribution, transforms, encoder, setup.noise) if setup.fresh else None,
+        fresh=FreshSpec(op, setup.integers, distribution, transforms, *encoders, setup.noise) if setup.fresh else None,
     )
-    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.example_count, transforms, encoder), train)
+    data = DataSpec(nets, op, setup.integers, distribution, setup.example_count, transforms, *encoders, loss.link)
+    return Specs(data, train)
 
 
 def block_of(setup: Setup, layout: Layout) -> int:
@@ -195,6 +212,7 @@ def block_of(setup: Setup, layout: Layout) -> int:
     width = max(setup.widths) if model.dense else 2
     if (encoder := setup.input_encoder) is not None:
         width = max(width, encoder.size)
+    width = max(width, setup.outputs)
     if layout.lanes:
         most = BLOCK if setup.batch * width >= LARGE else setup.batch
     else:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int32, Key, UInt32
 from arithjax.environment import backend
 from arithjax.models.branches import choose, mapped, switch
 from arithjax.registry import RAMPS, SCHEDULES
-from arithjax.task.examples import Examples, draw_batch, draw_own_batch, order, uniform
+from arithjax.task.examples import Examples, draw_batch, draw_own_batch, order, targets_shown, uniform
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training.compiled import compiled, lanes_options, product_options
 from arithjax.training.initial import State, keys_of
@@ -152,7 +152,10 @@ def _fresh_batch(
     if spec.noise:
         t = t + spec.noise * _normal(keys, step, t.shape)
     forward = functools.partial(_switch, spec.transforms)
-    t = forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit))
+    if spec.target_encoder is None:
+        t = forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit))
+    else:
+        t = targets_shown(spec.target_encoder, t)
     if spec.encoder is not None:
         return spec.encoder.encode(x), t
     return forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)), t
@@ -209,7 +212,7 @@ def batch_losses(
     """Each lane's mean loss without its penalty, `[lanes]`; see `loss_of_batch`."""
     y = spec.network.predict(params, x, architecture_of(shared, per_net), _noise(spec, *random))
     assert y.shape == t.shape, (y.shape, t.shape)
-    return spec.loss.mean(y, t)
+    return spec.loss.mean(y, t, spec.blocks)
 
 
 def _gradient(

@@ -74,7 +74,7 @@ def suits(setup: Setup) -> bool:
 
 def suits_chip(setup: Setup) -> bool:
     """Whether the accelerators' kernel has all that a setup of dense layers names, and the net is narrow enough."""
-    if setup.outputs > 1:
+    if setup.outputs > 1 or setup.blocks:
         return False
     sizes = (setup.inputs, *setup.widths, 1)
     lacking = LACKING.get(backend(), set()) & {*layer_activations(setup)}

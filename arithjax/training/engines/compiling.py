@@ -66,7 +66,9 @@ def _signatures(element: types.Float) -> dict[str, Any]:
     numbers = (read(element, 1), read(element, 2), types.UniTuple(element, 7), read(element, 3))
     flags = read(types.boolean, 2)
     return {
-        "advance": types.none(*setting, types.int64, types.int64, state, state, state, *examples, *numbers, flags),
+        "advance": types.none(
+            *setting, types.int64, types.int64, read(types.int64, 1), state, state, state, *examples, *numbers, flags
+        ),
         "predict": types.none(*setting, read(element, 3), read(element, 4), types.Array(element, 4, "C"), element),
     }
 

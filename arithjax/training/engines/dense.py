@@ -167,7 +167,7 @@ def numbers_moved(spec: EvalSpec, nets: int) -> int:
 def _rule(spec: TrainSpec, shared: Shared) -> fused.Rule:
     optimizer, loss = spec.optimizer, spec.loss
     numbers = {name: float(getattr(shared.numbers, name)) for name in NUMBERS if name in fused.Rule._fields}
-    return fused.Rule(optimizer.name, loss.name, optimizer.decoupled, **numbers)
+    return fused.Rule(optimizer.name, loss.name, optimizer.decoupled, **numbers, blocks=spec.blocks)
 
 
 def _given(

@@ -191,6 +191,11 @@ def relative(y: Vector, t: Vector) -> Vector:
     return (y - t) / s / s * 2.0
 
 
+def bit_cross_entropy(y: Vector, t: Vector) -> Vector:
+    """Slope of the cross entropy of one probability by its logit."""
+    return sigmoid(y) - t
+
+
 # ---- optimisers: gradient, moments m and v, numbers -> direction and the new moments
 #
 # numbers: beta1, 1 - beta1, beta2, 1 - beta2, momentum, epsilon, 1 / (1 - beta1^t), 1 / (1 - beta2^t)
@@ -244,5 +249,6 @@ PULLS: dict[str, Callable[[Vector, Vector], Vector]] = {
     "tanh": lambda y, d: d * fma(-y, y, 1.0),
     "sigmoid": lambda y, d: d * (y * (1.0 - y)),
 }
-LOSSES = {"mse": mse, "mae": mae, "huber": huber, "relative": relative}
+LOSSES = {"mse": mse, "mae": mae, "huber": huber, "relative": relative, "bit_cross_entropy": bit_cross_entropy}
+SHARED = "cross_entropy"  # of all classes of a result: no slope of one prediction; `loops.share_out` has it
 OPTIMIZERS = {"adam": adam, "adamw": adam, "sgd": sgd, "rmsprop": rmsprop, "lion": lion}

@@ -51,6 +51,7 @@ class Shape:
 class Rule(NamedTuple):
     """How nets are trained: names of the optimiser and the loss, and the optimiser's numbers.
 
+    blocks: how many classes each result has, for a loss that they share.
     `decoupled` weight decay is added to the direction; otherwise it is added to the gradient.
     """
 
@@ -61,6 +62,7 @@ class Rule(NamedTuple):
     beta2: float = 0.999
     momentum: float = 0.9
     epsilon: float = 1e-8
+    blocks: tuple[int, ...] = ()
 
 
 class State(NamedTuple):
@@ -131,7 +133,8 @@ def covers(shape: Shape, rule: Rule) -> bool:
     """Whether the engine has the members that a training names; a user's own under the same name are not known here."""
     members = _compiling().functions
     known = {"linear", *members.ACTIVATIONS}
-    return known.issuperset(shape.activations) and rule.optimizer in members.OPTIMIZERS and rule.loss in members.LOSSES
+    losses = {*members.LOSSES, members.SHARED}
+    return known.issuperset(shape.activations) and rule.optimizer in members.OPTIMIZERS and rule.loss in losses
 
 
 # ---- arrays
@@ -282,27 +285,30 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
     used = np.stack([nets[:, 0] > 0, nets[:, 2] < np.inf, nets[:, 3] < np.inf], axis=1).any(-1)
     _compiling().compiled("advance", dtype)(
         *setting,
-        list(members.LOSSES).index(rule.loss),
+        [*members.LOSSES, members.SHARED].index(rule.loss),
         list(members.OPTIMIZERS).index(rule.optimizer),
+        np.array(rule.blocks, np.int64),
         *state,
         examples.x,
         examples.t.reshape(*examples.t.shape[:2], shape.sizes[-1], -1),
         np.ascontiguousarray(rows, np.int32),
         np.asarray(rates, dtype),
         corrections.astype(dtype),
-        (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1] * shape.sizes[-1])),
+        (*betas, *numbers[2:], dtype.type(1) / dtype.type(rows.shape[1] * (len(rule.blocks) or shape.sizes[-1]))),
         # weight decay where the optimiser takes none; what a net has is that of all its units
         np.tile(np.insert(nets, 1 if rule.decoupled else 2, 0, axis=1), share),
         used,
     )
 
 
-def gradient(shape: Shape, loss: str, params: np.ndarray, x: np.ndarray, t: np.ndarray) -> np.ndarray:
+def gradient(
+    shape: Shape, loss: str, params: np.ndarray, x: np.ndarray, t: np.ndarray, blocks: tuple[int, ...] = ()
+) -> np.ndarray:
     """The gradient of every net's mean loss over its examples, `[vectors, parameters, lanes]`."""
     dtype, examples = params.dtype, x.shape[1]
     state = State.starting(params)._replace(params=params.copy())
     # without momentum, what gradient descent keeps after a step is the gradient of that step
-    rule = Rule("sgd", loss, momentum=0.0)
+    rule = Rule("sgd", loss, momentum=0.0, blocks=blocks)
     segment = Segment(0, np.arange(examples, dtype=np.int32)[None], np.ones(1))
     ones = np.ones(len(params) * params.shape[-1])
     advance(shape, rule, state, Examples(x, t), segment, per_net(dtype, ones, share=_share(params)))

@@ -28,6 +28,7 @@ from arithjax.training.engines.loops import (
     differ,
     move,
     pull,
+    share_out,
     tile,
 )
 from arithjax.training.engines.vectors import BYTES, flush_denormals, prefetch, restore_denormals
@@ -243,12 +244,31 @@ def prefetch_rows(rows: np.ndarray, step: int, sizes: np.ndarray, share: int, x:
 
 
 @inlined
+def differ_block(loss: int, blocks: np.ndarray, last: int, share: int, at: np.ndarray, count: int, scale: Any) -> None:
+    """Write the slopes of the loss by the last layer's values, for a block of examples.
+
+    blocks: how many classes each result has, for a loss that they share; none for elementwise losses.
+    """
+    y, t, slopes = at[VALUE, last], at[SHARED, TARGETS], at[DELTA, last]
+    if not len(blocks):
+        differ(loss, y, t, slopes, count * (at[WIDTH, last] // BYTES), scale)
+        return
+    example, unit, _ = strides(at, last, count, share)
+    for b in range(count):
+        place = b * example
+        for classes in blocks:
+            share_out(int(share > 1), y + place, t + place, slopes + place, classes, unit, scale)
+            place += classes * unit
+
+
+@inlined
 def batch_gradient(
     sizes: np.ndarray,
     codes: np.ndarray,
     bias: bool,
     share: int,
     loss: int,
+    blocks: np.ndarray,
     net: Address,
     x: Address,
     t: Address,
@@ -257,7 +277,7 @@ def batch_gradient(
     at: np.ndarray,
     scale: Any,
 ) -> None:
-    """The gradient of the mean loss over a batch; `scale` is 1 / (batch * outputs)."""
+    """The gradient of the mean loss over a batch; `scale` is 1 / (batch * outputs), or results that classes share."""
     batch, layers = rows.shape[1], len(codes)
     if share > 1:
         turn(sizes, share, net, at, scale)
@@ -265,8 +285,7 @@ def batch_gradient(
         count = min(BLOCK, batch - first)
         gather(rows, step, first, count, sizes, share, x, t, at, scale)
         forward(sizes, codes, bias, share, net, at, count, scale)
-        vectors = count * (at[WIDTH, layers] // BYTES)
-        differ(loss, at[VALUE, layers], at[SHARED, TARGETS], at[DELTA, layers], vectors, scale)
+        differ_block(loss, blocks, layers, share, at, count, scale)
         backward(sizes, codes, bias, share, net, at, count, first == 0, scale)
 
 
@@ -294,6 +313,7 @@ def advance(
     share: int,
     loss: int,
     optimizer: int,
+    blocks: np.ndarray,
     params: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
@@ -326,7 +346,7 @@ def advance(
         for s in range(steps if clips[v, 0] else 0):  # nets that are stopped, all of them, stay as they are
             if s + 1 < steps:
                 prefetch_rows(rows, s + 1, sizes, share, xs, ts)
-            batch_gradient(sizes, codes, bias, share, loss, state[0], xs, ts, rows, s, at, scale)
+            batch_gradient(sizes, codes, bias, share, loss, blocks, state[0], xs, ts, rows, s, at, scale)
             if clips[v, 1]:
                 sum_squares(sizes, bias, share, parameters, at, scale)
                 clip_norm(gradient, parameters, own + 3 * BYTES, at[SHARED, SQUARES], scale)

@@ -76,6 +76,31 @@ def differ(code: Code, index: Any, y: Any, t: Any, slopes: Any, count: Any, scal
     code.switch(index, write, list(functions.LOSSES.values()))
 
 
+@emitted
+def share_out(code: Code, few: Any, y: Any, t: Any, slopes: Any, classes: Any, step: Any, scale: Any) -> None:
+    """Write the slopes of the cross entropy of one result by its logits, softmax(y) - t, times `scale`.
+
+    few: 1 for vectors of `FEW` numbers. y, t, slopes: addresses of the first class; `step` bytes on are the next ones.
+    """
+    code.switch(few, lambda one: _share_out(one, y, t, slopes, classes, step, scale), [code, code.part])
+
+
+def _share_out(code: Code, y: Any, t: Any, slopes: Any, classes: Any, step: Any, scale: Any) -> None:
+    build = code.builder
+    largest = cgutils.alloca_once_value(build, code.load(y).value)
+    total = cgutils.alloca_once_value(build, code.full(0.0).value)
+    with code.every(classes, step) as k:
+        value, before = code.load(y, k), code.vector(build.load(largest))
+        build.store(where(value > before, value, before).value, largest)
+    with code.every(classes, step) as k:
+        part = functions.exp(code.load(y, k) - code.vector(build.load(largest)))
+        code.store(part, slopes, k)
+        build.store((code.vector(build.load(total)) + part).value, total)
+    with code.every(classes, step) as k:
+        share = code.load(slopes, k) / code.vector(build.load(total))
+        code.store((share - code.load(t, k)) * code.full(scale), slopes, k)
+
+
 def _add_squares(code: Code, values: Any, count: Any, total: Any) -> None:
     place = cgutils.alloca_once_value(code.builder, code.load(total).value)
     with code.each(count) as k:

@@ -232,6 +232,12 @@ class Code:
         with cgutils.for_range(self.builder, count) as loop:
             yield self.builder.mul(loop.index, I64(self.bytes))
 
+    @contextlib.contextmanager
+    def every(self, count: Any, step: Any) -> Iterator[Any]:
+        """A loop over vectors that are `step` bytes apart: yields their offset."""
+        with cgutils.for_range(self.builder, count) as loop:
+            yield self.builder.mul(loop.index, step)
+
     def switch(self, index: Any, write: Callable, members: Sequence[Any]) -> None:
         """Code that `write(member)` writes, for the member at an index known at run time."""
         end = self.builder.append_basic_block("end")
