@@ -92,7 +92,7 @@ def test_what_operations_says():
     mended, relu, tanh = "the question's, mended", "relu 16-16", "tanh 16-16"
     assert (beyond.loc[mended] >= 0.9).sum() == learnt[mended] == 6
     assert set(learnt.index[learnt == learnt.max()]) == {relu, tanh} and learnt.max() == 10
-    assert list(beyond.columns[beyond.loc[relu] >= 0.5]) == ["min"] and kept[tanh] == 0
+    assert kept[relu] == kept[tanh] == 0
     divides = nets[(nets.op == "div") & (nets.net == "nru")]
     assert list(beyond.index[beyond["div"] >= 0.5]) == ["nru"] and not inside["mod"].any()
     row = row_of("operations")
@@ -100,6 +100,28 @@ def test_what_operations_says():
     assert (
         f"most within it ({learnt.max()})" in row and f"only the NRU divides beyond it, {share(divides.beyond)}" in row
     )
+
+
+def test_what_grokking_says():
+    nets = loading.with_choices(aj.load(ROOT / "results" / "grokking"))
+    sums = nets[nets.cell == "a + b"]
+    right = sums.right_at.notna()
+    assert (sums.train_right_at < sums.right_at).all()
+    steps = (
+        f"after {sums.train_right_at.median():.0f} steps, and 99 % of the other half after {sums.right_at.median():.0f}"
+    )
+    assert f"{steps}, in {share(right)} of seeds" in row_of("grokking")
+
+
+def test_what_smallest_says():
+    nets = aj.load(ROOT / "results" / "smallest")
+    sizes = nets[nets.grade == "exact"].groupby("op").parameters.min()
+    fewest, most = (", ".join(f"`{op}`" for op in sizes.index[sizes == end]) for end in (sizes.min(), sizes.max()))
+    said, answer = row_of("smallest"), json.loads((ROOT / "results" / "smallest" / "study.json").read_text())["answer"]
+    assert len(sizes) == nets.op.nunique() == 8
+    assert f"from {sizes.min()} parameters ({fewest}) to {sizes.max()} ({most}); a product takes {sizes['mul']}" in said
+    fresh = re.search(r"products (.*) of fresh seeds", answer["sentences"][0])
+    assert said.endswith(f"exact in {fresh[1]} of fresh seeds")
 
 
 def test_what_exact_says():
