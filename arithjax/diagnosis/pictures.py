@@ -14,7 +14,7 @@ from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report.answer import Picture
 from arithjax.report.words import brief
 from arithjax.setup import Setup
-from arithjax.task.operations import argument_names
+from arithjax.task.arguments import argument_names
 from arithjax.task.points import evaluate
 
 MOST_LINES = 3

@@ -22,7 +22,7 @@ from arithjax.report.sections import Figure, Section, Selected
 from arithjax.report.words import nice
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
-from arithjax.task.operations import argument_names
+from arithjax.task.arguments import argument_names
 from arithjax.task.points import Task, evaluate, joint
 from arithjax.training import cost
 from arithjax.training.tile import NetId, named_tile
