@@ -8,7 +8,8 @@ import pytest
 import arithjax as aj
 from arithjax.errors import ArithjaxError
 from arithjax.report import pictures
-from arithjax.report.answer import Picture, default_answer, restored
+from arithjax.report.answer import default_answer, restored
+from arithjax.report.picture import Picture
 
 
 def table(successes, nets, op="add", **columns):

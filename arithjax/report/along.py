@@ -9,7 +9,7 @@ import pandas as pd
 
 from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
-from arithjax.report.answer import Picture, lines
+from arithjax.report.picture import Picture, lines
 from arithjax.task.arguments import argument_names
 from arithjax.task.points import evaluate
 
