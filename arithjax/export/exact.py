@@ -111,7 +111,8 @@ def _outside(definition: str, fn: Callable[..., Any]) -> tuple[dict[str, Any], s
     known = inspect.getclosurevars(inspect.unwrap(fn))
     used = {node.id for node in ast.walk(ast.parse(definition)) if isinstance(node, ast.Name)}  # and no attributes
     found = {**known.globals, **known.nonlocals}
-    return {word: value for word, value in found.items() if word in used and value is not fn}, known.unbound & used
+    outside = {word: value for word, value in found.items() if word in used and value is not fn}
+    return outside, set(known.unbound & used)
 
 
 def _define(parts: dict[str, str], op: Operation, word: str, text: str) -> None:
