@@ -36,13 +36,13 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.registry import TRANSFORMS as TRANSFORMS
     from arithjax.report.along import along as along
     from arithjax.report.answer import Answer as Answer
-    from arithjax.report.answer import Picture as Picture
-    from arithjax.report.answer import dots as dots
-    from arithjax.report.answer import grid as grid
-    from arithjax.report.answer import lines as lines
-    from arithjax.report.answer import published as published
-    from arithjax.report.answer import scatter as scatter
-    from arithjax.report.answer import sets as sets
+    from arithjax.report.picture import Picture as Picture
+    from arithjax.report.picture import dots as dots
+    from arithjax.report.picture import grid as grid
+    from arithjax.report.picture import lines as lines
+    from arithjax.report.picture import published as published
+    from arithjax.report.picture import scatter as scatter
+    from arithjax.report.picture import sets as sets
     from arithjax.report.recipes import recipes as recipes
     from arithjax.report.words import brief as brief
     from arithjax.report.words import listed as listed
@@ -108,13 +108,13 @@ PUBLIC = {
     "listed": "arithjax.report.words:listed",
     # answers of studies, and their pictures
     "Answer": "arithjax.report.answer:Answer",
-    "Picture": "arithjax.report.answer:Picture",
-    "dots": "arithjax.report.answer:dots",
-    "grid": "arithjax.report.answer:grid",
-    "lines": "arithjax.report.answer:lines",
-    "published": "arithjax.report.answer:published",
-    "scatter": "arithjax.report.answer:scatter",
-    "sets": "arithjax.report.answer:sets",
+    "Picture": "arithjax.report.picture:Picture",
+    "dots": "arithjax.report.picture:dots",
+    "grid": "arithjax.report.picture:grid",
+    "lines": "arithjax.report.picture:lines",
+    "published": "arithjax.report.picture:published",
+    "scatter": "arithjax.report.picture:scatter",
+    "sets": "arithjax.report.picture:sets",
     "along": "arithjax.report.along:along",
     "recipes": "arithjax.report.recipes:recipes",
     # registries and the classes of their members

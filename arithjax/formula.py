@@ -143,11 +143,7 @@ def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network:
     warp, unwarp = symbols.functions(plain.WARPS[names[0]][0]), symbols.functions(plain.WARPS[names[1]][1])
     affine = zip(arguments, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)
     x = [(warp(argument) - shift) / scale for argument, shift, scale in affine]
-    layers = network.plain(params, task.op.arity, setup.widths)
-    if layers and symbols.large(layers):
-        return [None] * setup.results
-    output = network.formula(params, x, setup.widths) if setup.results == 1 else None
-    outputs = [output] if output is not None else symbols.of_layers(layers, x) if layers else None
+    outputs = _outputs(setup, params, x, network)
     if outputs is None:
         return [None] * setup.results
     shifts, scales = (np.ravel(np.asarray(part, float)) for part in (t_fit.shift, t_fit.scale))
@@ -159,3 +155,14 @@ def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network:
         Formula(expression, arguments, task, i) if symbols.short(expression, arguments) else None
         for i, expression in enumerate(expressions)
     ]
+
+
+def _outputs(setup: Setup, params: Any, x: list[Any], network: Network) -> list[Any] | None:
+    """What the net between its transforms answers to the expressions `x`; None where that is too long, or unknown."""
+    layers = network.plain(params, len(x), setup.widths)
+    if layers and symbols.large(layers):
+        return None
+    output = network.formula(params, x, setup.widths) if setup.results == 1 else None
+    if output is not None:
+        return [output]
+    return symbols.of_layers(layers, x) if layers else None

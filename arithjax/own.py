@@ -15,7 +15,8 @@ from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, Setup
 from arithjax.task.arguments import Argument, Span
 from arithjax.task.datasets import Dataset
-from arithjax.task.operations import Operation, Trial
+from arithjax.task.operations import Operation
+from arithjax.task.trial import Trial
 
 
 def members(setup: Setup) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Ranges: whether a setup's arguments, results and transforms fit its intervals and its precision.
+"""Ranges: whether the operation and the transforms of a setup are defined on its intervals, in its precision.
 
 Setups are checked with these functions while they are made; `s` is always the setup.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from arithjax.errors import ArithjaxError
 from arithjax.fields import SMALLEST, WHOLE, cell
-from arithjax.registry import LOSSES, OPERATIONS, TRANSFORMS
+from arithjax.registry import OPERATIONS, TRANSFORMS
 
 
 def closed(low: float, high: float, integers: bool) -> tuple[float, float]:
@@ -82,7 +82,7 @@ def obstacle(s: Any, what: str, spans: tuple[Any, ...]) -> str:
             low, high = span.ends
             if not own:
                 op.check(low, high, what=what)
-            _check_transform(s, "input_transform", low, high, "arguments", span.whole)
+            check_transform(s, "input_transform", low, high, "arguments", span.whole)
         if words := op.trial(spans, s.precision).obstacle:
             return f"{what}: {words}"
     except ArithjaxError as error:
@@ -131,72 +131,8 @@ def _told_apart(value: float, precision: str) -> float:
     return 0.0 if abs(near) < SMALLEST[precision] else near
 
 
-def _check_transform(s: Any, name: str, smallest: float, largest: float, what: str, whole: bool) -> None:
+def check_transform(s: Any, name: str, smallest: float, largest: float, what: str, whole: bool) -> None:
+    """The transform that the field `name` names takes all numbers of a closed range, which `what` calls in words."""
     transform = TRANSFORMS[getattr(s, name)]
     if words := transform.obstacle(smallest, largest, whole, s.precision):
         raise ArithjaxError(f"{name}={transform.name} {words.format(what=what)}")
-
-
-def check_inputs(s: Any) -> None:
-    """An encoding of arguments shows no more numbers than are allowed, and of all that a threshold is judged on."""
-    encoder = s.input_encoder
-    if encoder is None:
-        return
-    encoder.check("input_transform", "arguments")
-    if encoder.encoding.whole and s.threshold is not None and s.extrapolation is None:
-        raise ArithjaxError(
-            f"threshold={s.threshold:g} is judged on the extrapolation range, for whose numbers "
-            f"input_transform={s.input_transform} has no code unless extrapolation names them; set extrapolation."
-        )
-
-
-def check_targets(s: Any) -> None:
-    """The target transform is defined on all results, and fresh ones can be computed inside a program."""
-    found = s.trial
-    encoder = s.target_encoder
-    whole = encoder is not None and all(column.whole for column in encoder.columns)
-    ends = [end for interval in (found.bounds if encoder is None else encoder.bounds) for end in interval]
-    smallest, largest = (found.smallest, found.largest) if encoder is None else (min(ends), max(ends))
-    reach = 6 * s.noise  # of which one target in a billion goes beyond
-    _check_transform(s, "target_transform", smallest - reach, largest + reach, "targets", whole)
-    if encoder is not None:
-        encoder.check("target_transform", "results")
-        if s.noise:
-            raise ArithjaxError(
-                f"noise={s.noise:g} makes results that target_transform={s.target_transform} has no code for; set "
-                "noise=0, or choose another transform, such as standardize."
-            )
-    if s.fresh and not found.traced:
-        raise ArithjaxError(
-            f"fresh=True computes {s.op} inside the training program, in {s.precision}, which its function cannot or "
-            "which rounds too much; set fresh=False, or write the function with jax.numpy and a smaller range."
-        )
-
-
-def check_loss(s: Any) -> None:
-    """A cross entropy has a linear output, and targets of 0 and 1: one-hot ones where classes share it."""
-    loss = LOSSES[s.loss]
-    if loss.link is None and not loss.shared:
-        return
-    if s.output_activation != "linear":
-        raise ArithjaxError(
-            f"loss={s.loss} reads outputs as they are before a sigmoid or softmax; set output_activation=linear, not "
-            f"{s.output_activation}."
-        )
-    if loss.shared and not s.blocks:
-        raise ArithjaxError(
-            f"loss={s.loss} is for classes, one-hot targets; set target_transform=onehot or digits:10, not "
-            f"{s.target_transform}, or loss=bit_cross_entropy for results that are true or false."
-        )
-    if not loss.shared and not _zeros_and_ones(s):
-        raise ArithjaxError(
-            f"loss={s.loss} is for targets of 0 and 1, and target_transform={s.target_transform} makes others of "
-            f"{s.op}; set target_transform=raw where results are true or false, or else binary, onehot or thermometer."
-        )
-
-
-def _zeros_and_ones(s: Any) -> bool:
-    """Whether all targets are 0 or 1, as far as the ends of their ranges tell."""
-    if (encoder := s.target_encoder) is not None:
-        return bool(encoder.shows_bits)
-    return s.target_transform == "raw" and set(s.trial.values) <= {0.0, 1.0}

@@ -19,7 +19,8 @@ import numpy as np
 
 from arithjax import disk
 from arithjax.errors import ArithjaxError
-from arithjax.setup import closed, names_of
+from arithjax.fields import names_of
+from arithjax.ranges import closed
 from arithjax.task import encodings
 from arithjax.task.encodings import Encoder
 from arithjax.training.engines import numeric

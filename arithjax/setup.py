@@ -6,16 +6,15 @@ jax, are loaded when the first setup is made. What is known of every field stand
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from arithjax.architecture import check_finishing, check_layers, check_training
+from arithjax.canonical import completed, identity, shortened
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.fields import ALL, Field, Limits, OneOf, cell, declare, names_of, of_optimizer, of_training
-from arithjax.ranges import beyond, check_inputs, check_loss, check_ranges, check_targets, check_threshold, closed
+from arithjax.fields import Field, Limits, OneOf, declare, of_optimizer, of_training
+from arithjax.ranges import beyond, check_ranges, check_threshold, closed
 from arithjax.registry import (
     ACTIVATIONS,
     DISTRIBUTIONS,
@@ -28,6 +27,7 @@ from arithjax.registry import (
     SCHEDULES,
     TRANSFORMS,
 )
+from arithjax.representation import check_inputs, check_loss, check_targets, input_encoder, target_encoder
 from arithjax.selection import check_selection, example_count
 
 RESTARTS = ("evaluations", "batches")
@@ -38,12 +38,6 @@ SELECTIONS = ("best", "last")
 
 PRECISIONS = ("float32", "float64")
 """The arithmetics that a net may be trained in."""
-
-MOST_EVALUATIONS = 100_000
-"""The most evaluations of a training."""
-
-FINISHABLE = 1024
-"""Parameters of the largest nets that can be finished."""
 
 POSITIVE, NOT_NEGATIVE, DECAY = Limits(0, above=True), Limits(0), Limits(0, 1, below=True)
 
@@ -225,13 +219,9 @@ class Setup:
         for name, field in FIELDS.items():
             object.__setattr__(self, name, field.coerce(name, getattr(self, name)))
         _check_members(self)
-        for name, value in (*_hull(self), *_contained(self)):
-            object.__setattr__(self, name, value)
-        if self.widths is None:
-            object.__setattr__(self, "widths", MODELS[names_of(self.model)[0]].default_widths)
+        _set(self, completed(self))
         _check(self)
-        for name, value in _in_one_word(self):
-            object.__setattr__(self, name, value)
+        _set(self, shortened(self))
 
     @classmethod
     def field_names(cls) -> list[str]:
@@ -262,12 +252,9 @@ class Setup:
     def identity(self) -> str:
         """A digest of what departs from the defaults, stable across releases that only add fields; hex.
 
-        Where training is cut short does not count: the same net is trained until there. The default of `widths` is that
-        of dense nets, whatever the model, as in every table that was ever written.
+        Where training is cut short does not count: the same net is trained until there.
         """
-        defaults = DEFAULTS | {"widths": DEFAULT_WIDTHS, "until": self.until}
-        departs = {name: getattr(self, name) for name in FIELDS if getattr(self, name) != defaults[name]}
-        return hashlib.sha256(json.dumps(departs, sort_keys=True).encode()).hexdigest()
+        return identity(self)
 
     @property
     def evaluation_steps(self) -> list[int]:
@@ -287,7 +274,7 @@ class Setup:
 
     @property
     def trial(self) -> Any:
-        """What a trial call of the operation on the range finds (`arithjax.task.operations.Trial`)."""
+        """What a trial call of the operation on the range finds (`arithjax.task.trial.Trial`)."""
         return OPERATIONS[self.op].trial(self.spans, self.precision)
 
     @property
@@ -305,10 +292,7 @@ class Setup:
     @property
     def target_encoder(self) -> Any:
         """The `Encoder` of the results, which holds the closed interval of each; None where each is one number."""
-        transform = TRANSFORMS[self.target_transform]
-        if transform.bound(((0.0, 1.0),), True) is None:
-            return None
-        return transform.bound(*OPERATIONS[self.op].result_bounds(self.spans, self.precision))
+        return target_encoder(self)
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -343,14 +327,8 @@ class Setup:
 
     @property
     def input_encoder(self) -> Any:
-        """The `Encoder` of the arguments; None where each is shown as one number.
-
-        It holds the closed interval of each argument and, where `extrapolation` names some, those as well.
-        """
-        shown = [self.spans, *(self.spans_beyond if self.extrapolation is not None else ())]
-        ends = zip(*([span.ends for span in spans] for spans in shown), strict=True)
-        hulls = tuple((min(low for low, _ in of), max(high for _, high in of)) for of in ends)
-        return TRANSFORMS[self.input_transform].bound(hulls, tuple(span.whole for span in self.spans))
+        """The `Encoder` of the arguments; None where each is shown as one number."""
+        return input_encoder(self)
 
     @property
     def inputs(self) -> int:
@@ -373,9 +351,6 @@ FIELDS: dict[str, Field] = {f.name: f.metadata["field"] for f in fields(Setup)}
 DEFAULTS: dict[str, Any] = {name: field.default for name, field in FIELDS.items()}
 """The default of every field."""
 
-DEFAULT_WIDTHS = (64, 64)
-"""The default `widths` of models that are no arithmetic units."""
-
 
 def make(**values: Any) -> Setup:
     """`Setup(**values)`, naming a misspelt field.
@@ -387,6 +362,12 @@ def make(**values: Any) -> Setup:
         if name not in FIELDS:
             raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, FIELDS)}")
     return Setup(**values)
+
+
+def _set(s: Setup, values: Iterable[tuple[str, Any]]) -> None:
+    """Fields of a setup that is being made; all values are found before any is set."""
+    for name, value in [*values]:
+        object.__setattr__(s, name, value)
 
 
 def _check_members(s: Setup) -> None:
@@ -401,115 +382,18 @@ def _check_members(s: Setup) -> None:
         field.check_members(name, getattr(s, name))
 
 
-def _hull(s: Setup) -> Iterator[tuple[str, Any]]:
-    """What stands for the range where all arguments have their own: the smallest interval that holds them."""
-    op = OPERATIONS[s.op]
-    if op.data:
-        if s.examples not in (DEFAULTS["examples"], ALL):
-            raise ArithjaxError(f"examples={s.examples} is for operations; every row of the data set {s.op} is one.")
-        yield "examples", ALL
-    if op.apart:
-        whole, ends = all(span.whole for span in s.spans), s.argument_bounds
-        yield from (("low", min(low for low, _ in ends)), ("high", max(high for _, high in ends) + whole))
-        yield "integers", whole
-
-
-def _contained(s: Setup) -> Iterator[tuple[str, Any]]:
-    """The digest of what an operation holds besides its function, by which setups of other data are told apart.
-
-    Raises:
-        ArithjaxError: the setup was made of other data.
-    """
-    there = OPERATIONS[s.op].content
-    if s.content not in (None, there):
-        raise ArithjaxError(
-            f"op={s.op} is not what it was: its data or ranges have the digest {there}, and content={s.content[:40]} "
-            "is asked for; bring back what it was, or make a new setup."
-        )
-    yield "content", there
-
-
 def _check(s: Setup) -> None:
     """Everything that can be known to be wrong before anything compiles."""
     FIELDS["precision"].check("precision", s.precision, s)
     check_ranges(s)
     check_selection(s)
-    _check_layers(s)
+    check_layers(s)
     # limits that follow other fields come after those of the others
     for name in sorted(FIELDS, key=lambda name: FIELDS[name].follows):
         FIELDS[name].check(name, getattr(s, name), s)
-    _check_training(s)
+    check_training(s)
     check_threshold(s)
     check_inputs(s)
     check_targets(s)
     check_loss(s)
-    _check_finishing(s)
-
-
-def _check_layers(s: Setup) -> None:
-    """Models, widths and activations agree in the number of layers; units have options of training that others lack."""
-    names = names_of(s.model)
-    if len(names) > 1:
-        if alone := [name for name in names if not MODELS[name].stackable]:
-            raise ArithjaxError(
-                f"model={cell(s.model)}: '{alone[0]}' is no unit to stack; use 'dense' for an MLP layer."
-            )
-        if len(names) != len(s.widths) + 1:
-            raise ArithjaxError(
-                f"model={cell(s.model)} names {len(names)} layers and widths={cell(s.widths)} makes "
-                f"{len(s.widths) + 1}; give a width for every layer but the last."
-            )
-    if not s.widths and MODELS[names[0]].needs_hidden:
-        raise ArithjaxError("widths is empty; give at least one hidden layer, such as 64,64.")
-    if not isinstance(s.activation, str) and len(s.activation) != len(s.widths):
-        raise ArithjaxError(
-            f"activation={cell(s.activation)} names {len(s.activation)} layers and widths={cell(s.widths)} "
-            f"{len(s.widths)}; give one name, or one for each hidden layer."
-        )
-
-
-def _check_training(s: Setup) -> None:
-    """Options of training fit the model, the schedule and the number of examples."""
-    model = MODELS[names_of(s.model)[0]]
-    for name in ("regularizer", "regularizer_apart", "alternate"):
-        if getattr(s, name) and not model.regularizable:
-            raise ArithjaxError(f"{name}={getattr(s, name)} is for arithmetic units; model={cell(s.model)} has none.")
-    if s.end_factor == 0 and SCHEDULES[s.schedule].end_above_zero:
-        raise ArithjaxError(f"end_factor=0 is not allowed; with schedule={s.schedule} it has to be above 0.")
-    if s.last_step > MOST_EVALUATIONS * (s.evaluate_every or s.steps):
-        raise ArithjaxError(
-            f"evaluate_every={s.evaluate_every} makes more than {MOST_EVALUATIONS:,} evaluations of {s.last_step:,} "
-            f"steps; take a larger one."
-        )
-    if s.examples != ALL and s.batch > s.example_count and not s.fresh:
-        raise ArithjaxError(f"batch={s.batch} is larger than the data, examples={s.examples}; take a smaller batch.")
-
-
-def _check_finishing(s: Setup) -> None:
-    """Finishing solves for all parameters at once, and knows squared errors alone."""
-    if s.finish and s.loss != "mse":
-        raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
-    if MODELS[names_of(s.model)[0]].countable:  # a user's own module is counted when it is made
-        sizes = (s.inputs, *s.widths, s.outputs)
-        check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise(sizes)))
-
-
-def check_finishable(setup: Setup, parameters: int) -> None:
-    """Raise `ArithjaxError` if a net of so many parameters is to be finished and is too large for it."""
-    if setup.finish and parameters > FINISHABLE:
-        raise ArithjaxError(
-            f"finish={setup.finish} is for nets of up to {FINISHABLE} parameters, and these have {parameters}; take "
-            f"smaller widths than {cell(setup.widths)[:60]}, or finish=0."
-        )
-
-
-def _in_one_word(s: Setup) -> Iterator[tuple[str, Any]]:
-    """The fields, with their values, whose question has a shorter form: equal questions are equal setups."""
-    for name in ("activation", "model"):
-        names = names_of(getattr(s, name))
-        if len(set(names)) == 1:
-            yield name, names[0]
-    if s.until == s.steps:
-        yield "until", None
-    if s.examples == ALL:
-        yield "batch", min(s.batch, s.example_count)
+    check_finishing(s)

@@ -1,36 +1,14 @@
-"""Answers: plain data that come back as they were, as text, and pictures of rates that pool no operations."""
+"""Answers: plain data that come back as they were, as text."""
 
 import json
 
 import pandas as pd
 import pytest
+from test_pictures import table
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.report import pictures
-from arithjax.report.answer import Picture, default_answer, restored
-
-
-def table(successes, nets, op="add", **columns):
-    """A results table with what pictures read of it."""
-    measured = {"grade": "rough", "relative_rmse": [i / nets for i in range(nets)], "extrapolation_relative_rmse": 2.0}
-    return pd.DataFrame({"success": [i < successes for i in range(nets)], "op": op, **measured, **columns})
-
-
-def test_dots_have_wilson_intervals_and_a_panel_an_operation():
-    both = pd.concat([table(98, 100), table(0, 100, "mul")], ignore_index=True)
-    drawn = aj.dots("rates", "Who learns it", {"some": both}).table
-    assert drawn["panel"].tolist() == ["add", "mul"] and drawn["rate"].tolist() == [0.98, 0]
-    assert drawn[["low", "high"]].round(3).to_numpy().tolist() == [[0.930, 0.994], [0, 0.037]]
-    alone = aj.dots("rates", "Who learns it", {"sums": table(1, 2), "products": table(0, 2, "mul")})
-    assert "panel" not in alone.table  # a row an operation needs no panels
-
-
-def test_a_grid_holds_one_operation_a_cell():
-    nets = pd.concat([table(1, 4, who="a"), table(0, 4, "mul", who="a")], ignore_index=True)
-    assert aj.grid("cells", "", nets, "who", "op").table["rate"].tolist() == [0.25, 0]
-    with pytest.raises(ArithjaxError, match="would hold several operations"):
-        aj.grid("cells", "", nets.assign(all="x"), "who", "all")
+from arithjax.report.answer import default_answer, restored
 
 
 def test_an_answer_comes_back_from_json():
@@ -67,24 +45,12 @@ def test_damaged_answers_are_refused(data):
         restored(data)
 
 
-def test_an_unknown_kind_of_picture_is_refused():
-    with pytest.raises(ArithjaxError, match="unknown kind of picture 'pie'; there are dots, lines"):
-        pictures.panels(Picture("a", "", pd.DataFrame(), "pie"))
-
-
 def test_a_study_without_an_answer_has_the_rates_of_its_first_group():
     nets = table(2, 4, activation=["relu", "relu", "tanh", "tanh"], until=None, solved_at=1.0)
     answer = default_answer(nets, ["activation"])
     assert answer.finding.startswith("50 % (15-85 %) of 4 nets learned it")
     assert answer.picture.table["what"].tolist() == ["relu", "tanh"]
     assert default_answer(nets.assign(success=False), ["activation"]).picture is None  # all agree
-
-
-def test_names_at_the_ends_of_lines_keep_apart():
-    ends = pd.DataFrame({"x": 1.0, "y": [5.0, 5.0, 5.0, 0.0], "who": ["a", "b", "c", "d"]})
-    placed = pictures._ends(pd.concat([ends.assign(x=0.0, y=0.0), ends]), ["a", "b", "c", "d"])
-    gaps = placed["place"].sort_values().diff().dropna()
-    assert (gaps > 0.05 * 5).all() and placed["place"].max() == 5
 
 
 def test_the_median_net_is_of_one_operation():

@@ -217,14 +217,6 @@ def test_undefined_ranges_are_refused(name, low, high):
         Setup(op=name, low=1, high=5, extrapolation=(low, high + 1))
 
 
-@pytest.mark.parametrize(
-    ("op", "low", "high", "smallest"),
-    [("mul", -3, 7, -21), ("square", -3, 7, 0), ("sub", 0, 9, -9), ("reciprocal", 1, 4, 0.25), ("min", 2, 9, 2)],
-)
-def test_smallest_result(op, low, high, smallest):
-    assert OPERATIONS[op].smallest(low, high, True) == smallest
-
-
 def test_integers_leave_the_upper_end_out():
     assert Setup(op="div", low=-5, high=0, extrapolation=(1, 5)).bounds == (-5, -1)
     with pytest.raises(ArithjaxError, match=r"low, high: div .* is not defined"):

@@ -11,10 +11,10 @@ from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.evidence import Evidence
 from arithjax.diagnosis.findings import Findings, Tried
 from arithjax.registry import CAUSES, OPERATIONS
-from arithjax.report.answer import Picture
+from arithjax.report.picture import Picture
 from arithjax.report.words import brief
 from arithjax.setup import Setup
-from arithjax.task.operations import argument_names
+from arithjax.task.arguments import argument_names
 from arithjax.task.points import evaluate
 
 MOST_LINES = 3

@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 from arithjax.export.portable import portable
-from arithjax.export.scripts import TARGETS, Script, script
+from arithjax.export.scripts import TARGETS, script
+from arithjax.export.target import Script
 from arithjax.export.untrained import untrained
 
 __all__ = ["TARGETS", "Script", "portable", "script", "untrained"]

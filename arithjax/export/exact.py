@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from arithjax.errors import ArithjaxError
-from arithjax.task.operations import OfSums, Operation, argument_names
+from arithjax.task.arguments import argument_names
+from arithjax.task.operations import OfSums, Operation
 
 
 def exact_source(op: Operation, results: int = 1) -> tuple[str, str]:
@@ -86,13 +87,9 @@ def _add(parts: dict[str, str], op: Operation, name: str, definition: str, fn: C
 
     parts: text by the name that it defines, in the order of the script. Anything else from outside is refused.
     """
-    known = inspect.getclosurevars(inspect.unwrap(fn))
-    used = {node.id for node in ast.walk(ast.parse(definition)) if isinstance(node, ast.Name)}  # and no attributes
-    found = {**known.globals, **known.nonlocals}
-    outside = {word: value for word, value in found.items() if word in used and value is not fn}
+    outside, strange = _outside(definition, fn)
     modules = {word: value.__name__ for word, value in outside.items() if inspect.ismodule(value)}
     arrays = [word for word, module in modules.items() if module in ("jax.numpy", "numpy")]
-    strange = set(known.unbound & used)
     for word, value in outside.items():
         if _is_constant(value):
             _define(parts, op, word, f"{word} = {value!r}")
@@ -107,6 +104,15 @@ def _add(parts: dict[str, str], op: Operation, name: str, definition: str, fn: C
     for module in arrays:
         definition = re.sub(rf"\b{module}\.", "np.", definition)
     _define(parts, op, name, definition)
+
+
+def _outside(definition: str, fn: Callable[..., Any]) -> tuple[dict[str, Any], set[str]]:
+    """What a function uses from outside by its names, and the names that stand for nothing."""
+    known = inspect.getclosurevars(inspect.unwrap(fn))
+    used = {node.id for node in ast.walk(ast.parse(definition)) if isinstance(node, ast.Name)}  # and no attributes
+    found = {**known.globals, **known.nonlocals}
+    outside = {word: value for word, value in found.items() if word in used and value is not fn}
+    return outside, set(known.unbound & used)
 
 
 def _define(parts: dict[str, str], op: Operation, word: str, text: str) -> None:

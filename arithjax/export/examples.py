@@ -12,9 +12,10 @@ import numpy as np
 
 from arithjax.errors import ArithjaxError
 from arithjax.export.portable import array_text
+from arithjax.fields import ALL
 from arithjax.registry import OPERATIONS
 from arithjax.selection import held_out, held_rows, op_rows, tabled
-from arithjax.setup import ALL, Setup
+from arithjax.setup import Setup
 from arithjax.task.datasets import Dataset
 
 MOST_NUMBERS = 20_000

@@ -9,9 +9,10 @@ import numpy as np
 
 from arithjax.errors import ArithjaxError
 from arithjax.export import plain
+from arithjax.fields import cell, names_of
 from arithjax.models.network import PlainLayer
 from arithjax.registry import ACTIVATIONS, LOSSES, MODELS, OPERATIONS, TRANSFORMS, Registry
-from arithjax.setup import Setup, cell, names_of
+from arithjax.setup import Setup
 from arithjax.task.encodings import Encoder
 from arithjax.task.transforms import Fitted
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from arithjax.export import encoded, examples, plain
 from arithjax.export.exact import exact_source
 from arithjax.export.portable import FITS
-from arithjax.export.scripts import warped
+from arithjax.export.target import warped
 from arithjax.models.mlp import layer_activations
 from arithjax.registry import OPERATIONS
 from arithjax.setup import Setup

@@ -11,8 +11,9 @@ from arithjax.export.keras_training import InKeras
 from arithjax.export.portable import refuse_own
 from arithjax.export.torch_training import InTorch
 from arithjax.export.training_script import Library
+from arithjax.fields import cell
 from arithjax.registry import LOSSES
-from arithjax.setup import Setup, cell
+from arithjax.setup import Setup
 
 LIBRARIES: dict[str, type[Library]] = {"keras": InKeras, "torch": InTorch}
 """What setups can be exported to."""

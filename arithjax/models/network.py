@@ -19,8 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
+from arithjax.canonical import DEFAULT_WIDTHS
 from arithjax.models.initializers import Scaling
-from arithjax.setup import DEFAULT_WIDTHS, Setup
+from arithjax.setup import Setup
 
 Params = Any
 """A tree of arrays: the trainable numbers of one net, or of all nets of a program."""

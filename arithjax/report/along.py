@@ -9,8 +9,8 @@ import pandas as pd
 
 from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
-from arithjax.report.answer import Picture, lines
-from arithjax.task.operations import argument_names
+from arithjax.report.picture import Picture, lines
+from arithjax.task.arguments import argument_names
 from arithjax.task.points import evaluate
 
 POINTS = 121

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from arithjax import protocols
+from arithjax.fields import names_of
 from arithjax.report import charts
-from arithjax.setup import names_of
 
 ABOUT = (
     "A threshold is the error of a solution whose weights are off by ε, here 1e-5. One kind of chart shows which share "

@@ -97,16 +97,7 @@ def _written(
     packed = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     code = _code() if table["rows"] else {"vega": _code()["vega"]}
     page = _template().render(
-        title=answer.finding or asked,
-        asked=asked if answer.finding else "",
-        said=words.blocks(answer.sentences),
-        short=next(iter(answer.recipes.values()), ""),
-        picture=drawn[0] if answer.picture else None,
-        charts=drawn[1:] if answer.picture else drawn,
-        recipes=answer.recipes,
-        tables={
-            name: some.to_html(border=0, na_rep="", index=not _counted(some)) for name, some in answer.tables.items()
-        },
+        **_opening(answer, asked, drawn),
         figures=[figure.name for figure in figures if figure.file],
         packed={**code, "data": _packed(packed)},
         style=_resource("page.css"),
@@ -115,6 +106,22 @@ def _written(
     )
     store.write("report.html", page.encode())
     return store.folder / "report.html"
+
+
+def _opening(answer: Answer, asked: str, drawn: list[Section]) -> dict[str, Any]:
+    """What the page's template names of an answer; drawn: its picture and charts."""
+    return {
+        "title": answer.finding or asked,
+        "asked": asked if answer.finding else "",
+        "said": words.blocks(answer.sentences),
+        "short": next(iter(answer.recipes.values()), ""),
+        "picture": drawn[0] if answer.picture else None,
+        "charts": drawn[1:] if answer.picture else drawn,
+        "recipes": answer.recipes,
+        "tables": {
+            name: some.to_html(border=0, na_rep="", index=not _counted(some)) for name, some in answer.tables.items()
+        },
+    }
 
 
 def _counted(table: pd.DataFrame) -> bool:

@@ -1,4 +1,4 @@
-"""The charts of answers (`arithjax.report.answer`), drawn from their tables: names stand on the marks.
+"""The charts of pictures (`arithjax.report.picture`), drawn from their tables: names stand on the marks.
 
 To add a kind, add a function from a picture and a part of its table to a chart, and its line in `KINDS`.
 """
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from arithjax.errors import ArithjaxError
-from arithjax.report.answer import Picture
 from arithjax.report.charts import COLOURS, DECADES, GREY, LABEL, PERCENT, Drawing, cells, significant
+from arithjax.report.picture import Picture
 from arithjax.report.words import brief, percent
 
 BLUE = "#1a80c4"

@@ -13,16 +13,16 @@ import pandas as pd
 
 from arithjax.environment import cores
 from arithjax.errors import ArithjaxError
+from arithjax.fields import cell
 from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
 from arithjax.report import charts
 from arithjax.report.charts import COLOURS, GREY, NUMBER, Drawing, significant
 from arithjax.report.sections import Figure, Section, Selected
 from arithjax.report.words import nice
-from arithjax.setup import cell
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
-from arithjax.task.operations import argument_names
+from arithjax.task.arguments import argument_names
 from arithjax.task.points import Task, evaluate, joint
 from arithjax.training import cost
 from arithjax.training.tile import NetId, named_tile

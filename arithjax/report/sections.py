@@ -12,7 +12,7 @@ import pandas as pd
 
 from arithjax.errors import ArithjaxError
 from arithjax.report import charts, epsilon, pictures
-from arithjax.report.answer import Picture
+from arithjax.report.picture import Picture
 from arithjax.tables import groups, loading, schema, statistics
 
 IMPORTANCE = (

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.setup import Setup, cell
+from arithjax.fields import cell
+from arithjax.setup import Setup
 from arithjax.tables.parquet import MOST_COLUMNS
 from arithjax.tables.schema import COLUMNS
 

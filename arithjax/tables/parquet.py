@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 
 from arithjax import disk
 from arithjax.errors import ArithjaxError
-from arithjax.setup import DEFAULTS, cell
+from arithjax.fields import cell
+from arithjax.setup import DEFAULTS
 from arithjax.tables.schema import IDENTITY, SCHEMA, SCHEMA_VERSION, SUCCESS, to_arrow
 
 REQUIRED = (*IDENTITY, "grade")

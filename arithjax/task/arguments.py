@@ -10,8 +10,10 @@ What such an argument leaves open, and all of an operation without them, comes f
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -165,8 +167,66 @@ def checked(op: str, arguments: Any, arity: int) -> tuple[Argument, ...]:
         )
     if given and len(given) != arity:
         raise ArithjaxError(f"operation '{op}': arguments names {len(given)}, and its function takes {arity}.")
-    names = [one.name for one in given]
+    refuse_twice(f"operation '{op}'", [one.name for one in given])
+    return given
+
+
+def refuse_twice(about: str, names: Sequence[str]) -> None:
+    """Raise `ArithjaxError`, which begins with `about`, where two arguments have one name."""
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ArithjaxError(f"operation '{op}': two arguments are called '{twice}'; give each a name of its own.")
-    return given
+        raise ArithjaxError(f"{about}: two arguments are called '{twice}'; give each a name of its own.")
+
+
+def argument_names(count: int) -> list[str]:
+    """Names of so many arguments: `a`, `b` and so on, or `x1`, `x2` and so on where there are more than letters."""
+    return list(string.ascii_lowercase[:count]) if count <= 24 else [f"x{i}" for i in range(1, count + 1)]
+
+
+def arity_of(name: str, fn: Any, arity: Any) -> int:
+    """The number of arguments that a function is called with: the given one, or those without a default.
+
+    Raises:
+        ArithjaxError: the function of the operation `name` is none, or takes another number of arguments.
+    """
+    if not callable(fn):
+        raise ArithjaxError(
+            f"operation '{name}': fn is a {type(fn).__name__}; it has to be a function of its arguments."
+        )
+    signature, needed = _signature(fn)
+    arity = needed if arity is None else arity
+    if isinstance(arity, bool) or not isinstance(arity, int) or arity < 1:
+        raise ArithjaxError(
+            f"operation '{name}': the number of its arguments cannot be told from its function; give arity=2, or how "
+            "many there are (at least 1)."
+        )
+    try:
+        if signature is not None:
+            signature.bind(*range(arity))
+    except TypeError:
+        raise ArithjaxError(
+            f"operation '{name}': its function takes {needed} arguments, not arity={arity}; leave arity out."
+        ) from None
+    return arity
+
+
+def _signature(fn: Any) -> tuple[inspect.Signature | None, int]:
+    """A function's signature, if it has one, and how many of its arguments have no default; 0 for any number."""
+    if hasattr(fn, "nin"):  # of NumPy and jax.numpy
+        return None, fn.nin
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError):
+        return None, 0
+    parameters = signature.parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return signature, 0
+    return signature, sum(p.default is p.empty and p.kind in _POSITIONAL for p in parameters)
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def combinations(spans: Sequence[Span]) -> int:
+    """How many combinations of arguments there are; 0 where some are real and not counted."""
+    return math.prod(span.count or 0 for span in spans)

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
-from arithjax.task.arguments import Argument
-from arithjax.task.operations import OfSums, Operation, argument_names, not_negative, positive, without_zero
+from arithjax.task.arguments import Argument, argument_names
+from arithjax.task.operations import OfSums, Operation, not_negative, positive, without_zero
 from arithjax.task.polynomials import is_prime, polynomial, quotient, terms_of
 
 MOST_NUMBERS = 1024

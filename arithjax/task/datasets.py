@@ -24,8 +24,9 @@ from jaxtyping import Array, Float64, Num
 
 from arithjax import disk
 from arithjax.errors import ArithjaxError, nearest
-from arithjax.task.arguments import Argument, Span
-from arithjax.task.operations import Operation, Trial, argument_names
+from arithjax.task.arguments import Argument, Span, argument_names, refuse_twice
+from arithjax.task.operations import Operation
+from arithjax.task.trial import Trial
 from arithjax.task.truth import Results
 
 MOST_ROWS = 1 << 20
@@ -64,22 +65,12 @@ class Dataset(Operation):
             raise ArithjaxError(f"data set name={name!r} is not allowed; it has to be a text such as 'mine'.")
         names = [str(column) for column in getattr(x, "columns", ())] if names is None else [*names]
         targets = [target] if target else [*map(str, getattr(y, "columns", [getattr(y, "name", None) or "y"]))]
-        x, y = _numbers(about, "x", x), _numbers(about, "y", y)
-        x, y = x[:, None] if x.ndim == 1 else x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
-        if x.ndim != 2 or len(y) != len(x) or 0 in (*x.shape[1:], *y.shape[1:]):
-            raise ArithjaxError(
-                f"{about}: x has shape {x.shape} and y {y.shape}; they have to be [rows, arguments] and [rows], or "
-                "[rows, outputs]."
-            )
-        if not 2 <= len(x) <= MOST_ROWS:
-            raise ArithjaxError(f"{about} has {len(x):,} rows; it has to have between 2 and {MOST_ROWS:,}.")
+        x, y = _examples(about, x, y)
         names = names or argument_names(x.shape[1])
         if len(names) != x.shape[1]:
             raise ArithjaxError(f"{about}: names has {len(names)} for {x.shape[1]} columns; give one for each.")
         _refuse_infinite(about, np.column_stack([x, y]), [*names, *targets])
-        if len(set(names)) < len(names):
-            twice = next(one for one in names if names.count(one) > 1)
-            raise ArithjaxError(f"{about}: two arguments are called '{twice}'; give each a name of its own.")
+        refuse_twice(about, names)
         arguments = tuple(_argument(*column) for column in zip(names, x.T, strict=True))
         known = {
             "name": name,
@@ -180,6 +171,20 @@ class Dataset(Operation):
 
     def _no_function(self, *arguments: Any) -> Any:
         raise ArithjaxError(f"data set '{self.name}' has results for its own rows alone, and no function.")
+
+
+def _examples(about: str, x: Any, y: Any) -> tuple[Float64[np.ndarray, "rows arity"], Float64[np.ndarray, " ..."]]:
+    """What was given as arguments and results as arrays `[rows, arity]` and `[rows]`, or `[rows, outputs]`."""
+    x, y = _numbers(about, "x", x), _numbers(about, "y", y)
+    x, y = x[:, None] if x.ndim == 1 else x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
+    if len(y) != len(x) or 0 in (*x.shape[1:], *y.shape[1:]):
+        raise ArithjaxError(
+            f"{about}: x has shape {x.shape} and y {y.shape}; they have to be [rows, arguments] and [rows], or "
+            "[rows, outputs]."
+        )
+    if not 2 <= len(x) <= MOST_ROWS:
+        raise ArithjaxError(f"{about} has {len(x):,} rows; it has to have between 2 and {MOST_ROWS:,}.")
+    return x, y
 
 
 def _numbers(about: str, what: str, given: Any) -> Float64[np.ndarray, " ..."]:

@@ -15,42 +15,21 @@ programs, `__call__` gives the targets that nets train on, in their own precisio
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
-import itertools
-import math
-import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, Num
 
-from arithjax.environment import arithmetic
 from arithjax.errors import ArithjaxError
-from arithjax.task import truth, trying
-from arithjax.task.arguments import Argument, Span, checked
+from arithjax.task import trial, truth, trying
+from arithjax.task.arguments import Argument, Span, argument_names, arity_of, checked, combinations
+from arithjax.task.trial import Trial
 from arithjax.task.truth import Results, Unfit
-
-TRIED = 1 << 16
-"""Whole arguments of up to this many combinations are all tried before anything trains."""
-
-COUNTED = 1 << 20
-"""Arguments of up to this many combinations are all looked at for the range of the results."""
-
-FEW = 64
-"""The most different whole results that count as classes where arguments are real."""
-
-CLOSE = {"float32": 1e-5, "float64": 1e-12}
-"""For each precision, the largest error of targets that is its own rounding, over the largest result."""
-
-
-FEWEST_HELD = 0.01
-"""The share of arguments for which an operation's condition has to hold."""
 
 
 def everywhere(low: float, high: float) -> bool:
@@ -71,33 +50,6 @@ def positive(low: float, high: float) -> bool:
 def not_negative(low: float, high: float) -> bool:
     """True when `[low, high]` holds no negative number."""
     return low >= 0
-
-
-class Trial(NamedTuple):
-    """What a trial call of an operation on a range found, before anything trains.
-
-    obstacle: why nets cannot learn it there, in words; empty where they can.
-    smallest, largest: the smallest and the largest result that was seen.
-    traced: whether a compiled program computes results up to its rounding; where not, they are computed outside.
-    classes: how many different results were seen.
-    bounds: the smallest and the largest value of each result.
-    values: the different results that were seen, where they are `FEW` or fewer and whole; boolean: whether all are true
-        or false.
-    """
-
-    obstacle: str
-    smallest: float = math.nan
-    largest: float = math.nan
-    traced: bool = False
-    classes: int = 0
-    bounds: tuple[tuple[float, float], ...] = ((math.nan, math.nan),)
-    values: tuple[float, ...] = ()
-    boolean: bool = False
-
-    @property
-    def outputs(self) -> int:
-        """How many results each point has."""
-        return len(self.bounds)
 
 
 @dataclass(frozen=True)
@@ -135,7 +87,7 @@ class Operation:
     outputs: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "arity", _arity(self.name, self.fn, self.arity))
+        object.__setattr__(self, "arity", arity_of(self.name, self.fn, self.arity))
         object.__setattr__(self, "arguments", checked(self.name, self.arguments, self.arity))
 
     @property
@@ -202,11 +154,10 @@ class Operation:
         try:
             return truth.results(self.fn, self._columns(x.astype(np.int64 if integers else float)))
         except Unfit as unfit:
-            raise ArithjaxError(self._failure(unfit, x)) from None
-
-    def _failure(self, unfit: Unfit, x: Num[np.ndarray, "points arity"]) -> str:
-        where = "" if unfit.row is None else f" at {self.at(x[unfit.row % len(x)])}"
-        return f"{self.name} ({self.symbol}) {unfit}{where}; choose another range, or mend the operation's function."
+            where = "" if unfit.row is None else f" at {self.at(x[unfit.row % len(x)])}"
+            raise ArithjaxError(
+                f"{self.name} ({self.symbol}) {unfit}{where}; choose another range, or mend the operation's function."
+            ) from None
 
     def at(self, arguments: Num[np.ndarray, " arity"]) -> str:
         """Arguments as words, such as `a = 3, b = 0`; the first few of many."""
@@ -269,7 +220,7 @@ class Operation:
 
     def trial(self, spans: tuple[Span, ...], precision: str) -> Trial:
         """What a call on some arguments, each from its span, finds, made once for each range."""
-        return _trial(self, spans, precision)
+        return trial.call(self, spans, precision)
 
     def smallest(self, low: float, high: float, integers: bool) -> float:
         """The smallest result that a trial call on the closed interval `[low, high]` finds."""
@@ -277,16 +228,16 @@ class Operation:
 
     def rows(self, spans: tuple[Span, ...], most: int) -> Float64[np.ndarray, "rows arity"] | None:
         """All arguments for which its condition holds; None where they are not counted, or more than `most`."""
-        return _rows(self, spans) if 0 < combinations(spans) <= most else None
+        return trial.rows(self, spans) if 0 < combinations(spans) <= most else None
 
     def result_bounds(
         self, spans: tuple[Span, ...], precision: str
     ) -> tuple[tuple[tuple[float, float], ...], tuple[bool, ...]]:
         """The smallest and the largest value of each result, and whether it is always a whole number.
 
-        They are those of all arguments, where these are no more than `COUNTED`, or else of those that are tried.
+        They are those of all arguments, where these are no more than `trial.COUNTED`, or else of those that are tried.
         """
-        return _result_bounds(self, spans, precision)
+        return trial.result_bounds(self, spans, precision)
 
     @property
     def about(self) -> str:
@@ -297,156 +248,6 @@ class Operation:
 def digest(content: Any) -> str:
     """A digest of plain data."""
     return hashlib.sha256(repr(content).encode()).hexdigest()[:16]
-
-
-def argument_names(count: int) -> list[str]:
-    """Names of so many arguments: `a`, `b` and so on, or `x1`, `x2` and so on where there are more than letters."""
-    return list(string.ascii_lowercase[:count]) if count <= 24 else [f"x{i}" for i in range(1, count + 1)]
-
-
-def _arity(name: str, fn: Any, arity: Any) -> int:
-    """The number of arguments that a function is called with: the given one, or those without a default."""
-    if not callable(fn):
-        raise ArithjaxError(
-            f"operation '{name}': fn is a {type(fn).__name__}; it has to be a function of its arguments."
-        )
-    signature, needed = _signature(fn)
-    arity = needed if arity is None else arity
-    if isinstance(arity, bool) or not isinstance(arity, int) or arity < 1:
-        raise ArithjaxError(
-            f"operation '{name}': the number of its arguments cannot be told from its function; give arity=2, or how "
-            "many there are (at least 1)."
-        )
-    try:
-        if signature is not None:
-            signature.bind(*range(arity))
-    except TypeError:
-        raise ArithjaxError(
-            f"operation '{name}': its function takes {needed} arguments, not arity={arity}; leave arity out."
-        ) from None
-    return arity
-
-
-def _signature(fn: Any) -> tuple[inspect.Signature | None, int]:
-    """A function's signature, if it has one, and how many of its arguments have no default; 0 for any number."""
-    if hasattr(fn, "nin"):  # of NumPy and jax.numpy
-        return None, fn.nin
-    try:
-        signature = inspect.signature(fn)
-    except (TypeError, ValueError):
-        return None, 0
-    parameters = signature.parameters.values()
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return signature, 0
-    return signature, sum(p.default is p.empty and p.kind in _POSITIONAL for p in parameters)
-
-
-_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-def combinations(spans: Sequence[Span]) -> int:
-    """How many combinations of arguments there are; 0 where some are real and not counted."""
-    return math.prod(span.count or 0 for span in spans)
-
-
-@functools.lru_cache(maxsize=16)
-def _rows(op: Operation, spans: tuple[Span, ...]) -> Float64[np.ndarray, "rows arity"]:
-    x = np.stack(np.meshgrid(*[span.numbers() for span in spans], indexing="ij"), -1).reshape(-1, len(spans))
-    return x[op.holds(x)] if op.conditional else x
-
-
-def _sample(spans: tuple[Span, ...]) -> Num[np.ndarray, "points arity"]:
-    """Arguments `[points, arity]` from their spans: all of them, if whole and few, or else a grid."""
-    if 0 < combinations(spans) <= TRIED:
-        return np.stack(np.meshgrid(*[span.numbers() for span in spans], indexing="ij"), -1).reshape(-1, len(spans))
-    grids = [span.grid(65) for span in spans]
-    if len(spans) <= 2:
-        return np.array(list(itertools.product(*grids)))
-    generator = np.random.default_rng(0)  # too many to try: the same place in all grids, ends, and at random
-    longest = max(map(len, grids))
-    ends, places = generator.choice(2, (64, len(spans))), generator.choice(longest, (4096, len(spans)))
-    parts = [
-        [np.resize(grid, longest), grid[[0, -1]][ends[:, i]], grid[places[:, i] % len(grid)]]
-        for i, grid in enumerate(grids)
-    ]
-    return np.stack([np.concatenate(part) for part in parts], -1)
-
-
-@functools.lru_cache(maxsize=1024)
-def _trial(op: Operation, spans: tuple[Span, ...], precision: str) -> Trial:
-    x, integers = _sample(spans), all(span.whole for span in spans)
-    x = x if integers else x.astype(precision).astype(float)
-    try:
-        held = op.holds(x)
-        if held.mean() < FEWEST_HELD:
-            return Trial(
-                f"the condition of {op.name} ({op.symbol}) holds for {held.mean():.2g} of all arguments, fewer than "
-                f"{FEWEST_HELD:g}; choose another range."
-            )
-        x = x[held]
-        found = truth.results(op.fn, op._columns(x.astype(np.int64) if integers else x))
-        alone = truth.alone(op.fn, op._columns(x.astype(np.int64) if integers else x), found.t)
-    except ArithjaxError as error:
-        return Trial(str(error))
-    except Unfit as unfit:
-        return Trial(op._failure(unfit, x))
-    if op.leaves_out and (finite := np.isfinite(found.t).reshape(len(x), -1).all(1)).any():
-        x, found = x[finite], found.part(finite)
-    if obstacle := _obstacle(op, x, found, precision):
-        return Trial(obstacle)
-    if not alone:
-        words = "gives a point another result beside other points; let it work on each by itself, without chance."
-        return Trial(f"{op.name} ({op.symbol}) {words}")
-    classes = len(np.unique(found.t, axis=0))
-    bounds = np.stack([found.t.min(0), found.t.max(0)], -1).reshape(-1, 2).tolist()
-    traced = _traced(op, x, found, precision)
-    values = np.unique(found.t)
-    few = tuple(values.tolist()) if len(values) <= FEW and found.whole else ()
-    ends = float(found.t.min()), float(found.t.max())
-    return Trial("", *ends, traced, classes, tuple(map(tuple, bounds)), few, found.boolean)
-
-
-@functools.lru_cache(maxsize=256)
-def _result_bounds(
-    op: Operation, spans: tuple[Span, ...], precision: str
-) -> tuple[tuple[tuple[float, float], ...], tuple[bool, ...]]:
-    x, whole = op.rows(spans, COUNTED), all(span.whole for span in spans)
-    if x is None:
-        x = _sample(spans)
-        x = x[op.holds(x)]
-    t = op.exact(x, whole).t.reshape(len(x), -1)
-    t = t[np.isfinite(t).all(1)]
-    bounds = np.stack([t.min(0), t.max(0)], -1).tolist()
-    return tuple(map(tuple, bounds)), tuple((t == np.rint(t)).all(0).tolist())
-
-
-def _obstacle(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> str:
-    """Why a net of a precision cannot learn these results; empty where it can."""
-    limits, subject = np.finfo(precision), f"{op.name} ({op.symbol})"
-    if op.outputs not in (None, found.outputs):
-        return f"{subject} gives {found.outputs} results and has outputs={op.outputs}; leave outputs out."
-    size = np.abs(found.t)
-    for bad, words in ((~np.isfinite(size), "not finite"), (size > limits.max, f"more than {precision} holds")):
-        if bad.any():
-            row, value = int(np.nonzero(bad)[0][0]), found.t[bad][0]
-            wider = " or precision=float64" * bool(np.isfinite(found.t).all())
-            return f"{subject} is {value:g} at {op.at(x[row])}, {words}; choose a range without it{wider}."
-    if 0 < size.max() < limits.tiny:
-        return f"{subject} is at most {size.max():g}, which is 0 in {precision}; choose a range with larger results."
-    return ""
-
-
-def _traced(op: Operation, x: Num[np.ndarray, "points arity"], found: Results, precision: str) -> bool:
-    """Whether a compiled program computes these results in a precision, up to its rounding."""
-    with arithmetic(precision):
-        try:
-            shown = jax.eval_shape(op, jax.ShapeDtypeStruct((8, op.arity), precision))
-            right = shown.shape == (8, *found.t.shape[1:])
-            y = np.asarray(op(jnp.asarray(x, precision)), float) if right else np.full(found.t.shape, np.nan)
-        except Exception:  # whatever a function that is not JAX's says when it is traced
-            return False
-    with np.errstate(invalid="ignore"):
-        return bool(np.all(np.abs(y - found.t) <= CLOSE[precision] * np.abs(found.t).max(0)))
 
 
 @dataclass(frozen=True)

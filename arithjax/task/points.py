@@ -18,10 +18,10 @@ from arithjax.registry import DISTRIBUTIONS, OPERATIONS
 from arithjax.selection import CERTIFIABLE
 from arithjax.setup import Setup
 from arithjax.tables.schema import ALL_ROWS, CERTIFIED
-from arithjax.task.arguments import Span
+from arithjax.task.arguments import Span, combinations
 from arithjax.task.datasets import Dataset
 from arithjax.task.distributions import Distribution
-from arithjax.task.operations import Operation, combinations
+from arithjax.task.operations import Operation
 from arithjax.task.truth import Results
 
 HELD_OUT = 20_261_126

@@ -216,14 +216,3 @@ def _pair(value: Any) -> tuple[float, float]:
     except OverflowError:
         return (np.inf if value > 0 else -np.inf), 0.0
     return near, float(int(value) - int(near)) if isinstance(value, numbers.Integral) else 0.0
-
-
-def alone(
-    fn: Callable[..., Any], columns: Sequence[Num[np.ndarray, " points"]], t: Float64[np.ndarray, " points *outputs"]
-) -> bool:
-    """Whether results `t` stay the same when half of the points are given alone, and in another order."""
-    again = results(fn, [column[::-1][: -(-len(t) // 2)] for column in columns]).t
-    there = t[::-1][: len(again)]
-    with np.errstate(invalid="ignore"):
-        largest = np.max(np.abs(there), axis=0, initial=0.0, where=np.isfinite(there))
-        return bool(np.all((np.abs(again - there) <= 1e-9 * largest) | ~np.isfinite(there)))

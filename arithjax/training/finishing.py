@@ -20,10 +20,10 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Int, Int32
 
+from arithjax.architecture import check_finishable
 from arithjax.environment import arithmetic
 from arithjax.errors import Interrupted
 from arithjax.models.network import PRODUCT, Architecture
-from arithjax.setup import check_finishable
 from arithjax.training.compiled import compiled, lanes_options
 from arithjax.training.initial import parameter_shapes
 from arithjax.training.specs import EvalSpec, specs_of

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from arithjax.fields import cell
 from arithjax.models.mlp import layer_activations
-from arithjax.setup import Setup, cell
+from arithjax.setup import Setup
 from arithjax.training.cost import compile_seconds, numbers_moved, seconds
 from arithjax.training.specs import TrainSpec
 from arithjax.training.tile import Tile

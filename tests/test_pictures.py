@@ -1,0 +1,43 @@
+"""Pictures: rates that pool no operations, as data; and names that keep apart, as drawn."""
+
+import pandas as pd
+import pytest
+
+import arithjax as aj
+from arithjax.errors import ArithjaxError
+from arithjax.report import pictures
+from arithjax.report.picture import Picture
+
+
+def table(successes, nets, op="add", **columns):
+    """A results table with what pictures read of it."""
+    measured = {"grade": "rough", "relative_rmse": [i / nets for i in range(nets)], "extrapolation_relative_rmse": 2.0}
+    return pd.DataFrame({"success": [i < successes for i in range(nets)], "op": op, **measured, **columns})
+
+
+def test_dots_have_wilson_intervals_and_a_panel_an_operation():
+    both = pd.concat([table(98, 100), table(0, 100, "mul")], ignore_index=True)
+    drawn = aj.dots("rates", "Who learns it", {"some": both}).table
+    assert drawn["panel"].tolist() == ["add", "mul"] and drawn["rate"].tolist() == [0.98, 0]
+    assert drawn[["low", "high"]].round(3).to_numpy().tolist() == [[0.930, 0.994], [0, 0.037]]
+    alone = aj.dots("rates", "Who learns it", {"sums": table(1, 2), "products": table(0, 2, "mul")})
+    assert "panel" not in alone.table  # a row an operation needs no panels
+
+
+def test_a_grid_holds_one_operation_a_cell():
+    nets = pd.concat([table(1, 4, who="a"), table(0, 4, "mul", who="a")], ignore_index=True)
+    assert aj.grid("cells", "", nets, "who", "op").table["rate"].tolist() == [0.25, 0]
+    with pytest.raises(ArithjaxError, match="would hold several operations"):
+        aj.grid("cells", "", nets.assign(all="x"), "who", "all")
+
+
+def test_an_unknown_kind_of_picture_is_refused():
+    with pytest.raises(ArithjaxError, match="unknown kind of picture 'pie'; there are dots, lines"):
+        pictures.panels(Picture("a", "", pd.DataFrame(), "pie"))
+
+
+def test_names_at_the_ends_of_lines_keep_apart():
+    ends = pd.DataFrame({"x": 1.0, "y": [5.0, 5.0, 5.0, 0.0], "who": ["a", "b", "c", "d"]})
+    placed = pictures._ends(pd.concat([ends.assign(x=0.0, y=0.0), ends]), ["a", "b", "c", "d"])
+    gaps = placed["place"].sort_values().diff().dropna()
+    assert (gaps > 0.05 * 5).all() and placed["place"].max() == 5
