@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -9,6 +10,7 @@ from click.testing import CliRunner
 import arithjax as aj
 from arithjax.cli.commands import UNASKED, arithjax
 from arithjax.cli.nets import given_fields
+from arithjax.diagnosis.answer import finding
 from arithjax.diagnosis.race import GROUP, JUDGING
 from arithjax.setup import make
 from arithjax.tables.loading import load, setup_of
@@ -44,6 +46,12 @@ def test_rates_of_the_path_are_those_of_fresh_seeds_alone(asked):
     mine = fresh[[setup_of(row) == asked.mended for _, row in fresh.iterrows()]]
     assert all(step.judged for step in asked.path)
     assert asked.after.nets == GROUP == len(mine) and asked.after.learned == mine["success"].sum()
+
+
+def test_without_time_nothing_is_said_to_have_been_tried(asked):
+    found = replace(asked.findings, path=[])
+    assert finding(found).endswith("Nothing that was tried helps.")
+    assert finding(replace(found, tried=[])).endswith("There was no time to try a change.")
 
 
 def test_as_data_it_has_the_promised_keys(asked, tmp_path):

@@ -165,8 +165,10 @@ def finding(found: Findings) -> str:
 
 def _ends(found: Findings) -> str:
     """What the path comes to."""
+    if not found.path and found.before.rate >= LEARNS:
+        return "Nothing has to be changed."
     if not found.path:
-        return "Nothing that was tried helps." if found.before.rate < LEARNS else "Nothing has to be changed."
+        return "Nothing that was tried helps." if found.tried else "There was no time to try a change."
     made = found.path[0].change + (f" and {len(found.path) - 1} more changes" if len(found.path) > 2 else "")
     made = listed([step.change for step in found.path]) if len(found.path) < 3 else made
     if found.after.rate >= LEARNS:
