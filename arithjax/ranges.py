@@ -58,8 +58,8 @@ def beyond(s: Any) -> tuple[tuple[Any, ...], ...]:
         return ()
 
     def beside(low: float, high: float, above: bool) -> tuple[Any, ...]:
-        setups, own = op.spans(low, high, s.integers), (span.beside(above) for span in s.spans)
-        return tuple(next_one if is_own else span for span, next_one, is_own in zip(setups, own, op.own, strict=True))
+        both = zip(op.spans(low, high, s.integers), s.spans, op.own, strict=True)
+        return tuple(own.beside(above) if is_own else span for span, own, is_own in both)
 
     if s.extrapolation is not None:
         return tuple(beside(*ends, True) for ends in zip(s.extrapolation[::2], s.extrapolation[1::2], strict=True))

@@ -17,10 +17,13 @@ def input_encoder(s: Any) -> Any:
 
     It holds the closed interval of each argument and, where `extrapolation` names some, those as well.
     """
+    transform = TRANSFORMS[s.input_transform]
+    if transform.bound(((0.0, 1.0),), True) is None:
+        return None
     shown = [s.spans, *(s.spans_beyond if s.extrapolation is not None else ())]
     ends = zip(*([span.ends for span in spans] for spans in shown), strict=True)
     hulls = tuple((min(low for low, _ in of), max(high for _, high in of)) for of in ends)
-    return TRANSFORMS[s.input_transform].bound(hulls, tuple(span.whole for span in s.spans))
+    return transform.bound(hulls, tuple(span.whole for span in s.spans))
 
 
 def target_encoder(s: Any) -> Any:

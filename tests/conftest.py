@@ -15,6 +15,7 @@ from beartype import BeartypeConf, beartype
 from jaxtyping import install_import_hook
 
 import arithjax as aj
+from arithjax.registry import REGISTRIES
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -43,20 +44,26 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: order.get(item.path.stem, len(LONG)))
 
 
+@pytest.fixture(autouse=True)
+def registries():
+    """Members that a test enters, or a saved net that it loads, go when it ends; those of its module stay."""
+    before = [(registry, dict(registry._members)) for registry in REGISTRIES.values()]
+    yield
+    for registry, members in before:
+        registry._members.clear()
+        registry._members.update(members or registry._ours)  # of one that was not loaded before: those of arithjax
+
+
 @pytest.fixture
 def add():
     """`add(registry, member)` enters a member until the test ends."""
-    entered = []
 
     def enter(registry, member):
         assert member.name not in registry
         registry[member.name] = member
-        entered.append((registry, member.name))
         return member
 
-    yield enter
-    for registry, name in entered:
-        del registry[name]
+    return enter
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import math
 import os
 import random
+import runpy
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -99,14 +100,14 @@ def test_a_script_runs_without_arithjax(all_activations, target, tmp_path):
     assert float(done.stdout) == pytest.approx(float(all_activations([3, 4])), rel=1e-4)
 
 
-def test_a_large_net_has_its_weights_beside_it(tmp_path):
+def test_a_large_net_has_its_weights_beside_it(tmp_path, monkeypatch, capsys):
     net = aj.fit(aj.Setup(op="add", high=20, widths=(64, 40), activation="relu", **SHORT), seeds=1)
     for target in ("numpy", "torch")[: 1 if lacking("torch") else 2]:
         text = net.export(target, tmp_path / f"m_{target}.py")
         assert len(text) < 4000 and (tmp_path / f"m_{target}.npz").exists()
-        run = [sys.executable, str(tmp_path / f"m_{target}.py"), "3", "4"]
-        said = float(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
-        assert said == pytest.approx(float(net([3, 4])), rel=1e-5)
+        monkeypatch.setattr(sys, "argv", [f"m_{target}.py", "3", "4"])
+        runpy.run_path(str(tmp_path / f"m_{target}.py"), run_name="__main__")
+        assert float(capsys.readouterr().out) == pytest.approx(float(net([3, 4])), rel=1e-5)
     assert len(net.export("numpy")) > 20_000, "without a file all is inside"
 
 

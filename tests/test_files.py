@@ -11,10 +11,10 @@ import warnings
 import pytest
 
 import arithjax as aj
+from arithjax import cli
 from arithjax.errors import ArithjaxError
 from arithjax.studies import cluster, files, search
 
-MAIN = [sys.executable, "-c", "from arithjax.cli import main; main()"]
 END = """
 def question(trial):
     return aj.Setup(op="add", widths=(3,), steps=20, examples=64, tests=64)
@@ -39,7 +39,24 @@ def write(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-def test_study_file_with_an_operation_of_its_own(tmp_path):
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """`command("run", ...)`, as `arithjax run ...`: exit status, standard output, standard error."""
+
+    def carried_out(*words):
+        monkeypatch.setattr(sys, "argv", ["arithjax", *map(str, words)])
+        monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # `main` says them in its own way
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+        return status, *capsys.readouterr()
+
+    return carried_out
+
+
+def test_study_file_with_an_operation_of_its_own(tmp_path, command):
     """The file of 25 lines that README promises: by path, with a new operation, searching widths."""
     file = tmp_path / "cubes.py"
     file.write_text(
@@ -50,9 +67,8 @@ def test_study_file_with_an_operation_of_its_own(tmp_path):
         '    return aj.Setup(op="cubes", low=0, high=9, widths=widths, steps=30, examples=64, tests=64)\n'
         'study = aj.Study("cubes", question, trials=2, seeds=1)\n'
     )
-    command = [sys.executable, "-c", "from arithjax.cli import main; main()", "run", str(file), "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert (tmp_path / "cubes/report.html").exists(), done.stdout
+    status, said, _ = command("run", file, "--out", tmp_path)
+    assert status == 0 and (tmp_path / "cubes/report.html").exists(), said
     assert set(aj.load(tmp_path / "cubes").op) == {"cubes"}
 
 
@@ -78,10 +94,7 @@ def test_a_flax_model_of_its_own(write, tmp_path):
     aj.MODELS["mine"] = aj.FlaxModel("mine", lambda setup: Mine(setup.widths))
     """
     made = files.load_study(write(text, end=END.replace("widths", 'model="mine", widths')))
-    try:
-        assert set(aj.run(made, tmp_path).model) == {"mine"}
-    finally:
-        del aj.MODELS["mine"]
+    assert set(aj.run(made, tmp_path).model) == {"mine"}
 
 
 def test_a_dataclass(write):
@@ -190,10 +203,10 @@ def test_files_without_a_study(write, end, words):
         files.load_study(write("", end=end))
 
 
-def test_sys_exit_is_refused_with_status_2(write):
-    done = subprocess.run([*MAIN, "run", str(write("import sys\nsys.exit(0)"))], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr.count("\n") == 1 and "calls sys.exit(); take that out" in done.stderr
+def test_sys_exit_is_refused_with_status_2(write, command):
+    status, out, said = command("run", write("import sys\nsys.exit(0)"))
+    assert status == 2 and out == ""
+    assert said.count("\n") == 1 and "calls sys.exit(); take that out" in said
 
 
 def test_an_interruption_is_none_of_its_mistakes(write):

@@ -101,8 +101,8 @@ class Target:
             return "\n".join(["# weights and biases", *(self._array(*named) for named in self.net.arrays())])
         file = self.name.removesuffix(".py") + ".npz"
         form = "torch.tensor({})" if self.prefix == "torch" else "{}"
-        loaded = [f"{word} = {form.format(f'learnt[{word!r}]')}" for word, _ in self.net.arrays()]
-        return "\n".join([f'learnt = np.load(Path(__file__).with_name("{file}"))', *loaded])
+        loaded = [f"    {word} = {form.format(f'learnt[{word!r}]')}" for word, _ in self.net.arrays()]
+        return "\n".join([f'with np.load(Path(__file__).with_name("{file}")) as learnt:', *loaded])
 
     def _sample(self) -> str:
         """Numbers for the script's help."""
