@@ -31,7 +31,7 @@ from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.tile import NetId, Tile, named_tile
 
 
-@dataclass
+@dataclass(repr=False)
 class Net:
     """A trained net: `net(x)` is `net.predict(x)`.
 
@@ -47,6 +47,12 @@ class Net:
     params: Any
     fits: tuple[Fitted, Fitted]
     others: pd.DataFrame | None = None
+
+    def __repr__(self) -> str:
+        """A line: what it learnt, and how well; `setup`, `row` and `params` hold the rest."""
+        row = self.row
+        size = f"{row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g}"
+        return f"<Net of {self.setup.op}: {row['grade']}, seed {row['seed']}, {size}>"
 
     def __call__(self, x: Any) -> np.ndarray:
         """Predictions: `predict(x)`."""
@@ -284,6 +290,8 @@ def net_again(row: pd.Series, root: int) -> Net:
 def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
     """A net's predictions at random arguments from its training range, for a check by hand.
 
+    Where a share of the arguments is held out, or classes are balanced, they are some of those that it is judged by.
+
     net: the net. count: rows; equal calls give equal arguments.
     Returns columns `a`, `b` and so on for the arguments, or what the operation calls them, the exact `value`, the net's
     `result`, and the `error`, `result - value`, all in original units; of several results `value1`, `result1`, `error1`
@@ -304,7 +312,7 @@ def fresh_pairs(net: Net, count: int = 10) -> pd.DataFrame:
 def _at_random(setup: Setup, count: int) -> np.ndarray:
     """Arguments `[count, arity]` from the training range; equal calls give equal ones."""
     generator, op = np.random.default_rng(12), OPERATIONS[setup.op]
-    if op.arguments or op.conditional:
+    if op.arguments or op.conditional or setup.split is not None or setup.balanced:
         points = Task.of(setup).interpolation_points.x
         return points[generator.permutation(len(points))[:count]]
     low, high = setup.bounds

@@ -43,7 +43,7 @@ def body(count=60):
         ("x is not all numbers", [["a", 1]], [1], {}),
         ("x has shape \\(2, 1, 1\\)", np.zeros((2, 1, 1)), [1, 2], {}),
         ("x has shape \\(2, 1\\) and y \\(3,\\)", [1, 2], [1, 2, 3], {}),
-        ("has 1 rows", [1], [1], {}),
+        ("has 1 row;", [1], [1], {}),
         ("row 1, column 'b' holds nan", [[1, 2], [3, np.nan]], [1, 2], {}),
         ("row 0, column 'y' holds inf", [1, 2], [np.inf, 2], {}),
         ("names has 1 for 2 columns", [[1, 2], [3, 4]], [1, 2], {"names": ["a"]}),
@@ -171,14 +171,16 @@ def test_files_are_read_to_the_last_bit(tmp_path, ending):
         ("line 3, column 'm' holds 'tall'", "kg,m,bmi\n70,1.8,21\n80,tall,24\n"),
         ("line 2, column 'bmi' is empty", "kg,bmi\n70,\n80,2\n"),
         ("line 3, column 'kg' holds 'nan'", "kg,bmi\n70,1\nnan,2\n"),
-        ("target='bmi' is no column beside others; did you mean 'bmy'\\? It has kg, bmy", "kg,bmy\n1,2\n"),
+        ("target='bmi' is no column of it; did you mean 'bmy'\\? It has kg, bmy", "kg,bmy\n1,2\n"),
+        ("target=bmi leaves no column of arguments. It has bmi", "bmi\n1\n2\n"),
+        ("has ';' and no comma", "kg;bmi\n1;2\n"),
         ("has two columns 'kg'", "kg,kg,bmi\n1,2,3\n4,5,6\n"),
         ("line 4 has 3 cells, and its first line names 2", "kg,bmi\n1,2\n\n1,2,3\n"),
         ("line 5, column 'kg' holds 'x'", "kg,bmi\n1,2\n\n1,2\nx,4"),
         ("holds no rows", "kg,bmi\n"),
         ("holds no rows", ""),
         ("cannot be read as a table", 'kg,bmi\n"1,2\n'),
-        ("has 1 rows", "kg,bmi\n1,2\n"),
+        ("has 1 row;", "kg,bmi\n1,2\n"),
     ],
 )
 def test_bad_files_are_one_line_with_line_and_column(tmp_path, words, text):
@@ -188,6 +190,14 @@ def test_bad_files_are_one_line_with_line_and_column(tmp_path, words, text):
         Dataset.read(path, "bmi")
     with pytest.raises(ArithjaxError, match="there is no file"):
         Dataset.read(tmp_path / "none.csv", "bmi")
+
+
+def test_a_target_named_twice_is_refused(tmp_path):
+    path = tmp_path / "two.csv"
+    path.write_text("a,p,q\n1,2,3\n2,4,6\n")
+    with pytest.raises(ArithjaxError, match="target names 'p' twice"):
+        Dataset.read(path, "p,p")
+    assert Dataset.read(path, "p,q").targets == ("p", "q")
 
 
 @pytest.fixture
@@ -217,6 +227,13 @@ def test_a_file_is_fitted_from_the_command_line(arithjax, add):
     del OPERATIONS["p.csv"]
     assert status == 0, err
     assert "first" in out and "exact" in out and "all 8 rows" in out and "--holdout" in out
+    assert " right on " not in out, "the grade says it"
+    short = ["--quiet", "--steps", 1, "--seeds", 1]
+    status, out, err = arithjax("fit", "--data", "p.csv", "--target", "product", "--holdout", 0.5, *short)
+    del OPERATIONS["p.csv"]
+    assert status == 0 and " % of the rows that it was not trained on" in out
+    status, out, err = arithjax("fit", "equal", "--high", 10, "--balanced", *short)
+    assert status == 0 and " % of the test points." in out
     status, out, err = arithjax("predict", "p.net", 5, 5)
     assert (status, float(out)) == (0, 25)
     for words, message in (

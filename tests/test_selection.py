@@ -93,8 +93,13 @@ def test_balanced_classes_are_drawn_and_judged_equally_often_and_unseen_pairs_ar
     t = trained_on(setup)[1]
     np.testing.assert_allclose(t.mean(0), 0.5, atol=1e-3)
     assert Task.of(setup).interpolation_points.t.mean() == 0.5
-    nets = aj.train([setup], seeds=4)
-    assert (nets.grade == "exact").sum() >= 3, "all 100 pairs, of which half were never shown"
+    net = aj.fit(setup, seeds=4)
+    assert (net.others.grade == "exact").sum() >= 3, "all 100 pairs, of which half were never shown"
+    task, pairs = Task.of(setup), aj.fresh_pairs(net, 40)
+    trained = {*map(tuple, task.domain[task.trained].tolist())}
+    assert not trained & {*map(tuple, pairs[["a", "b"]].to_numpy(float).tolist())}, "the table shows held-out pairs"
+    assert 10 <= pairs.value.sum() <= 30, "of both classes"
+    assert repr(net).startswith("<Net of same: exact, seed ") and len(repr(net)) < 120
 
 
 def test_noise_is_on_targets_alone_and_has_its_standard_deviation():

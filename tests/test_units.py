@@ -124,6 +124,10 @@ def test_the_list_says_what_a_unit_represents(unit):
     assert UNITS[unit].represents and all(op in UNITS[unit].about for op in UNITS[unit].represents)
 
 
+def test_the_list_says_what_a_dense_unit_is():
+    assert MODELS["dense"].about.startswith("A dense layer of the MLP family, to mix with units. ")
+
+
 @pytest.mark.parametrize(
     ("unit", "op", "params"),
     [

@@ -155,9 +155,20 @@ def _sentence(best: nets.Net) -> str:
     row = best.row
     words = (
         f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g}"
-        f"{_extrapolating(row)}, largest error {row['max_error']:.3g}."
+        f"{_extrapolating(row)}, largest error {row['max_error']:.3g}{_right(best)}."
     )
     return f"{words} {_certificate(best)}".rstrip()
+
+
+def _right(best: nets.Net) -> str:
+    """The share of right answers where results are classes or whole numbers; nothing where the grade says it."""
+    row, task = best.row, Task.of(best.setup)
+    share = row["exact"] if math.isnan(row["accuracy"]) else row["accuracy"]
+    if math.isnan(share) or row["grade"] == "exact":
+        return ""
+    judged = "rows" if task.op.data else "test points"
+    held = " that it was not trained on" if task.apart else ""
+    return f", right on {100 * share:.3g} % of the {judged}{held}"
 
 
 def _extrapolating(row: dict[str, Any]) -> str:

@@ -87,12 +87,10 @@ def from_discrete(w: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 
 
 class DenseUnit(Unit):
-    """A dense layer of the MLP family, to mix with units.
-
-    skips: whether what it reads is added to its outputs; through a matrix, where there are more of them, or fewer.
-    """
+    """A dense layer of the MLP family, to mix with units."""
 
     skips: ClassVar[bool] = False
+    """Whether what it reads is added to its outputs; through a matrix, where there are more of them, or fewer."""
 
 
 class Residual(DenseUnit):

@@ -1,7 +1,7 @@
 """Data sets: examples of one's own, which stand wherever an operation does.
 
     aj.OPERATIONS["mine"] = aj.Dataset("mine", x, y)
-    aj.OPERATIONS["cars"] = aj.Dataset.read("cars.csv", target="mpg")
+    aj.OPERATIONS["cars"] = aj.Dataset.read("cars.csv", target="mpg", name="cars")
 
 Every row is an example, once an epoch; a setup's `holdout` keeps a share of them apart, to judge nets by. A data set is
 known by its content: where a number changes, setups are others, and nets are trained anew.
@@ -100,11 +100,7 @@ class Dataset(Operation):
         if isinstance(target, str):
             targets = [target] if target in table.columns else target.split(",")
         columns = [*map(str, table.columns)]
-        for missing in (one for one in targets if one not in columns or len(targets) >= len(columns)):
-            raise ArithjaxError(
-                f"{path}: target={missing!r} is no column beside others{nearest(missing, columns)} It has "
-                f"{', '.join(columns)[:200]}."
-            )
+        _refuse_targets(path, targets, columns)
         y = table[targets[0]] if len(targets) == 1 else table[targets]
         found = cls(name or Path(path).name, table.drop(columns=targets), y)
         object.__setattr__(found, "source", str(path))
@@ -183,8 +179,21 @@ def _examples(about: str, x: Any, y: Any) -> tuple[Float64[np.ndarray, "rows ari
             "[rows, outputs]."
         )
     if not 2 <= len(x) <= MOST_ROWS:
-        raise ArithjaxError(f"{about} has {len(x):,} rows; it has to have between 2 and {MOST_ROWS:,}.")
+        rows = "1 row" if len(x) == 1 else f"{len(x):,} rows"
+        raise ArithjaxError(f"{about} has {rows}; it has to have between 2 and {MOST_ROWS:,}.")
     return x, y
+
+
+def _refuse_targets(path: str | Path, targets: Sequence[str], columns: Sequence[str]) -> None:
+    """Refuse targets that are no columns of a file, or named twice, or all that it has."""
+    it_has = f"It has {', '.join(columns)[:200]}"
+    for missing in (one for one in targets if one not in columns):
+        raise ArithjaxError(f"{path}: target={missing!r} is no column of it{nearest(missing, columns)} {it_has}.")
+    if len(set(targets)) < len(targets):
+        twice = next(one for one in targets if targets.count(one) > 1)
+        raise ArithjaxError(f"{path}: target names '{twice}' twice; give each column of results once.")
+    if len(targets) == len(columns):
+        raise ArithjaxError(f"{path}: target={','.join(targets)} leaves no column of arguments. {it_has}.")
 
 
 def _numbers(about: str, what: str, given: Any) -> Float64[np.ndarray, " ..."]:
@@ -242,6 +251,8 @@ def _of_csv(path: Path, content: bytes) -> pd.DataFrame:
     """The cells of a CSV file as text; the index holds their lines, from 1."""
     reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), skipinitialspace=True, strict=True)
     header, rows, lines = next(reader, []), [], []
+    for mark in (mark for mark in ";\t|" if len(header) == 1 and mark in header[0]):
+        raise ArithjaxError(f"{path}: its first line has {mark!r} and no comma; separate the columns by commas.")
     for row in reader:
         if len(row) not in (0, len(header)):
             raise ArithjaxError(
