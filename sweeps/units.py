@@ -3,7 +3,8 @@
 import arithjax as aj
 
 CONTROLS = ["linear", "relu", "relu6", "square"]
-UNITS = [name for name, model in aj.MODELS.items() if model.stackable and name != "dense"]
+LAYERS = ("dense", "residual", "kan")  # not made for arithmetic
+UNITS = [name for name, model in aj.MODELS.items() if model.stackable and name not in LAYERS]
 RANGES = aj.protocols.RANGES
 TASKS = {f"{op} {low:g},{high:g}": (op, (low, high)) for op in ("add", "sub", "mul") for low, high in RANGES}
 TASKS |= {f"div {low:g},{high:g}": ("div", (low, high)) for low, high in RANGES if low * high > 0}  # no pole
