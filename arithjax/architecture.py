@@ -19,6 +19,11 @@ FINISHABLE = 1024
 """Parameters of the largest nets that can be finished."""
 
 
+def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
+    """Weights and biases of a dense net with layer sizes `(inputs, ..., outputs)`."""
+    return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
+
+
 def check_layers(s: Any) -> None:
     """Models, widths and activations agree in the number of layers; units have options of training that others lack."""
     names = names_of(s.model)
@@ -63,8 +68,7 @@ def check_finishing(s: Any) -> None:
     if s.finish and s.loss != "mse":
         raise ArithjaxError(f"finish={s.finish} makes squared errors small; set loss=mse, not {s.loss}.")
     if MODELS[names_of(s.model)[0]].countable:  # a user's own module is counted when it is made
-        sizes = (s.inputs, *s.widths, s.outputs)
-        check_finishable(s, sum((a + s.bias) * b for a, b in itertools.pairwise(sizes)))
+        check_finishable(s, count_parameters((s.inputs, *s.widths, s.outputs), s.bias))
 
 
 def check_finishable(setup: Any, parameters: int) -> None:

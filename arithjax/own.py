@@ -84,8 +84,7 @@ class Absent(Operation):
     """An operation, or a data set, of which a saved net tells all but the function, or the rows.
 
     bounds: the smallest and the largest value of each result. whole: where the net encodes its results, whether each is
-        always a whole number. was: its content. row_count: the rows of a data set; 0
-        of an operation.
+        always a whole number. was: its content. row_count: the rows of a data set; 0 of an operation.
     """
 
     bounds: tuple[tuple[float, float], ...] = ()

@@ -18,7 +18,7 @@ def input_encoder(s: Any) -> Any:
     It holds the closed interval of each argument and, where `extrapolation` names some, those as well.
     """
     transform = TRANSFORMS[s.input_transform]
-    if transform.bound(((0.0, 1.0),), True) is None:
+    if not transform.several:
         return None
     shown = [s.spans, *(s.spans_beyond if s.extrapolation is not None else ())]
     ends = zip(*([span.ends for span in spans] for spans in shown), strict=True)
@@ -29,7 +29,7 @@ def input_encoder(s: Any) -> Any:
 def target_encoder(s: Any) -> Any:
     """The `Encoder` of the results, which holds the closed interval of each; None where each is one number."""
     transform = TRANSFORMS[s.target_transform]
-    if transform.bound(((0.0, 1.0),), True) is None:
+    if not transform.several:
         return None
     return transform.bound(*OPERATIONS[s.op].result_bounds(s.spans, s.precision))
 

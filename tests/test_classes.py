@@ -165,7 +165,7 @@ def test_grades_of_classes_count_wrong_answers(wrong, grade):
 def test_the_commonest_class_alone_is_nothing_learnt():
     """Of pairs up to 500 one in 500 is equal: answering `no` to all is right in 99.8 %."""
     points = Task.of(aj.Setup(op="step", low=0, high=10, integers=False)).interpolation_points
-    assert 0.45 < grading.rival(points) < 0.55
+    assert 0.45 < points.rival < 0.55
     right = np.array([0.998])
     errors = grading.Errors(*(np.array([v]) for v in (0.1, 1.0, 1.0)), right, np.ones(1), np.ones((1, 1)), right[None])
     assert GRADES[grading.grade(errors, np.zeros(1, bool), 0.002)[0]] == "failed"

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from arithjax.models.mlp import count_parameters, layer_activations
+from arithjax.architecture import count_parameters
+from arithjax.models.mlp import layer_activations
 from arithjax.setup import Setup
 from arithjax.task.examples import order
 

@@ -15,6 +15,7 @@ from arithjax.cli.output import Parts, say
 from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
+from arithjax.report.words import extrapolating
 from arithjax.setup import FIELDS, Setup, make
 from arithjax.studies.files import find_study
 from arithjax.tables import loading
@@ -155,7 +156,7 @@ def _sentence(best: nets.Net) -> str:
     row = best.row
     words = (
         f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g}"
-        f"{_extrapolating(row)}, largest error {row['max_error']:.3g}{_right(best)}."
+        f"{extrapolating(row, ' (extrapolating {})')}, largest error {row['max_error']:.3g}{_right(best)}."
     )
     return f"{words} {_certificate(best)}".rstrip()
 
@@ -169,12 +170,6 @@ def _right(best: nets.Net) -> str:
     judged = "rows" if task.op.data else "test points"
     held = " that it was not trained on" if task.apart else ""
     return f", right on {100 * share:.3g} % of the {judged}{held}"
-
-
-def _extrapolating(row: dict[str, Any]) -> str:
-    """The error beyond the training range; nothing where there is nothing to extrapolate to."""
-    error = row["extrapolation_relative_rmse"]
-    return "" if error is None or math.isnan(error) else f" (extrapolating {error:.2g})"
 
 
 def _certificate(best: nets.Net) -> str:

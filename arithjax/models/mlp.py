@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
+from arithjax.architecture import count_parameters
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
@@ -180,11 +181,6 @@ def _resized(layer: dict, inputs: int, features: int) -> dict:
             own = filled
         resized[name] = own
     return resized
-
-
-def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
-    """Weights and biases of a dense net with layer sizes `(inputs, ..., outputs)`."""
-    return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
 
 
 class MLPModel(Model):

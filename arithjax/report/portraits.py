@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,7 +18,7 @@ from arithjax.registry import OPERATIONS
 from arithjax.report import charts
 from arithjax.report.charts import COLOURS, GREY, NUMBER, Drawing, significant
 from arithjax.report.sections import Figure, Section, Selected
-from arithjax.report.words import nice
+from arithjax.report.words import extrapolating, nice
 from arithjax.tables import statistics
 from arithjax.tables.loading import setup_of
 from arithjax.task.arguments import argument_names
@@ -104,19 +103,13 @@ def _about(portrait: Portrait) -> str:
         f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
         " ".join(part for part in (cell(setup.model), sizes, activation) if part),
         f"{row['parameters']:,} parameters",
-        f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}{_extrapolating(row)}",
+        f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}{extrapolating(row, ', beyond the range {}')}",
     ]
     if portrait.right:
         pairs = "pairs" if portrait.arity == 2 else "arguments"
         parts.append(f"{portrait.right[0]:,} of all {portrait.right[1]:,} {pairs} round to the right number")
     parts.append(f"trained again from its row, {'identical to the last bit' if portrait.same else OTHER_BITS}")
     return "; ".join(parts) + "."
-
-
-def _extrapolating(row: Mapping[str, float]) -> str:
-    """The error beyond the training range; nothing where there is nothing to extrapolate to."""
-    error = row["extrapolation_relative_rmse"]
-    return "" if error is None or np.isnan(error) else f", beyond the range {error:.2g}"
 
 
 def choose(nets: pd.DataFrame, by: list[str], show: Selected, count: int) -> list[tuple[str, pd.Series]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -67,10 +68,12 @@ def share(holds: pd.Series, nets: pd.DataFrame | None = None) -> str:
     if nets is None:
         low, high = statistics.wilson(holds.sum(), len(holds))
         return percent(float(holds.mean()), float(low), float(high))
-    if not nets.index.is_unique:
-        holds, nets = holds.reset_index(drop=True), nets.reset_index(drop=True)
-    nets = groups.distinct(nets)
-    return _rate(statistics.rates(holds.loc[nets.index].astype(bool), nets).iloc[0])
+    nets = groups.distinct(nets.assign(**{HOLDS: holds}))
+    return _rate(statistics.rates(nets[HOLDS].astype(bool), nets).iloc[0])
+
+
+HOLDS = "holds:"
+"""A column that no parameter is called."""
 
 
 def rate_of(nets: pd.DataFrame) -> str:
@@ -81,6 +84,12 @@ def rate_of(nets: pd.DataFrame) -> str:
     if "op" in nets and nets["op"].nunique() > 1:
         return ", ".join(f"{op} {rate_of(some)}" for op, some in nets.groupby("op"))
     return share(statistics.success(nets), nets)
+
+
+def extrapolating(row: Mapping[str, Any], form: str) -> str:
+    """The error of a row beyond the training range, in the place of `{}` in a form; nothing if there is none."""
+    error = row["extrapolation_relative_rmse"]
+    return "" if error is None or math.isnan(error) else form.format(f"{error:.2g}")
 
 
 def _rate(row: pd.Series) -> str:

@@ -183,16 +183,6 @@ PAIR = Argument("a", integers=True), Argument("b", integers=True)
 """Two whole numbers, whatever the range."""
 
 
-PARITY = Operation(
-    "parity",
-    "the number of one bits of a, mod 2",
-    lambda a: jnp.bitwise_count(whole(a)) % 2,
-    defined=not_negative,
-    where="a ≥ 0",
-    arguments=PAIR[:1],
-)
-
-
 def _derived(name: str) -> Operation | None:
     """The operation that a name such as `times:7` or `mul:4:0-4:0-2` means, or None."""
     family, _, rest = name.partition(":")
@@ -264,7 +254,14 @@ OPERATIONS.fill(
         Operation("sign", "the sign of a", jnp.sign, arity=1),
         Operation("sin", "sin a", jnp.sin, arity=1),
         Operation("log", "ln a", jnp.log, arity=1, defined=positive, where="a > 0"),
-        PARITY,
+        Operation(
+            "parity",
+            "the number of one bits of a, mod 2",
+            lambda a: jnp.bitwise_count(whole(a)) % 2,
+            defined=not_negative,
+            where="a ≥ 0",
+            arguments=PAIR[:1],
+        ),
     ],
     derive=_derived,
     families={

@@ -25,7 +25,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Num
@@ -77,6 +77,8 @@ class Encoding:
     decode: Callable[[Any, Column], Any]
     whole: bool = True
     blocks: Callable[[Column], tuple[int, ...]] | None = None
+    several: ClassVar[bool] = True
+    """Whether it shows a number as several."""
 
     @property
     def about(self) -> str:

@@ -64,6 +64,12 @@ class Points:
         """The exact results `[points, *outputs]` in float64."""
         return self.truth.t
 
+    @functools.cached_property
+    def rival(self) -> float:
+        """Of classes, the share of points that answering the commonest one gets wrong."""
+        counts = np.unique(self.t, axis=0, return_counts=True)[1]
+        return 1 - float(counts.max()) / len(self.t)
+
     def relative(self, rmse: Float[np.ndarray, "*outputs nets"]) -> Float[np.ndarray, "*outputs nets"]:
         """Errors of each result over its scale; where that is 0, no error is 0, and any other infinite."""
         error = np.asarray(rmse, float)

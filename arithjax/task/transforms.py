@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -78,6 +78,8 @@ class Transform:
     fit: Callable[[Array], Fitted] = no_fit
     above: float = -math.inf
     closed: bool = False
+    several: ClassVar[bool] = False
+    """Whether it shows a number as several."""
 
     def accepts(self, low: float) -> bool:
         """Whether data whose smallest value is `low` can be transformed."""
@@ -96,9 +98,6 @@ class Transform:
                 f"or say where it is defined (Transform's above)."
             )
         return ""
-
-    def bound(self, bounds: tuple[tuple[float, float], ...], whole: bool | tuple[bool, ...]) -> None:
-        """None: it shows every number as one, and is fitted on examples instead of ranges."""
 
     @property
     def domain(self) -> str:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
+from arithjax.architecture import count_parameters
 from arithjax.environment import backend
-from arithjax.models.mlp import count_parameters
 from arithjax.models.network import FUSED
 from arithjax.training.engines import dense
 from arithjax.training.specs import TrainSpec

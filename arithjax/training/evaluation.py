@@ -65,7 +65,7 @@ class Judge:
 
     def rival(self, points: Points | None = None) -> float | None:
         """Of classes, the share of points, by default the test points, that the commonest one gets wrong; else None."""
-        return grading.rival(points or self.task.interpolation_points) if self.task.classes else None
+        return (points or self.task.interpolation_points).rival if self.task.classes else None
 
     def sparsity_error(self, params: Any) -> Float[np.ndarray, " nets"]:
         """The sparsity error of every net, `[nets]`; NaN where no weight has to be discrete."""
@@ -132,17 +132,17 @@ class History:
         else:
             solved = self._select(step, params, errors, mse) < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
-        self._note("right_at", errors.right >= grading.RIGHT, step)
+        whole = self.judge.task.whole
+        self._note("right_at", whole & (errors.right >= grading.RIGHT), step)
         if (trained := self.judge.task.training_points) is not None:
             own = self.judge.errors(params, trained)
             self._note("train_solved_at", grading.learned(own, self.judge.rival()), step)
-            self._note("train_right_at", own.right >= grading.RIGHT, step)
+            self._note("train_right_at", whole & (own.right >= grading.RIGHT), step)
 
     def _note(self, column: str, reached: Bool[np.ndarray, " nets"], step: int | Int[np.ndarray, " nets"]) -> None:
-        """Note the step at which nets first reached something; whole answers where they have to be right."""
-        if self.judge.task.whole or not column.endswith("right_at"):
-            before = self.firsts[column]
-            self.firsts[column] = np.where(np.isnan(before) & reached, step, before)
+        """Note the step at which nets first reached something."""
+        before = self.firsts[column]
+        self.firsts[column] = np.where(np.isnan(before) & reached, step, before)
 
     def finished(self, taken: Int[np.ndarray, " nets"], params: Any) -> None:
         """Evaluate after finishing: the steps that each net took follow those it has trained."""

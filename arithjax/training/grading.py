@@ -151,12 +151,6 @@ def yardstick(mse: Float[np.ndarray, " nets"], points: Points) -> Int[np.ndarray
     return beaten
 
 
-def rival(points: Points) -> float:
-    """The share of points that answering the commonest class gets wrong."""
-    counts = np.unique(points.t, axis=0, return_counts=True)[1]
-    return 1 - float(counts.max()) / len(points.t)
-
-
 def few_mistakes(errors: Errors, grade: str, classes: float | None) -> Bool[np.ndarray, " nets"]:
     """Whether classes are right as often as a grade asks, `[nets]`; of what is none never. classes: as for `grade`."""
     if classes is None:
@@ -176,7 +170,7 @@ def grade(
     """An index into `tables.schema.GRADES` for each net.
 
     certified: `[nets]`, whether the whole domain was checked and all of it right.
-    classes: of classes, the share of points that the commonest one gets wrong (`rival`); None of what is none.
+    classes: of classes, the share of points that the commonest one gets wrong (`Points.rival`); None of what is none.
     """
     finite = np.isfinite(errors.rmse)
     dead = finite & (errors.spread <= CONSTANT)

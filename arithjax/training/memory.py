@@ -8,9 +8,9 @@ import os
 import jax
 
 from arithjax import disk
+from arithjax.architecture import count_parameters
 from arithjax.environment import backend
 from arithjax.errors import ArithjaxError
-from arithjax.models.mlp import count_parameters
 from arithjax.models.network import FUSED, ONCHIP
 from arithjax.training.specs import Specs, TrainSpec
 from arithjax.training.tile import FEWEST_LANES, VECTOR

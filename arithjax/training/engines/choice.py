@@ -7,10 +7,11 @@ import functools
 import warnings
 from collections.abc import Iterator
 
+from arithjax.architecture import count_parameters
 from arithjax.environment import backend
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.models import model_of
-from arithjax.models.mlp import count_parameters, layer_activations
+from arithjax.models.mlp import layer_activations
 from arithjax.models.network import FUSED, ONCHIP, Layout
 from arithjax.registry import ACTIVATIONS, LOSSES, OPTIMIZERS
 from arithjax.setup import Setup
