@@ -30,29 +30,43 @@ def question(trial):
 
 
 def answer(nets):
-    nets = nets.assign(pairs=(250_000 * nets.split).round(), what=nets.cell.str.split().str[0])
-    along = {"width": "parameters", "split": "pairs", "steps": "steps"}
-    curves = {name: medians(nets[nets.what == name], column) for name, column in along.items()}
-    gains = {name: table.groupby("who").apply(gain) for name, table in curves.items()}
+    nets = nets.assign(pairs=(250_000 * nets.split).round(), width=nets.widths.str.split(",").str[0].astype(int))
+    curves = {column: medians(along(nets, name), column) for name, column in ALONG_AS.items()}
+    gains = {column: table.groupby("who").apply(gain) for column, table in curves.items()}
+    typical = curves["pairs"].groupby("x").y.median()
+    enough = int(typical.index[typical < 1.5 * typical.iloc[-1]][0])
     charts = [
-        aj.lines(name, f"With more {said}", curves[name].assign(y=np.log10(curves[name].y)), "", said, LOG)
-        for name, said in SAID.items()
+        aj.lines(column, f"With more {said}", curves[column].assign(y=np.log10(curves[column].y)), "", said, LOG)
+        for column, said in SAID.items()
     ]
     return aj.Answer(
-        f"Ten times the pairs divide the error of products by {gains['split'].median():.0f}, ten times the "
-        f"parameters by {gains['width'].median():.0f}, ten times the steps by {gains['steps'].median():.0f}.",
+        f"{enough:,} pairs teach products about as well as {int(typical.index[-1]):,}. Ten times the parameters divide "
+        f"the error by {times(gains['parameters'].median())}, ten times the steps by "
+        f"{times(gains['steps'].median())}.",
         [
-            f"Ten times the {said} help {of.idxmax()} most: they divide its error by {of.max():.0f}."
-            for said, of in zip(SAID.values(), gains.values(), strict=True)
+            f"Ten times the {said} help {gains[column].idxmax()} nets most: they divide their error by "
+            f"{times(gains[column].max())}."
+            for column, said in SAID.items()
         ],
         charts[0],
         charts[1:],
-        {f"Median relative RMSE, by {said}": curves[name].pivot_table("y", "x", "who") for name, said in SAID.items()},
+        {
+            f"Median relative RMSE, by {said}": curves[column].pivot_table("y", "x", "who")
+            for column, said in SAID.items()
+        },
     )
 
 
-SAID = {"width": "parameters", "split": "pairs to learn from", "steps": "steps"}
+ALONG_AS = {"width": "parameters", "split": "pairs", "steps": "steps"}
+SAID = {"parameters": "parameters", "pairs": "pairs to learn from", "steps": "steps"}
 LOG = "log₁₀ of the median relative RMSE on pairs not trained on"
+
+
+def along(nets, name):
+    """The nets that differ from the start in one field alone, if at all."""
+    others = [field for field in ("split", "steps") if field != name]
+    same = nets[others].eq([START[field] for field in others]).all(axis=1)
+    return nets[same] if name == "width" else nets[same & (nets.width == START["width"])]
 
 
 def medians(nets, column):
@@ -63,6 +77,10 @@ def medians(nets, column):
 def gain(line):
     """What ten times as much divides the error by, by least squares over logarithms."""
     return 10 ** -np.polyfit(np.log10(line.x), np.log10(line.y), 1)[0]
+
+
+def times(factor):
+    return f"{factor:.1f}" if factor < 10 else f"{factor:.0f}"
 
 
 study = aj.Study(

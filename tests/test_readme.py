@@ -124,6 +124,12 @@ def test_what_smallest_says():
     assert said.endswith(f"exact in {fresh[1]} of fresh seeds")
 
 
+def test_what_scaling_says():
+    nets = loading.with_choices(aj.load(ROOT / "results" / "scaling"))
+    finding = files.find_study("scaling").answer(nets).finding
+    assert all(sentence.rstrip(".").lower() in row_of("scaling").lower() for sentence in finding.split(". "))
+
+
 def test_what_exact_says():
     nets = loading.with_choices(aj.load(ROOT / "results" / "exact"))
     exact = (nets.grade == "exact").groupby(nets.cell).mean()

@@ -98,7 +98,7 @@ def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
     colour = alt.Color("colour:N", scale=None)
     shares = bool(table["y"].between(0, 1).all())
     low, high = float(table["x"].min()), float(table["x"].max())
-    logarithmic = low > 0 and high / low > 900
+    logarithmic = low > 0 and (high / low > 900 or _by_factors(table["x"]))
     span = (high / low) ** END if logarithmic else END * (high - low)
     scale = alt.Scale(
         type="log" if logarithmic else "linear", domain=[low, high * span if logarithmic else high + span], nice=False
@@ -120,6 +120,11 @@ def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
     ends = _ends(table, names)
     text = alt.Chart(ends).mark_text(align="left", dx=7, fontSize=12.5, fontWeight=600, lineBreak="\n")
     return _sized(alt.layer(*drawn, text.encode(alt.X("x:Q"), alt.Y("place:Q"), alt.Text("label:N"), colour)), 340)
+
+
+def _by_factors(x: pd.Series) -> bool:
+    """Whether positive numbers over more than a decade lie closer together the smaller they are."""
+    return bool(x.max() > 20 * x.min() and np.median(x.unique()) < (x.min() + x.max()) / 8)
 
 
 def _axis(low: float, high: float) -> alt.Axis:
