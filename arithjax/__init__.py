@@ -64,6 +64,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.task.encodings import Encoding as Encoding
     from arithjax.task.operations import Operation as Operation
     from arithjax.task.transforms import Transform as Transform
+    from arithjax.training.callbacks import Evaluation as Evaluation
     from arithjax.training.curves import curves as curves
     from arithjax.training.optimizers import Loss as Loss
     from arithjax.training.optimizers import Optimizer as Optimizer
@@ -84,6 +85,7 @@ PUBLIC = {
     # training: studies, setups, single nets
     "run": "arithjax.studies.runner:run",
     "train": "arithjax.training.workers:train",
+    "Evaluation": "arithjax.training.callbacks:Evaluation",
     "curves": "arithjax.training.curves:curves",
     "fit": "arithjax.nets:fit",
     "net": "arithjax.nets:net",

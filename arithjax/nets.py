@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from arithjax.tables.schema import GRADES, in_order
 from arithjax.task.points import Task, evaluate
 from arithjax.task.transforms import Fitted
 from arithjax.training import curves, workers
+from arithjax.training.callbacks import Callback, Evaluation
 from arithjax.training.engines.tiles import answer_of_net
 from arithjax.training.memory import check_memory
 from arithjax.training.outcome import Trained, train_tile
@@ -188,10 +189,11 @@ class Net:
         return named_tile(self.row["program"], NetId(0, int(self.row["seed"]), self.setup))
 
 
-def fit(setup: Setup, seeds: int = 8, seed: int = 0) -> Net:
+def fit(setup: Setup, seeds: int = 8, seed: int = 0, callback: Callable[[Evaluation], object] | None = None) -> Net:
     """The best net of a setup trained from several seeds: the best grade, then the smallest error.
 
     setup: what is trained. seeds: nets to train, from seeds `0 .. seeds - 1`. seed: the root of all randomness.
+    callback: called after each evaluation with an `aj.Evaluation`, as in `aj.train`.
     Raises ArithjaxError where an argument is not allowed.
     """
     if not isinstance(setup, Setup):
@@ -199,8 +201,8 @@ def fit(setup: Setup, seeds: int = 8, seed: int = 0) -> Net:
     errors.check_count("seeds", seeds)
     errors.check_nets(1, seeds)
     errors.check_seed(seed)
-    rows, best_of_tiles = [], []
-    for trained in workers.train_nets([NetId(0, number, setup) for number in range(seeds)], seed):
+    nets, rows, best_of_tiles = [NetId(0, number, setup) for number in range(seeds)], [], []
+    for trained in workers.train_nets(nets, seed, callback=Callback(callback)):
         rows.append(trained.rows)
         position = min(range(len(trained.rows)), key=lambda i: _badness(trained.rows.iloc[i]))
         best_of_tiles.append(_net_at(trained, position))

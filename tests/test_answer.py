@@ -9,6 +9,7 @@ from test_pictures import table
 import arithjax as aj
 from arithjax.errors import ArithjaxError
 from arithjax.report.answer import default_answer, restored
+from arithjax.tables.described import wrong_entry
 
 
 def test_an_answer_comes_back_from_json():
@@ -22,6 +23,18 @@ def test_an_answer_comes_back_from_json():
     assert again.picture.table["rate"].tolist() == [0.5] and len(again.charts) == 1
     assert again.tables["Rates"].columns.tolist() == ["who", "rate"] and pd.isna(again.tables["Rates"]["rate"][1])
     assert list(again.figures) == ["rates"]
+
+
+def test_a_table_whose_columns_are_called_by_numbers_may_stand_in_a_study_json():
+    sizes = aj.Answer("Four do.", tables={"By size": pd.DataFrame([[0.5, 1.0]], ["mul"], [2, 4])})
+    stored = sizes.stored()
+    described = {"name": "sizes", "seed": 0, "trials": 1, "seeds": 1, "answer": stored}
+    assert wrong_entry(described) is None
+    assert restored(json.loads(json.dumps(stored))).tables["By size"].columns.tolist() == ["index", "2", "4"]
+    stored["tables"]["By size"]["columns"] = ["index", 2, 4]  # as earlier versions wrote it
+    assert wrong_entry(described) is None
+    stored["tables"]["By size"]["columns"] = [["index"]]
+    assert wrong_entry(described) == "answer"
 
 
 def test_an_answer_as_text():

@@ -248,3 +248,9 @@ def test_what_there_is():
     }
     words = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen"}
     assert all(f"[{folder}]({folder}/README.md) has {words[count]}" in README for folder, count in found.items())
+
+
+@pytest.mark.parametrize("folder", sorted(path.parent.name for path in (ROOT / "results").glob("*/study.json")))
+def test_every_folder_of_results_is_read(folder):
+    described = loading.description(ROOT / "results" / folder)
+    assert described["name"] == folder and not aj.load(ROOT / "results" / folder).empty

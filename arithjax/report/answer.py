@@ -91,8 +91,8 @@ def _flat(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(table: pd.DataFrame) -> dict[str, Any]:
-    """A table as plain data; what is no finite number is None."""
-    text = table.to_json(orient="split", index=False, double_precision=12)
+    """A table as plain data, its columns called by text; what is no finite number is None."""
+    text = table.rename(columns=str).to_json(orient="split", index=False, double_precision=12)
     return {name: part for name, part in json.loads(text).items() if name in ("columns", "data")}
 
 

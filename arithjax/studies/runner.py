@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from arithjax.studies.study import Progress, Study, with_steps
 from arithjax.tables import groups, loading, objectives, schema
 from arithjax.tables.store import Store
 from arithjax.training import planning, workers
+from arithjax.training.callbacks import Callback, Evaluation
 from arithjax.training.tile import NetId, Tile
 
 
@@ -40,6 +41,7 @@ def run(
     steps: int | None = None,
     progress: Progress | None = None,
     cluster: str | None = None,
+    callback: Callable[[Evaluation], object] | None = None,
 ) -> pd.DataFrame:
     """Run a study, or continue it, in the folder `out/<name>`; its finished table, one row per net.
 
@@ -51,17 +53,26 @@ def run(
     progress: its methods are called with what is being done.
     cluster: the address of a Dask scheduler, a scheduler file, or `local:N` for N worker processes here; default: train
         in this process.
+    callback: called in this thread after each evaluation of nets that train together, with an `aj.Evaluation`. Where it
+        fails a warning says so, and training goes on. What halving lets go on trains from its first step again, and is
+        told again. Nets that train on a cluster are not told of.
 
     Raises `ArithjaxError` when the study is wrong, when the folder holds another one, or when it cannot be written.
     """
     if not isinstance(study, Study):
         raise ArithjaxError(f"study is a {type(study).__name__}; it has to be an arithjax Study.")
+    told = Callback(callback)
+    if told and cluster is not None:
+        raise ArithjaxError(
+            f"callback is not called for nets that train on a cluster ({cluster}); leave one of the two out. "
+            "progress.nets is told of all nets that are finished."
+        )
     search, seeds = _search(study, trials, seeds, steps)
     store = Store(Path(out) / study.name)
     with ExitStack() as held:
         there = None if cluster is None else held.enter_context(Cluster(cluster))
         held.enter_context(store.lock())
-        return _Run(search, store, seeds, steps, progress or Progress(), there).finish()
+        return _Run(search, store, seeds, steps, progress or Progress(), there, told).finish()
 
 
 def asked_nets(
@@ -108,14 +119,21 @@ class _Run:
     """One run of a study, batch by batch: ask for trials, train the nets that are missing, tell the search the results.
 
     search: the study's trials. store: its folder, whose lock is held. seeds: nets per trial. steps: as given to `run`.
-    progress: called with what is done. cluster: trains the nets; None: this process does.
+    progress: called with what is done. cluster: trains the nets; None: this process does. callback: a user's.
     """
 
     def __init__(
-        self, search: Search, store: Store, seeds: int, steps: int | None, progress: Progress, cluster: Cluster | None
+        self,
+        search: Search,
+        store: Store,
+        seeds: int,
+        steps: int | None,
+        progress: Progress,
+        cluster: Cluster | None,
+        callback: Callback,
     ):
         self.search, self.store, self.seeds, self.steps = search, store, seeds, steps
-        self.progress, self.cluster = progress, cluster
+        self.progress, self.cluster, self.callback = progress, cluster, callback
         self.study, self.folder = search.study, store.folder
         self.stored = store.rows()
         self.done = set(zip(self.stored["trial"], self.stored["seed"], strict=True))
@@ -239,7 +257,8 @@ class _Run:
         if self.cluster:
             yield from self.cluster.run_tiles(tiles, self.study, self.steps, asked, self.progress.steps)
             return
-        for trained in workers.train_tiles(tiles, self.study.seed, count, devices, self.progress.steps, Stop()):
+        given = self.study.seed, count, devices, self.progress.steps, Stop(), self.callback
+        for trained in workers.train_tiles(tiles, *given):
             yield trained.rows
 
     def _unfinished(self, tile: Tile) -> Tile:

@@ -58,7 +58,8 @@ def _repeats(value: Any) -> bool:
 
 def _answer(value: Any) -> bool:
     """An answer in words, or as plain data (`arithjax.report.answer`)."""
-    table = _record({"columns": _list_of(_text), "data": _list_of(_list_of(_any))})
+    called = _list_of(lambda name: _text(name) or _number(name))  # numbers in folders of earlier versions
+    table = _record({"columns": called, "data": _list_of(_list_of(_any))})
     picture = {**dict.fromkeys(("name", "says", "kind", "about", "x", "y"), _text), "table": table}
     data = _record(
         {

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Float, Float64, Int, Shaped
 
 from arithjax.tables.schema import GRADES, SUCCESS, WRONG, YARDSTICKS
 from arithjax.task.points import Points, Task
@@ -104,6 +104,8 @@ class History:
     With a threshold that is the one with the smallest interpolation MSE (NaN is the largest), as in Madsen & Johansen
     (2020), unless the setup selects the last; without one it is the last.
 
+    step: the steps done at the latest evaluation, the most of all nets. errors, beyond: what it found, with a threshold
+    also beyond the range.
     solved_at, selected_at, stopped_at: steps, `[nets]`; NaN where a net was never solved.
     firsts: by column the steps `[nets]` at which nets first were right, or solved what they train on; NaN likewise.
     """
@@ -120,34 +122,38 @@ class History:
         self.since = np.zeros(tile.places, int)  # the first evaluation after a net's latest start
         self.checkpoint: Checkpoint | None = None
 
-    def evaluate(self, step: int | Int[np.ndarray, " nets"], params: Any) -> None:
-        """Evaluate all nets after so many steps, of all nets or of each, and select."""
-        points = self.judge.task.interpolation_points
+    def evaluate(self, step: int | Int[np.ndarray, " nets"], params: Any) -> dict[str, Float64[np.ndarray, " nets"]]:
+        """Evaluate all nets after so many steps, of all nets or of each, and select; what was found, by column."""
+        points, whole = self.judge.task.interpolation_points, self.judge.task.whole
         errors = self.judge.errors(params, points)
         mse = mse_of(errors)
         self.mses.append(mse)
+        found = {"mse": mse, "relative_rmse": errors.relative_rmse, "max_error": errors.max_error}
+        found |= {"exact": errors.right} if whole else {}
+        found |= {"accuracy": errors.right} if self.judge.task.classes else {}
         if self.setup.threshold is None:
             self.checkpoint, self.selected_at[:] = Checkpoint(params, errors), step
             solved = grading.learned(errors, self.judge.rival(points))
         else:
-            solved = self._select(step, params, errors, mse) < self.setup.threshold
+            found["extrapolation_mse"] = self._select(step, params, errors, mse)
+            solved = found["extrapolation_mse"] < self.setup.threshold
         self.solved_at = np.where(np.isnan(self.solved_at) & solved, step, self.solved_at)
-        whole = self.judge.task.whole
         self._note("right_at", whole & (errors.right >= grading.RIGHT), step)
         if (trained := self.judge.task.training_points) is not None:
             own = self.judge.errors(params, trained)
             self._note("train_solved_at", grading.learned(own, self.judge.rival()), step)
             self._note("train_right_at", whole & (own.right >= grading.RIGHT), step)
+        return found
 
     def _note(self, column: str, reached: Bool[np.ndarray, " nets"], step: int | Int[np.ndarray, " nets"]) -> None:
         """Note the step at which nets first reached something."""
         before = self.firsts[column]
         self.firsts[column] = np.where(np.isnan(before) & reached, step, before)
 
-    def finished(self, taken: Int[np.ndarray, " nets"], params: Any) -> None:
+    def finished(self, taken: Int[np.ndarray, " nets"], params: Any) -> dict[str, Float64[np.ndarray, " nets"]]:
         """Evaluate after finishing: the steps that each net took follow those it has trained."""
         self.stopped_at = self.stopped_at + taken
-        self.evaluate(self.stopped_at, params)
+        return self.evaluate(self.stopped_at, params)
 
     def _select(
         self, step: int | Int[np.ndarray, " nets"], params: Any, errors: grading.Errors, mse: Float[np.ndarray, " nets"]

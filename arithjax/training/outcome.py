@@ -11,6 +11,7 @@ import pandas as pd
 
 from arithjax.errors import Interrupted
 from arithjax.task.transforms import Fitted
+from arithjax.training.callbacks import Evaluation, evaluation_of
 from arithjax.training.evaluation import History, Judge, rows_of
 from arithjax.training.finishing import finish
 from arithjax.training.tile import Tile
@@ -31,20 +32,30 @@ class Trained:
 
 
 def train_tile(
-    tile: Tile, root: int, progress: Callable[[int], None] = lambda steps: None, stop: threading.Event | None = None
+    tile: Tile,
+    root: int,
+    progress: Callable[[int], None] = lambda steps: None,
+    stop: threading.Event | None = None,
+    tell: Callable[[Evaluation], None] | None = None,
 ) -> Trained:
     """Train and evaluate one tile; a pure function of the tile and the root seed.
 
-    progress: called with the model-steps just done. stop: set it to give up.
+    progress: called with the model-steps just done. stop: set it to give up. tell: called with each evaluation.
 
     Raises:
         Interrupted: `stop` was set.
     """
     with tile.arithmetic:
-        return _train(tile, root, progress, stop)
+        return _train(tile, root, progress, stop, tell)
 
 
-def _train(tile: Tile, root: int, progress: Callable[[int], None], stop: threading.Event | None) -> Trained:
+def _train(
+    tile: Tile,
+    root: int,
+    progress: Callable[[int], None],
+    stop: threading.Event | None,
+    tell: Callable[[Evaluation], None] | None,
+) -> Trained:
     trainer, setup = Trainer(tile, root), tile.setup
     judge = Judge(tile, trainer.fits, trainer.shared, trainer.per_net)
     history = History(tile, judge)
@@ -53,14 +64,18 @@ def _train(tile: Tile, root: int, progress: Callable[[int], None], stop: threadi
             raise Interrupted
         before = trainer.step
         trainer.advance_to(step)
-        history.evaluate(step, trainer.state.params)
+        found = history.evaluate(step, trainer.state.params)
+        if tell:
+            tell(evaluation_of(tile, step, found))
         progress((step - before) * len(tile.nets))
         if step < setup.last_step and _between(trainer, history, step - before):
             progress((setup.last_step - step) * len(tile.nets))
             break
     if setup.finish and setup.until is None:
         taken = finish(trainer, stop)
-        history.finished(taken, trainer.state.params)
+        found = history.finished(taken, trainer.state.params)
+        if tell:
+            tell(evaluation_of(tile, int(history.stopped_at[: len(tile.nets)].max()), found))
     rows = rows_of(tile, judge, history)
     assert history.checkpoint is not None
     return Trained(tile, rows, history.checkpoint.params, trainer.fits)

@@ -13,6 +13,7 @@ from arithjax.environment import devices_and_workers
 from arithjax.errors import ArithjaxError, Interrupted, check_count, check_nets, check_seed
 from arithjax.setup import Setup
 from arithjax.tables.schema import in_order
+from arithjax.training.callbacks import NOTHING, Callback, Evaluation
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.planning import plan
 from arithjax.training.specs import Specs
@@ -22,13 +23,20 @@ POLL = 0.2
 """Seconds after which who waits for workers looks whether it was asked to stop."""
 
 
-def train(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFrame:
+def train(
+    setups: Sequence[Setup],
+    seeds: int = 1,
+    seed: int = 0,
+    callback: Callable[[Evaluation], object] | None = None,
+) -> pd.DataFrame:
     """Train every setup from seeds `0 .. seeds - 1`.
 
     Args:
         setups: what to train; `trial` numbers them in the table.
         seeds: nets of each setup.
         seed: the root of all randomness.
+        callback: called in this thread after each evaluation of nets that train together, with an `aj.Evaluation`: the
+            steps done, the nets, and their errors so far. Where it fails a warning says so, and training goes on.
 
     Returns:
         A table with the columns of `nets.parquet`: one row a net, in the order of setups and seeds.
@@ -46,7 +54,7 @@ def train(setups: Sequence[Setup], seeds: int = 1, seed: int = 0) -> pd.DataFram
     check_count("seeds", seeds)
     check_nets(len(setups), seeds)
     nets = [NetId(trial, number, setup) for trial, setup in enumerate(setups) for number in range(seeds)]
-    frames = [trained.rows for trained in train_nets(nets, seed)]
+    frames = [trained.rows for trained in train_nets(nets, seed, callback=Callback(callback))]
     return in_order(pd.concat(frames)) if frames else pd.DataFrame()
 
 
@@ -56,15 +64,17 @@ def train_nets(
     workers: int | None = None,
     progress: Callable[[int], None] = lambda steps: None,
     stop: threading.Event | None = None,
+    callback: Callback = NOTHING,
 ) -> Iterator[Trained]:
     """Train all nets and yield each tile when it is done, in no particular order.
 
     workers: tiles trained at a time; by default one for each core, or for each accelerator.
     progress: called with the model-steps just done. stop: set it to give up unfinished tiles.
+    callback: called with each evaluation, in the thread that takes what is yielded.
     """
     devices, free = devices_and_workers()
     workers = workers or free
-    yield from train_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event())
+    yield from train_tiles(plan(nets, workers), root, workers, devices, progress, stop or threading.Event(), callback)
 
 
 def train_tiles(
@@ -74,13 +84,14 @@ def train_tiles(
     devices: Sequence[jax.Device],
     progress: Callable[[int], None],
     stop: threading.Event,
+    callback: Callback = NOTHING,
 ) -> Iterator[Trained]:
     """Train tiles, a thread a worker: while one compiles, the others train. Arguments as for `train_nets`.
 
     Every worker answers whatever happens to it, and who waits for it does so in short spells: an exception, or a signal
     whose exception was dropped (`arithjax.studies.signals`), never makes a run wait for ever.
     """
-    waiting, finished = _Waiting(tiles), queue.SimpleQueue[Trained | BaseException]()
+    waiting, finished = _Waiting(tiles), queue.SimpleQueue[Trained | Evaluation | BaseException]()
     left = len(waiting.tiles)
 
     def work(device: jax.Device) -> None:
@@ -89,7 +100,7 @@ def train_tiles(
                 if stop.is_set():
                     raise Interrupted
                 with jax.default_device(device):
-                    finished.put(train_tile(tile, root, progress, stop))
+                    finished.put(train_tile(tile, root, progress, stop, finished.put if callback else None))
                 waiting.compiled(tile)
         except BaseException as error:
             finished.put(error)
@@ -99,7 +110,7 @@ def train_tiles(
         thread.start()
     try:
         for _ in range(left):
-            result = _next(finished, threads)
+            result = _next(finished, threads, callback)
             if isinstance(result, BaseException):
                 raise result
             yield result
@@ -110,15 +121,21 @@ def train_tiles(
                 thread.join(POLL)
 
 
-def _next(finished: queue.SimpleQueue, threads: Sequence[threading.Thread]) -> Trained | BaseException:
-    """The next answer of a worker; `Interrupted` if all of them have ended without one."""
+def _next(
+    finished: queue.SimpleQueue, threads: Sequence[threading.Thread], callback: Callback
+) -> Trained | BaseException:
+    """The next answer of a worker, after evaluations were told; `Interrupted` if all have ended without one."""
     while True:
         at_work = any(thread.is_alive() for thread in threads)  # asked first: who ends has answered before
         try:
-            return finished.get(timeout=POLL)
+            found = finished.get(timeout=POLL)
         except queue.Empty:
             if not at_work:
                 return Interrupted()
+            continue
+        if not isinstance(found, Evaluation):
+            return found
+        callback(found)
 
 
 class _Waiting:
