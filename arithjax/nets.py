@@ -15,7 +15,7 @@ import pandas as pd
 
 from arithjax import errors, own, saved
 from arithjax.errors import ArithjaxError
-from arithjax.export import linen, portable, script
+from arithjax.export import check_name, linen, portable, script
 from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
 from arithjax.registry import LOSSES, METRICS, OPERATIONS, TRANSFORMS
@@ -146,8 +146,11 @@ class Net:
         path: a file for the script, replaced if it exists; a net of more than 2,000 parameters has them in a file
             `.npz` beside it. None writes nothing.
 
-        Returns the script's text. Raises ArithjaxError where the target, or what the net is made of, cannot be written.
+        Returns the script's text. Raises ArithjaxError where the target, or what the net is made of, cannot be written,
+        and for a file that would hide a library, such as `numpy.py`.
         """
+        if path is not None:
+            check_name(path)
         net = portable(self.setup, self._layers(), self.fits, self.row["grade"] == "exact")
         text, beside = script(net, target, None if path is None else Path(path).name)
         if path is not None:
