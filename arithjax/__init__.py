@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.registry import DISTRIBUTIONS as DISTRIBUTIONS
     from arithjax.registry import INITIALIZERS as INITIALIZERS
     from arithjax.registry import LOSSES as LOSSES
+    from arithjax.registry import METRICS as METRICS
     from arithjax.registry import MODELS as MODELS
     from arithjax.registry import OPERATIONS as OPERATIONS
     from arithjax.registry import OPTIMIZERS as OPTIMIZERS
@@ -66,6 +67,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax.task.transforms import Transform as Transform
     from arithjax.training.callbacks import Evaluation as Evaluation
     from arithjax.training.curves import curves as curves
+    from arithjax.training.metrics import Metric as Metric
     from arithjax.training.optimizers import Loss as Loss
     from arithjax.training.optimizers import Optimizer as Optimizer
     from arithjax.training.schedules import Ramp as Ramp
@@ -142,6 +144,8 @@ PUBLIC = {
     "Schedule": "arithjax.training.schedules:Schedule",
     "LOSSES": "arithjax.registry:LOSSES",
     "Loss": "arithjax.training.optimizers:Loss",
+    "METRICS": "arithjax.registry:METRICS",
+    "Metric": "arithjax.training.metrics:Metric",
     "RAMPS": "arithjax.registry:RAMPS",
     "Ramp": "arithjax.training.schedules:Ramp",
     "CAUSES": "arithjax.registry:CAUSES",

@@ -131,13 +131,19 @@ class Field:
     def coerce(self, name: str, value: Any) -> Any:
         """The value in the field's one type, so that equal setups are equal data.
 
+        A function stands for the name under which the registry enters it.
+
         Raises:
             ArithjaxError: when the value is of another kind; the message calls the field `name`.
         """
         if value is None and self.optional:
             return None
         try:
+            if self.registry is not None and callable(value):
+                return self.registry.enter(value)
             return _COERCE[self.kind](value)
+        except ArithjaxError:
+            raise
         except (TypeError, ValueError, OverflowError):
             shown = " ".join(repr(value).split())
             shown = shown if len(shown) <= 60 else f"{shown[:57]}..."

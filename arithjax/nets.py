@@ -15,10 +15,10 @@ import pandas as pd
 
 from arithjax import errors, own, saved
 from arithjax.errors import ArithjaxError
-from arithjax.export import linen, portable, script
+from arithjax.export import check_name, linen, portable, script
 from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
-from arithjax.registry import LOSSES, OPERATIONS, TRANSFORMS
+from arithjax.registry import LOSSES, METRICS, OPERATIONS, TRANSFORMS
 from arithjax.setup import Setup, make
 from arithjax.tables import loading
 from arithjax.tables.schema import GRADES, in_order
@@ -146,8 +146,11 @@ class Net:
         path: a file for the script, replaced if it exists; a net of more than 2,000 parameters has them in a file
             `.npz` beside it. None writes nothing.
 
-        Returns the script's text. Raises ArithjaxError where the target, or what the net is made of, cannot be written.
+        Returns the script's text. Raises ArithjaxError where the target, or what the net is made of, cannot be written,
+        and for a file that would hide a library, such as `numpy.py`.
         """
+        if path is not None:
+            check_name(path)
         net = portable(self.setup, self._layers(), self.fits, self.row["grade"] == "exact")
         text, beside = script(net, target, None if path is None else Path(path).name)
         if path is not None:
@@ -257,13 +260,14 @@ def retrain(folder: str | Path, row: int) -> pd.DataFrame:
     """The stored and the new measurements of a table's row that is trained again.
 
     folder: a folder that `arithjax run` wrote. row: the row's number, from 0.
-    Returns a row for each measured column that the table was written with: `stored`, `again`, and whether they are
-    `identical`, two NaNs included.
+    Returns a row for each measured column that the table was written with, and for each of the user's metrics that it
+    has and that is entered now: `stored`, `again`, and whether they are `identical`, two NaNs included.
     Raises ArithjaxError where there is no such folder or row.
     """
     stored, root = _stored_row(folder, row)
     again = pd.Series(net_again(stored, root).row)
-    there = loading.measured_there(folder) - {*Setup.field_names(), "trial", "seed", "program"}
+    there = loading.measured_there(folder) - {*Setup.field_names(), "trial", "seed", "program", "metrics"}
+    there |= {*METRICS} & {*stored.index}
     measured = [name for name in again.index if name in there]
     table = pd.DataFrame({"stored": stored[measured], "again": again[measured]})
     table["identical"] = (table["stored"] == table["again"]) | (table["stored"].isna() & table["again"].isna())

@@ -23,6 +23,7 @@ class Registry(MutableMapping[str, Any]):
 
     An unknown name, an entry of another type, or a key that is not the entry's name is an `ArithjaxError`. A user's own
     entry is tried out, if it has a method `try_out` that raises one where its functions do not do what they have to.
+    Where members are little more than a function, the function alone may be entered.
     """
 
     def __init__(
@@ -30,6 +31,8 @@ class Registry(MutableMapping[str, Any]):
     ):
         self.kind, self.plural, self.home, self.others = kind, plural or f"{kind}s", home, others
         self._member: tuple[type, ...] = ()
+        self._filled = False
+        self._made: Callable[[str, Any], Any] | None = None
         self._derive: Callable[[str], Any] = lambda name: None
         self._families: dict[str, str] = {}
         self._members: dict[str, Any] = {}
@@ -41,6 +44,7 @@ class Registry(MutableMapping[str, Any]):
         members: Iterable[Any],
         derive: Callable[[str], Any] | None = None,
         families: Mapping[str, str] | None = None,
+        made: Callable[[str, Any], Any] | None = None,
     ) -> None:
         """Enter the members that come with arithjax.
 
@@ -48,15 +52,40 @@ class Registry(MutableMapping[str, Any]):
         members: the entries; one whose name is there already is an `ArithjaxError`.
         derive: makes a member for a name that is not in the table, such as `times:7`, or gives None.
         families: patterns of such names, such as `times:c`, each with a line about it.
+        made: makes a member of a name and a user's function, where a function alone may be entered.
         """
         self._member = member if isinstance(member, tuple) else (member,)
         self._derive = derive or self._derive
-        self._families = dict(families or {})
+        self._families, self._made = dict(families or {}), made
         for entry in members:
             if entry.name in self._members:
                 raise ArithjaxError(f"{self.kind} '{entry.name}' is listed twice.")
             self[entry.name] = entry
-        self._ours = dict(self._members)
+        self._ours, self._filled = dict(self._members), True
+
+    def enter(self, function: Any) -> str:
+        """The name of a user's function, under which it is entered; entering it again changes nothing.
+
+        Raises:
+            TypeError: members are more than a function.
+            ArithjaxError: the function has no name of its own, or another one has its name.
+        """
+        self._load()
+        if self._made is None:
+            raise TypeError
+        name, table = str(getattr(function, "__name__", "")), f"aj.{self.plural.upper()}"
+        if not name.isidentifier():
+            raise ArithjaxError(f"a {self.kind} needs a name: write it with def, or as {table}['mine'] = function.")
+        entry, there = self._made(name, function), self.get(name)
+        if there == entry:
+            return name
+        if there is not None and not _again(there.fn, function):
+            raise ArithjaxError(
+                f"another {self.kind} is called '{name}'; give the function another name, or replace that one: "
+                f"{table}['{name}'] = function."
+            )
+        self[name] = entry
+        return name
 
     def ours(self, name: str) -> bool:
         """Whether the member of this name is the one that came with arithjax, and not a user's own."""
@@ -88,13 +117,15 @@ class Registry(MutableMapping[str, Any]):
 
     def __setitem__(self, name: str, entry: Any) -> None:
         self._load()
+        if self._made is not None and callable(entry):
+            entry = self._made(name, entry)
         fits: bool = isinstance(entry, self._member)
         if not fits:
             kinds = " or ".join(kind.__name__ for kind in self._member)
             raise ArithjaxError(f"{self.kind} '{name}' is a {type(entry).__name__}; it has to be an arithjax {kinds}.")
         if entry.name != name:
             raise ArithjaxError(f"{self.kind} '{entry.name}' was entered as '{name}'; key and name must be the same.")
-        if self._ours and (try_out := getattr(entry, "try_out", None)) is not None:
+        if self._filled and (try_out := getattr(entry, "try_out", None)) is not None:
             try_out()
         self._members[name] = entry
 
@@ -120,6 +151,12 @@ class Registry(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<registry of {self.plural}: {', '.join(self)}>"
+
+
+def _again(before: Any, function: Any) -> bool:
+    """Whether a function is one that was defined before, defined again, as when the cell of a notebook runs again."""
+    one, other = ((f.__module__, f.__qualname__, getattr(f, "__closure__", None)) for f in (before, function))
+    return one == other and one[2] is None
 
 
 OPERATIONS = Registry(
@@ -176,13 +213,14 @@ LOSSES = Registry(
     },
 )
 RAMPS = Registry("ramp", "arithjax.training.schedules")
+METRICS = Registry("metric", "arithjax.training.metrics")
 CAUSES = Registry("cause", "arithjax.diagnosis.causes")
 
 REGISTRIES = {
     registry.plural: registry
     for registry in (
         *(OPERATIONS, MODELS, TRANSFORMS, ACTIVATIONS, INITIALIZERS),
-        *(OPTIMIZERS, SCHEDULES, LOSSES, RAMPS, DISTRIBUTIONS, CAUSES),
+        *(OPTIMIZERS, SCHEDULES, LOSSES, METRICS, RAMPS, DISTRIBUTIONS, CAUSES),
     )
 }
 """All registries by their plural, as `arithjax list` names them."""

@@ -71,8 +71,10 @@ def check_targets(s: Any) -> None:
 
 
 def check_loss(s: Any) -> None:
-    """A cross entropy has a linear output, and targets of 0 and 1: one-hot ones where classes share it."""
+    """A cross entropy has a linear output, and targets of 0 and 1; one of the user's is finite for the targets."""
     loss = LOSSES[s.loss]
+    if not LOSSES.ours(s.loss) and not loss.shared:
+        _check_own_loss(s, loss)
     if loss.link is None and not loss.shared:
         return
     if s.output_activation != "linear":
@@ -89,6 +91,19 @@ def check_loss(s: Any) -> None:
         raise ArithjaxError(
             f"loss={s.loss} is for targets of 0 and 1, and target_transform={s.target_transform} makes others of "
             f"{s.op}; set target_transform=raw where results are true or false, or else binary, onehot or thermometer."
+        )
+
+
+def _check_own_loss(s: Any, loss: Any) -> None:
+    """A loss of the user's is finite, and has a gradient, for targets as the net is shown them."""
+    if (encoder := s.target_encoder) is not None:
+        ends = (0.0, 1.0) if encoder.shows_bits else (-1.0, 1.0)
+    else:
+        ends = TRANSFORMS[s.target_transform].shown(s.trial.smallest, s.trial.largest)
+    if found := loss.obstacle(*ends):
+        raise ArithjaxError(
+            f"loss={s.loss} cannot train {s.op}: {found}, and targets go from {ends[0]:.4g} to {ends[1]:.4g} as the "
+            f"net is shown them (target_transform={s.target_transform}); change the loss, the transform or the range."
         )
 
 

@@ -22,6 +22,7 @@ SOURCE = """
 import arithjax as aj
 aj.OPERATIONS["cubes"] = aj.Operation("cubes", "a³ + b³", lambda a, b: a**3 + b**3)
 aj.OPERATIONS["own"] = aj.Dataset("own", [[a, a % 7] for a in range(64)], [a * a % 50 for a in range(64)])
+aj.METRICS["worst"] = lambda prediction, target: abs(prediction - target).max()
 def question(trial):
     op = trial.suggest_categorical("op", ["add", "cubes", "own"])
     return aj.Setup(
@@ -34,7 +35,7 @@ study = aj.Study("cubes", question, trials=12, seeds=2, sampler="tpe", objective
 @pytest.fixture(scope="module")
 def asked():
     yield files.study_of(SOURCE, "cubes.py")
-    del aj.OPERATIONS["cubes"], aj.OPERATIONS["own"]
+    del aj.OPERATIONS["cubes"], aj.OPERATIONS["own"], aj.METRICS["worst"]
 
 
 @pytest.fixture(scope="module")

@@ -177,6 +177,15 @@ def refused(net, target):
     return str(raised.value)
 
 
+@pytest.mark.parametrize("name", ["numpy.py", "torch.py", "keras.py", "flax.py", "jax.py", "random.py"])
+def test_a_script_that_would_hide_a_library_is_refused(all_activations, name, tmp_path):
+    with pytest.raises(aj.ArithjaxError, match=rf"{name} would be imported in place .* such as net_{name}"):
+        all_activations.export("numpy", tmp_path / name)
+    assert not list(tmp_path.iterdir())
+    all_activations.export("numpy", tmp_path / f"net_{name}")
+    all_activations.export("numpy", tmp_path / name.replace(".py", ""))  # a file of another kind hides nothing
+
+
 def test_what_cannot_be_exported_is_said(add, all_activations):
     assert "did you mean 'numpy'" in refused(all_activations, "nunpy")
     unit = aj.fit(aj.Setup(op="mul", model="nmu", high=20, **SHORT), seeds=1)

@@ -9,7 +9,8 @@ import pytest
 from arithjax import ArithjaxError
 from arithjax.registry import REGISTRIES, Registry
 
-ALL = pytest.mark.parametrize("registry", REGISTRIES.values(), ids=REGISTRIES)
+FILLED = {plural: registry for plural, registry in REGISTRIES.items() if plural != "metrics"}  # they are users' alone
+ALL = pytest.mark.parametrize("registry", FILLED.values(), ids=FILLED)
 
 
 @dataclass(frozen=True)

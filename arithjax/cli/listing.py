@@ -36,6 +36,6 @@ def list_members(kind: str | None) -> None:
         if not kind:
             click.echo(f"{name}:")
         lines = LISTS[name]()
-        width = max(15, *map(len, lines)) + 1
+        width = max([15, *map(len, lines)]) + 1
         for member, about in lines.items():
             click.echo(f"  {member:<{width}}{about}")

@@ -202,6 +202,7 @@ def export(file: str, target: str, out: str | None, source: str | None, untraine
     if untrained:
         text = export_code.untrained(net.setup, target)
         if not printed:
+            export_code.check_name(path)
             saved.put(path, text.encode())
     else:
         text = net.export(target, None if printed else path)

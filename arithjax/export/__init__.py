@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 from arithjax.export.portable import portable
-from arithjax.export.scripts import TARGETS, script
+from arithjax.export.scripts import TARGETS, check_name, script
 from arithjax.export.target import Script
 from arithjax.export.untrained import untrained
 
-__all__ = ["TARGETS", "Script", "portable", "script", "untrained"]
+__all__ = ["TARGETS", "Script", "check_name", "portable", "script", "untrained"]

@@ -5,7 +5,9 @@ To add a target, subclass `Target` (`arithjax.export.target`) and name it in `TA
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import ClassVar
 
 from arithjax.errors import ArithjaxError, nearest
@@ -197,6 +199,20 @@ class Flax(Target):
 
 TARGETS: dict[str, type[Target]] = {target.label: target for target in (Keras, Torch, NumPy, Flax)}
 """What nets can be exported to."""
+
+
+LIBRARIES = {"numpy", "scipy", "torch", "keras", "tensorflow", "jax", "jaxlib", "flax", "optax", "ml_dtypes"}
+"""Libraries that scripts import, or that those import."""
+
+
+def check_name(path: str | Path) -> None:
+    """Raise `ArithjaxError` for the name of a script that Python would import in place of a library, as `numpy.py`."""
+    name, suffix = Path(path).stem, Path(path).suffix
+    if suffix == ".py" and name in LIBRARIES | sys.stdlib_module_names:
+        raise ArithjaxError(
+            f"{path} would be imported in place of the library {name} by every script in its folder, itself included; "
+            f"choose another name, such as net_{name}.py."
+        )
 
 
 def script(net: Portable, target: str, name: str | None = None) -> Script:

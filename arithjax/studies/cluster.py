@@ -32,6 +32,7 @@ from arithjax.studies.search import AskedTrial
 from arithjax.studies.signals import Stop
 from arithjax.studies.study import Study, with_steps
 from arithjax.tables import schema
+from arithjax.training import metrics
 from arithjax.training.cost import seconds as seconds_of
 from arithjax.training.outcome import train_tile
 from arithjax.training.specs import specs_of
@@ -146,6 +147,7 @@ class Cluster:
 
         Raises `ArithjaxError` when a worker refuses or a job is lost.
         """
+        metrics.check(net.setup for tile in tiles for net in tile.nets)
         about, stop = about_study(study, steps, asked), Stop()
         jobs = iter(jobs_of(tiles, self.workers()))
         running = _distributed().as_completed()

@@ -162,7 +162,8 @@ class _Run:
         nets = self._asked(self.store.finish())
         if self.study.curves:
             self._record(nets)
-        return groups.marked(nets, loading.sampled(loading.description(self.folder), nets))
+        sampled = loading.sampled(loading.description(self.folder), nets)
+        return groups.marked(nets.join(groups.metrics(nets)), sampled)
 
     def _asked(self, nets: pd.DataFrame) -> pd.DataFrame:
         """The nets that were asked for; the folder may hold more, of other numbers of trials and seeds."""

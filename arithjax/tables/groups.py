@@ -76,15 +76,18 @@ def distinct(nets: pd.DataFrame) -> pd.DataFrame:
     return nets[~(later & key.duplicated())]
 
 
-def parsed_choices(text: Any) -> dict[str, Any]:
-    """The parameters in a cell of column `choices`, none where it is empty; else `ArithjaxError` is raised."""
+def parsed_choices(text: Any, column: str = "choices") -> dict[str, Any]:
+    """What a cell of JSON holds, nothing where it is empty: of column `choices` the trial's parameters by name.
+
+    Raises `ArithjaxError` where it is no JSON object.
+    """
     try:
         parsed = json.loads(text) if isinstance(text, str) else {}
     except (ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         raise ArithjaxError(
-            f"choices={str(text)[:60]!r} is no JSON object, so the table is damaged; restore it, or delete it and run "
+            f"{column}={str(text)[:60]!r} is no JSON object, so the table is damaged; restore it, or delete it and run "
             f"the study again."
         )
     return parsed
@@ -104,6 +107,20 @@ def chosen(nets: pd.DataFrame) -> pd.DataFrame:
         raise ArithjaxError(f"choices names {len(names):,} parameters, more than the {MOST_COLUMNS} of a table.")
     columns = {name: pd.Series([_scalar(trial.get(name)) for trial in trials]) for name in names}
     return pd.DataFrame({name: column.take(codes).set_axis(nets.index) for name, column in columns.items()}, nets.index)
+
+
+def metrics(nets: pd.DataFrame) -> pd.DataFrame:
+    """The user's own metrics as columns: the numbers in the JSON of column `metrics`; missing where a net has none."""
+    if "metrics" not in nets or nets["metrics"].isna().all():
+        return pd.DataFrame(index=nets.index)
+    cells = [parsed_choices(text, "metrics") for text in nets["metrics"]]
+    names = dict.fromkeys(name for cell in cells for name in cell)
+    if len(names) > MOST_COLUMNS:
+        raise ArithjaxError(f"metrics names {len(names):,} metrics, more than the {MOST_COLUMNS} of a table.")
+    try:
+        return pd.DataFrame({name: [cell.get(name) for cell in cells] for name in names}, nets.index, dtype=float)
+    except (TypeError, ValueError):
+        raise ArithjaxError("metrics holds what is no number, so the table is damaged; run the study again.") from None
 
 
 def _scalar(value: Any) -> Any:

@@ -32,9 +32,10 @@ def load(folder: str | Path) -> pd.DataFrame:
 
     folder: a folder that `arithjax run` wrote, such as `runs/question`.
 
-    Columns are those of `arithjax.tables.schema.COLUMNS`, and one for each parameter of the study's trials (what its
-    question asks Optuna to suggest) under the parameter's name. Where a parameter has the name of a column, the column
-    is kept as it is; the parameter's value is then only in the JSON of column `choices`.
+    Columns are those of `arithjax.tables.schema.COLUMNS`, one for each metric of the user's, and one for each parameter
+    of the study's trials (what its question asks Optuna to suggest) under the parameter's name. Where a parameter has
+    the name of a column, the column is kept as it is; the parameter's value is then only in the JSON of column
+    `choices`.
 
     Raises `ArithjaxError` when the folder holds no results or damaged ones.
     """
@@ -91,13 +92,15 @@ def _values(attributes: dict[str, Any]) -> float:
 
 
 def with_choices(nets: pd.DataFrame) -> pd.DataFrame:
-    """A table with the trials' parameters as columns: those in the JSON of column `choices` that are no column yet.
+    """A table with the user's metrics and the trials' parameters as columns, as far as these are no column yet.
 
-    Cells are missing in trials without the parameter; lists become text such as `64,64`. Raises `ArithjaxError` when
-    `choices` holds anything but JSON objects.
+    They are in the JSON of columns `metrics` and `choices`. Cells are missing of nets without the metric and in trials
+    without the parameter; lists become text such as `64,64`. Raises `ArithjaxError` when these columns hold anything
+    but JSON objects.
     """
-    chosen = groups.chosen(nets)
-    return nets.assign(**{name: chosen[name] for name in chosen if name not in nets})
+    for more in (groups.metrics(nets), groups.chosen(nets)):
+        nets = nets.assign(**{name: more[name] for name in more if name not in nets})
+    return nets
 
 
 def load_curves(folder: str | Path) -> pd.DataFrame | None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from arithjax.fields import Kind
 from arithjax.setup import FIELDS
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 IDENTITY = ("trial", "seed")
 """The columns that together identify a net within a study."""
@@ -108,6 +108,11 @@ MEASURED = (
     Column("beats", pa.string(), f"hardest baseline whose MSE the net beats by 1 %: {', '.join(YARDSTICKS)}"),
     Column("grade", pa.string(), f"what the net has learnt, worst first: {', '.join(GRADES)}"),
     Column("certificate", pa.string(), f"`{CERTIFIED}` if exact, or why not: {', '.join(list(CERTIFICATES)[1:])}"),
+    Column(
+        "metrics",
+        pa.string(),
+        "the user's own metrics (`aj.METRICS`), a JSON object; a loaded table has a column for each",
+    ),
     Column("choices", pa.string(), "the trial's parameters as Optuna chose them, a JSON object"),
 )
 

@@ -89,7 +89,7 @@ def summarise(nets: pd.DataFrame, by: Sequence[str] = ()) -> pd.DataFrame:
     shares `exact_rate dead_rate diverged_rate`, and the medians of `relative_rmse`, `extrapolation_relative_rmse` and,
     over the nets that succeeded, `solved_at`. `ranges` is the number of ranges of numbers that a group holds, since its
     rate is one of these ranges alone, and `stopped` the number of its nets that halving stopped, which count as they
-    were there.
+    were there. Each metric of the user's has a column of its medians.
     """
     nets = distinct(nets)
     return summarise_by(nets, keys_of(nets, by))
@@ -112,16 +112,18 @@ def summarise_by(nets: pd.DataFrame, keys: list[pd.Series]) -> pd.DataFrame:
             "diverged_rate": nets["grade"] == "diverged",
             "relative_rmse": nets["relative_rmse"].fillna(np.inf),
             "extrapolation_relative_rmse": nets["extrapolation_relative_rmse"].fillna(np.inf),
-            "nowhere": nets["extrapolation_relative_rmse"].isna() & (nets["grade"] != "diverged"),
+            "nowhere:": nets["extrapolation_relative_rmse"].isna() & (nets["grade"] != "diverged"),
             "solved_at": nets["solved_at"].where(good),
             "ranges": groups.ranges(nets),
             "stopped": nets["until"].notna() if "until" in nets else False,
         }
     )
+    own = groups.metrics(nets)
+    frame[list(own)] = own
     of = frame.groupby(keys or [pd.Series("all nets", nets.index)], dropna=False, sort=True)
     with np.errstate(invalid="ignore"):
-        medians = of[["relative_rmse", "extrapolation_relative_rmse", "solved_at"]].median()
-    medians.loc[of["nowhere"].all(), "extrapolation_relative_rmse"] = np.nan  # there is nothing to extrapolate to
+        medians = of[["relative_rmse", "extrapolation_relative_rmse", "solved_at", *own]].median()
+    medians.loc[of["nowhere:"].all(), "extrapolation_relative_rmse"] = np.nan  # there is nothing to extrapolate to
     shares = of[["exact_rate", "dead_rate", "diverged_rate"]].mean()
     counts = pd.DataFrame({"ranges": of["ranges"].nunique(), "stopped": of["stopped"].sum()})
     return pd.concat([rates(good, nets, keys), shares, medians, counts], axis=1)

@@ -136,6 +136,12 @@ class Transform:
         found = ~np.isfinite(np.asarray(self.warp(jnp.asarray(x, jnp.float32))))
         return float(x[np.argmax(found)]) if found.any() else None
 
+    def shown(self, low: float, high: float) -> tuple[float, float]:
+        """About from where to where the numbers of a closed range are shown to a net: as if they were spread evenly."""
+        warped = self.warp(jnp.linspace(low, high, 65))
+        ends = (warped - (fitted := self.fit(warped)).shift) / fitted.scale
+        return float(ends.min()), float(ends.max())
+
     def forward(self, x: Float[Array, "*shape"], fitted: Fitted) -> Float[Array, "*shape"]:
         """`x` as the net sees it; `fitted` broadcasts against `x`."""
         return (self.warp(x) - fitted.shift) / fitted.scale

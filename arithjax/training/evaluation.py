@@ -19,7 +19,7 @@ from jaxtyping import Array, Bool, Float, Float64, Int, Shaped
 from arithjax.tables.schema import GRADES, SUCCESS, WRONG, YARDSTICKS
 from arithjax.task.points import Points, Task
 from arithjax.task.transforms import Fitted
-from arithjax.training import grading, inference
+from arithjax.training import grading, inference, metrics
 from arithjax.training.engines.tiles import engine_of
 from arithjax.training.initial import parameter_shapes
 from arithjax.training.tile import NetId, PerNet, Shared, Tile, per_net_arrays, shared_arrays
@@ -41,13 +41,14 @@ class Judge:
 
     def errors(self, params: Any, points: Points) -> grading.Errors:
         """Errors of every net on points, arrays `[nets]`."""
-        if id(points) not in self.known:  # evaluated again and again on the same points
-            made = grading.blocks(points.x, points.truth, grading.unit_of(points), points.more)
-            blocks = jax.tree.map(jnp.asarray, made)
-            self.known[id(points)] = points, blocks, self._inputs(blocks)
-        _, blocks, inputs = self.known[id(points)]
-        sums = self._sums(params, blocks, inputs)
+        sums = self._sums(params, *self._blocks(points))
         return grading.combine(sums, points)
+
+    def answers(self, params: Any, points: Points) -> Float[np.ndarray, "points *outputs nets"]:
+        """Answers of every net to points, in original units."""
+        y = self.engine.predict(self.spec, params, self._blocks(points)[1], self.shared, self.per_net)
+        told = np.asarray(inference.original(self.view, y, self.fits[1], self.shared.target_transform))
+        return told.reshape(-1, *told.shape[2:])[: len(points.x)]
 
     def certify(self, params: Any, candidates: Bool[np.ndarray, " nets"]) -> Bool[np.ndarray, " nets"]:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
@@ -72,6 +73,14 @@ class Judge:
         if jax.eval_shape(self.spec.network.sparsity_error, params) is None:
             return np.full(self.spec.nets, np.nan)
         return np.asarray(inference.sparsity_error(self.spec, params))
+
+    def _blocks(self, points: Points) -> tuple[grading.Block, Float[Array, "blocks points inputs nets"]]:
+        """Points in blocks, and as nets are shown them."""
+        if id(points) not in self.known:  # evaluated again and again on the same points
+            made = grading.blocks(points.x, points.truth, grading.unit_of(points), points.more)
+            blocks = jax.tree.map(jnp.asarray, made)
+            self.known[id(points)] = points, blocks, self._inputs(blocks)
+        return self.known[id(points)][1:]
 
     def _inputs(self, blocks: grading.Block) -> Float[Array, "blocks points inputs nets"]:
         return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
@@ -223,7 +232,7 @@ def _stuck_by_batches(seen: Float[np.ndarray, "evaluations two"], above: float) 
 
 
 def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
-    """The table rows of a tile's nets, from the evaluations that count."""
+    """The table rows of a tile's nets, from the evaluations that count, with the user's metrics as further columns."""
     kept = history.checkpoint
     assert kept is not None, "nothing was evaluated"
     points, mse = judge.task.interpolation_points, mse_of(kept.errors)
@@ -249,6 +258,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     about = {setup: {**setup.row(), "parameters": _parameters(tile, net)} for setup, net in one_of.items()}
     identity = [{"trial": net.trial, "seed": net.seed, **about[net.setup]} for net in tile.nets]
     cells = {name: values[: len(tile.nets)] for name, values in measured.items()}
+    cells |= metrics.columns(lambda: judge.answers(kept.params, points), points, len(tile.nets))
     return pd.DataFrame(identity).assign(program=tile.name, **cells)
 
 

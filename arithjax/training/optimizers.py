@@ -4,6 +4,11 @@ An optimiser is an optax gradient transformation without its learning rate, whic
 hyperparameters. These may be traced arrays, so that changing one compiles nothing. To add one:
 
     aj.OPTIMIZERS["yogi"] = aj.Optimizer("yogi", "Zaheer et al. 2018", lambda n: optax.scale_by_yogi(n.beta1, n.beta2))
+
+A loss is a function of predictions and targets, a number for each. To add one, enter it, as a study file does for
+tables and clusters to know its name; or give the function to a setup, `aj.Setup(loss=log_cosh)`:
+
+    aj.LOSSES["log_cosh"] = lambda p, t: jnp.logaddexp(p - t, t - p) - jnp.log(2.0)
 """
 
 from __future__ import annotations
@@ -153,6 +158,18 @@ class Loss:
         losses = self.fn(p, t).mean(0)
         return losses.mean(0) if losses.ndim > 1 else losses
 
+    @classmethod
+    def of_function(cls, name: str, fn: Callable) -> Loss:
+        """A user's function as a loss, about which the first line of its docstring says something."""
+        return cls(name, (fn.__doc__ or "a loss of the user's").strip().splitlines()[0], fn)
+
+    def obstacle(self, low: float, high: float) -> str:
+        """Why nets whose targets lie from `low` to `high`, as they are shown, cannot train with it; else empty.
+
+        It and its gradient have to be finite for targets and predictions throughout, also where these are equal.
+        """
+        return _obstacle(self, low, high)
+
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless the function is elementwise, or of all classes, and has a gradient."""
         p, t = (np.linspace(0.1, end, 12, dtype=np.float32).reshape(4, 3) for end in (0.9, 0.6))
@@ -164,6 +181,19 @@ class Loss:
                 )
             return
         trying.elementwise(f"loss '{self.name}'", self.fn, p, t)
+
+
+@functools.lru_cache(maxsize=256)
+def _obstacle(loss: Loss, low: float, high: float) -> str:
+    p, t = (pairs.ravel() for pairs in np.meshgrid(*[np.linspace(low, high, 9)] * 2))
+    given = jnp.asarray(p, float), jnp.asarray(t, float)
+    with np.errstate(all="ignore"):
+        value, slope = loss.fn(*given), jax.grad(lambda p, t: loss.fn(p, t).sum())(*given)
+    for what, found in (("it", np.asarray(value)), ("its gradient", np.asarray(slope))):
+        if (bad := ~np.isfinite(found)).any():
+            i = int(np.argmax(bad))
+            return f"{what} is {found[i]:g} for the prediction {p[i]:.4g} and the target {t[i]:.4g}"
+    return ""
 
 
 LOSSES.fill(
@@ -186,6 +216,7 @@ LOSSES.fill(
             shared=True,
         ),
     ],
+    made=Loss.of_function,
 )
 
 

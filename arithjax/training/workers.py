@@ -13,6 +13,7 @@ from arithjax.environment import devices_and_workers
 from arithjax.errors import ArithjaxError, Interrupted, check_count, check_nets, check_seed
 from arithjax.setup import Setup
 from arithjax.tables.schema import in_order
+from arithjax.training import metrics
 from arithjax.training.callbacks import NOTHING, Callback, Evaluation
 from arithjax.training.outcome import Trained, train_tile
 from arithjax.training.planning import plan
@@ -39,7 +40,8 @@ def train(
             steps done, the nets, and their errors so far. Where it fails a warning says so, and training goes on.
 
     Returns:
-        A table with the columns of `nets.parquet`: one row a net, in the order of setups and seeds.
+        A table with the columns of `nets.parquet`, and one for each of `aj.METRICS`: one row a net, in the order of
+        setups and seeds.
 
     Raises:
         ArithjaxError: an argument is not what it has to be.
@@ -93,6 +95,7 @@ def train_tiles(
     """
     waiting, finished = _Waiting(tiles), queue.SimpleQueue[Trained | Evaluation | BaseException]()
     left = len(waiting.tiles)
+    metrics.check(net.setup for tile in waiting.tiles for net in tile.nets)
 
     def work(device: jax.Device) -> None:
         try:

@@ -1,0 +1,123 @@
+"""Metrics: a user's own measures of what nets have learnt, a column each.
+
+A metric is a function of a net's answers and the exact results on the test points, in original units, that gives one
+number. Every metric that is entered is computed for every net that trains from then on, at the evaluation that counts.
+To add one, in a script or a study file:
+
+    aj.METRICS["mape"] = lambda prediction, target: np.mean(np.abs(prediction / target - 1))
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Float64, Shaped
+
+from arithjax.errors import ArithjaxError
+from arithjax.registry import METRICS
+from arithjax.setup import Setup
+from arithjax.tables.schema import COLUMNS
+from arithjax.tables.statistics import COMPUTED
+from arithjax.task import trying
+from arithjax.task.points import Points, Task
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric.
+
+    name: in the registry; also the name of its column. about: what it measures, a line.
+    fn: of a net's answers and the exact results, each `[points]`, or `[points, results]` of several, in original units
+        and float64, the number that the metric gives.
+    """
+
+    name: str
+    about: str
+    fn: Callable[[np.ndarray, np.ndarray], Any]
+
+    @classmethod
+    def of_function(cls, name: str, fn: Callable) -> Metric:
+        """A user's function as a metric, about which the first line of its docstring says something."""
+        return cls(name, (fn.__doc__ or "a metric of the user's").strip().splitlines()[0], fn)
+
+    def try_out(self) -> None:
+        """Raise `ArithjaxError` unless the function gives a number, under a name that no other column has."""
+        if self.name in {*COLUMNS, *COMPUTED}:
+            raise ArithjaxError(f"metric '{self.name}' has the name of a column of tables; give it another.")
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise ArithjaxError(f"metric {self.name!r} has to be called by letters, digits and _, as a column is.")
+        self._tried(np.linspace(1.0, 2.0, 12), np.linspace(1.1, 2.3, 12), "")
+
+    def check(self, setup: Setup) -> None:
+        """Raise `ArithjaxError` unless it gives a finite number for answers that are near a setup's exact results."""
+        points = Task.of(setup).interpolation_points
+        near = points.t + 0.1 * np.asarray(points.scale) * np.cos(np.arange(points.t.size)).reshape(points.t.shape)
+        self._tried(near, points.t.copy(), f" on {setup.op}")
+
+    def _tried(self, prediction: np.ndarray, target: np.ndarray, where: str) -> None:
+        what = f"metric '{self.name}'"
+        try:
+            with np.errstate(all="ignore"):
+                value = self.fn(prediction, target)
+        except Exception as error:
+            raise ArithjaxError(f"{what} fails{where} ({trying.reason(error)}).") from None
+        try:
+            number = float(value) if np.ndim(value) == 0 else None
+        except (TypeError, ValueError):
+            number = None
+        if number is None:
+            gives = f"shape {np.shape(value)}" if np.ndim(value) else f"a {type(value).__name__}"
+            raise ArithjaxError(
+                f"{what} gives {gives}{where} for arrays of shape {target.shape}; it has to give one number, such as "
+                "the mean."
+            )
+        if not np.isfinite(number):
+            raise ArithjaxError(
+                f"{what} is {number:g}{where} for answers near the exact results; leave out those for which it is not "
+                "defined, such as results of 0 that it divides by."
+            )
+
+    def of(self, prediction: Float64[np.ndarray, " points *outputs"], points: Points) -> float | None:
+        """Its value for a net's answers; None where it fails or is not finite, as for answers that are not."""
+        if not np.isfinite(prediction).all():
+            return None
+        try:
+            with np.errstate(all="ignore"):
+                value = float(self.fn(prediction, points.t.copy()))
+        except Exception as error:
+            warnings.warn(f"metric '{self.name}' fails for a net ({trying.reason(error)}); it has none.", stacklevel=2)
+            return None
+        return value if np.isfinite(value) else None
+
+
+def check(setups: Iterable[Setup]) -> None:
+    """Raise `ArithjaxError`, before anything trains, where a metric that is entered cannot judge some setup's nets."""
+    if METRICS:
+        tasks = {Task.of(setup): setup for setup in dict.fromkeys(setups)}
+        for setup in tasks.values():
+            for metric in METRICS.values():
+                metric.check(setup)
+
+
+def columns(
+    answers: Callable[[], Float[np.ndarray, "points *outputs places"]], points: Points, nets: int
+) -> dict[str, Shaped[np.ndarray, " nets"]]:
+    """What the metrics that are entered come to: a column each, and all of them as JSON, in column `metrics`.
+
+    answers: gives the answers of all places to the points, in original units; asked for only if there are metrics.
+    nets: how many of the places hold nets.
+    """
+    if not METRICS:
+        return {"metrics": np.full(nets, None, object)}
+    given = np.moveaxis(np.asarray(answers()[..., :nets], float), -1, 0)
+    found = {name: [metric.of(one, points) for one in given] for name, metric in METRICS.items()}
+    texts = [json.dumps(dict(zip(found, values, strict=True))) for values in zip(*found.values(), strict=True)]
+    return {"metrics": np.array(texts, object), **{name: np.array(values, float) for name, values in found.items()}}
+
+
+METRICS.fill(Metric, [], made=Metric.of_function)
