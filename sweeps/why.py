@@ -1,4 +1,4 @@
-"""Why does the net of the question not multiply, and what makes it? Changes alone, and six fixes in every order."""
+"""Why does the Keras net of the question add and not multiply, and how must it change?"""
 
 from itertools import accumulate, combinations, permutations
 
@@ -73,36 +73,42 @@ def answer(nets):
     best = max(singles, key=lambda change: quality(of[change]))
     way = path({names: of[joined(names)] for names in SETS})
     dead, alive = (of["none"][of["none"].dead == is_dead] for is_dead in (True, False))
-    drawn = {"dead": dead, "alive": alive, f"{best} alone": of[best], "mended": of[end]}
-    helps = "mends it, raising that" if of[best].success.mean() >= 0.5 else "raises that"
-    add = nets[(nets.op == "add") & (nets.change == "none")]
+    drawn = {"dead": dead, "alive": alive, "mended": of[end]}
+    add = {change: some.success.mean() for change, some in nets[nets.op == "add"].groupby("change")}
     ladder = {"the question's net": "none"} | {f"{len(names)}. {names[-1]}": joined(names) for names in way[1:]}
     crowd = pd.DataFrame(
         [[one, of[one].relative_rmse.median(), of[one].success.mean(), one == best] for one in singles]
     )
     shown = sorted(SETS, key=lambda names: quality(of[joined(names)]), reverse=True)[:16]
     without = [names for names in shown if best not in names and of[joined(names)].success.any()]
+    lost = ""
+    if add[joined(way[1])] < add["none"] < add[end]:
+        lost = f" Sums get lost with the {way[1][-1]}, and come back with the last changes."
     return aj.Answer(
-        f"This net adds in {aj.brief(add.success.mean())} of seeds and multiplies in "
-        f"{aj.brief(of['none'].success.mean())}. A {best} alone {helps} to {aj.brief(of[best].success.mean())}.",
+        f"Of these nets {aj.brief(add['none'])} learn to add and {aj.brief(of['none'].success.mean())} to multiply. "
+        f"A {best} alone makes that {aj.brief(of[best].success.mean())}, six changes "
+        f"{aj.brief(of[end].success.mean())}.",
         [
-            f"{aj.share(of['none'].dead)} of the nets are dead: the relu on the output is 0 everywhere, so the net "
-            f"answers 0 to every pair, and no gradient can change that.",
-            f"The others can only double their answer when both numbers double, and a product becomes four times as "
-            f"large: their median error is {aj.brief(alive.relative_rmse.median())} of the products' spread.",
-            f"A square does grow fourfold, and ab = ((a+b)² - (a-b)²) / 4; with all six fixes "
-            f"{aj.share(of[end].grade == 'exact')} of the nets get all 250,000 products exactly right.",
+            f"{aj.share(of['none'].dead)} of the nets for products are dead: the relu of the output, 0 for all that is "
+            "negative, is 0 for every pair, and no gradient can change that.",
+            "The others are straight pieces: when both numbers double so does their answer, and so does a sum, but a "
+            "product becomes four times as large. Their median error is "
+            f"{aj.brief(alive.relative_rmse.median())} of that of always answering the mean.",
+            "Squares grow as products do, and (a + b)² - (a - b)² = 4ab. With all six changes "
+            f"{aj.share(of[end].grade == 'exact')} of the nets get all 250,000 products of numbers below 500 right, "
+            "when rounded.",
         ],
         aj.along(
-            *("along", "What the nets answer where a = b: a product grows as a², these nets do not"),
+            *("along", "Where a = b a product grows as a², and nets of relus in straight lines"),
             {name: aj.median_net(some) for name, some in drawn.items() if len(some)},
-            *(study.seed, "Of each kind the net with the median error."),
+            *(study.seed, "Each line is the net with the median error of its kind."),
         ),
         [
             aj.dots(
-                *("ladder", "Six fixes, one after another, in the best of all orders for products"),
+                *("ladder", "Six changes, one after another"),
                 {label: nets[nets.change == change] for label, change in ladder.items()},
-                about="Each row has all fixes above it as well. Whiskers: 95 % intervals.",
+                about="Each row has all changes above it as well, in that of all 720 orders whose nets learn products "
+                f"most often.{lost} Whiskers: 95 % intervals.",
             ),
             aj.scatter(
                 *("alone", f"Of {len(singles)} single changes, the {best} stands out"),
@@ -112,7 +118,7 @@ def answer(nets):
             aj.sets(
                 *("together", f"The {best} is in every combination that multiplies" if not without else "Combinations"),
                 {names: of[joined(names)] for names in shown},
-                f"The best {len(shown)} of all {len(SETS)} combinations of the six fixes, for products.",
+                f"The best {len(shown)} of all {len(SETS)} combinations of the six changes, for products.",
             ),
         ],
         {
@@ -121,7 +127,7 @@ def answer(nets):
                 ["nets", "rate", "rate_low", "rate_high", "relative_rmse"]
             ],
         },
-        aj.recipes(ORIGINAL.replace(op="mul", **CHANGES[end])),
+        aj.recipes(aj.protocols.question(**CHANGES[end]), aj.protocols.question()),
     )
 
 
@@ -155,7 +161,7 @@ study = aj.Study(
     seeds=100,
     by=("change", "op"),
     curves=8,
-    about="Why does the net of the question not multiply, and what makes it?",
+    about="Why does a Keras net 2-3-5-3-5-1 of relus add and not multiply, and how must it change?",
     answer=answer,
     show={
         "The question's net: dead": "op == 'mul' and change == 'none' and dead",

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from arithjax.diagnosis import page, pictures
-from arithjax.diagnosis.changes import difference
 from arithjax.diagnosis.findings import Findings, Tried
 from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report import recipes
@@ -39,17 +38,14 @@ class Why(Answer):
     @classmethod
     def of(cls, found: Findings) -> Why:
         """The answer that findings amount to."""
-        rows = [line.split("  ", 1) for line in diff(found)]
-        fields = [(name, *(side.strip() for side in sides.split(" -> "))) for name, sides in rows]
-        changed = {"What changes": pd.DataFrame(fields, columns=["field", "as it is", "mended"]).set_index("field")}
         learns = found.path and found.after.rate >= LEARNS
         return cls(
             finding(found),
             sentences(found),
             pictures.along(found),
             pictures.ladders(found),
-            {**(changed if fields else {}), **_causes(found), **_ladders(found)},
-            recipes.recipes(found.mended) if learns else {},
+            {**_causes(found), **_ladders(found)},
+            recipes.recipes(found.mended, found.setup) if learns else {},
             findings=found,
         )
 
@@ -138,7 +134,14 @@ class Why(Answer):
         if not self.findings.path or self.findings.after.rate < LEARNS:
             return []
         keras = ["", "The same in Keras:", "", *self.keras.rstrip().splitlines()] if self.keras else []
-        return ["", "The recipe:", *(f"  {line}" for line in diff(self.findings)), "", self.command, *keras]
+        return [
+            "",
+            "The recipe:",
+            *(f"  {line}" for line in recipes.diff(self.findings.setup, self.findings.mended)),
+            "",
+            self.command,
+            *keras,
+        ]
 
     def _untried(self) -> list[str]:
         if self.findings.cut:
@@ -201,16 +204,6 @@ def _causes(found: Findings) -> dict[str, pd.DataFrame]:
     """What the nets do instead, all of it."""
     told = pd.DataFrame({"nets": [one.count for one in found.told]}, [one.sentence for one in found.told])
     return {"What the nets do": told.rename_axis("cause")} if found.told else {}
-
-
-def diff(found: Findings) -> list[str]:
-    """The fields that the recipe changes, a line each: name, value as it is, and value in the recipe."""
-    old = found.setup.to_dict()
-    fields = difference(found.setup, found.mended)
-    width = max(map(len, fields), default=0)
-    return [
-        f"{name:<{width}}  {recipes.as_text(old[name])} -> {recipes.as_text(value)}" for name, value in fields.items()
-    ]
 
 
 def _good(one: Tried) -> str:

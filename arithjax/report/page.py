@@ -21,6 +21,7 @@ import vl_convert
 from arithjax import disk
 from arithjax.report import sections, words
 from arithjax.report.answer import Answer, default_answer, restored
+from arithjax.report.recipes import CHANGES
 from arithjax.report.sections import Section, Selected
 from arithjax.tables import groups, loading, statistics
 from arithjax.tables.store import Store
@@ -114,10 +115,11 @@ def _opening(answer: Answer, asked: str, drawn: list[Section]) -> dict[str, Any]
         "title": answer.finding or asked,
         "asked": asked if answer.finding else "",
         "said": words.blocks(answer.sentences),
+        "changes": [line.split(None, 1) for line in answer.recipes.get(CHANGES, "").splitlines()],
         "short": next(iter(answer.recipes.values()), ""),
         "picture": drawn[0] if answer.picture else None,
         "charts": drawn[1:] if answer.picture else drawn,
-        "recipes": answer.recipes,
+        "recipes": {title: text for title, text in answer.recipes.items() if title != CHANGES},
         "tables": {
             name: some.to_html(border=0, na_rep="", index=not _counted(some)) for name, some in answer.tables.items()
         },

@@ -132,7 +132,7 @@ def _axis(low: float, high: float) -> alt.Axis:
     step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 2))
     step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (factor * step) <= 6)
     return alt.Axis(
-        values=list(np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step), format=",.6~r", grid=False
+        values=list(np.arange(np.ceil(low / step), np.floor(high / step + 0.01) + 1) * step), format=",.6~r", grid=False
     )
 
 

@@ -19,10 +19,26 @@ GIVEN = ("op", "content")
 """Fields that no option states: the operation, and the digest of its data."""
 
 
-def recipes(setup: Setup) -> dict[str, str]:
-    """A setup as text to copy, by title: the command that trains it, Python, and Keras where that has what it needs."""
+CHANGES = "What changes"
+"""The title of the fields that a recipe changes."""
+
+
+def recipes(setup: Setup, before: Setup | None = None) -> dict[str, str]:
+    """A setup as text to copy, by title: the command that trains it, Python, and Keras where that has what it needs.
+
+    before: the setup that it mends, if any; then the fields that differ are there as well, under `CHANGES`.
+    """
     in_keras = keras(setup)
-    return {"As a command": command(setup), "In Python": code(setup)} | ({"In Keras": in_keras} if in_keras else {})
+    found = {"As a command": command(setup), "In Python": code(setup)} | ({"In Keras": in_keras} if in_keras else {})
+    return found if before is None else found | {CHANGES: "\n".join(diff(before, setup))}
+
+
+def diff(before: Setup, after: Setup) -> list[str]:
+    """The fields in which two setups differ, a line each: name, value before, and value after."""
+    old, new = before.to_dict(), after.to_dict()
+    names = [name for name in new if new[name] != old[name]]
+    width = max(map(len, names), default=0)
+    return [f"{name:<{width}}  {as_text(old[name])} -> {as_text(new[name])}" for name in names]
 
 
 def command(setup: Setup) -> str:
