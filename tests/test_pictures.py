@@ -71,6 +71,8 @@ def test_points_are_joined_by_nothing():
         for kind in ("points", "lines")
     }
     assert marks == {"points": "point", "lines": "line"}
+    axes = [pictures.panels(Picture("a", "", some, "lines"))[0][2].to_dict() for some in (line, line.assign(who="sgd"))]
+    assert [axis["layer"][0]["encoding"]["y"]["axis"]["format"] for axis in axes] == [",.6~r", "%"]
     texts = [lines_chart(line, joined).count(".") for joined in (True, False)]
     assert texts[0] > texts[1]
 

@@ -99,7 +99,7 @@ def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
     colours = {name: {"exact": GREY, MENDED: BLUE}.get(name) or next(others) for name in names}
     table = table.assign(colour=table["who"].map(colours))
     colour = alt.Color("colour:N", scale=None)
-    shares = bool(table["y"].between(0, 1).all())
+    shares = bool(table["y"].between(0, 1).all()) and "exact" not in names  # results of an operation are no shares
     low, high = float(table["x"].min()), float(table["x"].max())
     logarithmic = low > 0 and (high / low > 900 or _by_factors(table["x"]))
     span = (high / low) ** END if logarithmic else END * (high - low)
