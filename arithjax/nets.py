@@ -20,7 +20,7 @@ from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
 from arithjax.registry import LOSSES, METRICS, OPERATIONS, TRANSFORMS
 from arithjax.setup import Setup, make
-from arithjax.tables import loading
+from arithjax.tables import loading, words
 from arithjax.tables.schema import GRADES, in_order
 from arithjax.task.points import Task, evaluate
 from arithjax.task.transforms import Fitted
@@ -52,8 +52,8 @@ class Net:
     def __repr__(self) -> str:
         """A line: what it learnt, and how well; `setup`, `row` and `params` hold the rest."""
         row = self.row
-        size = f"{row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g}"
-        return f"<Net of {self.setup.op}: {row['grade']}, seed {row['seed']}, {size}>"
+        size = f"{row['parameters']} parameters"
+        return f"<Net of {self.setup.op}: {row['grade']}, seed {row['seed']}, {size}, {words.error(row)}>"
 
     def __call__(self, x: Any) -> np.ndarray:
         """Predictions: `predict(x)`."""

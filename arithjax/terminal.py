@@ -114,10 +114,11 @@ def curve_chart(curve: pd.DataFrame, width: int = 72, height: int = 12) -> str:
     return "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())
 
 
-def lines_chart(table: pd.DataFrame, width: int = 72, height: int = 16) -> str:
+def lines_chart(table: pd.DataFrame, joined: bool = True, width: int = 72, height: int = 16) -> str:
     """Lines as text, each in a mark of its own that is named above.
 
-    table: a row a point, with `x`, `y` and the name of its line, `who`. width, height: the size in characters.
+    table: a row a point, with `x`, `y` and the name of its line, `who`. joined: whether there is a line between points.
+    width, height: the size in characters.
     """
     import plotext  # as in `curve_chart`
 
@@ -127,7 +128,8 @@ def lines_chart(table: pd.DataFrame, width: int = 72, height: int = 16) -> str:
     names = list(dict.fromkeys(table["who"]))
     for name, mark in zip(names, MARKS, strict=False):
         line = table[table["who"] == name]
-        plotext.plot(list(line["x"]), list(line["y"]), marker=mark)
+        draw = plotext.plot if joined else plotext.scatter
+        draw(list(line["x"]), list(line["y"]), marker=mark)
     legend = "\n".join(f"  {mark}  {name}" for name, mark in zip(names, MARKS, strict=False))
     return legend + "\n" + "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())
 

@@ -5,8 +5,9 @@ import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.report import pictures
+from arithjax.report import along, pictures
 from arithjax.report.picture import Picture
+from arithjax.terminal import lines_chart
 
 
 def table(successes, nets, op="add", **columns):
@@ -34,6 +35,46 @@ def test_a_grid_holds_one_operation_a_cell():
 def test_an_unknown_kind_of_picture_is_refused():
     with pytest.raises(ArithjaxError, match="unknown kind of picture 'pie'; there are dots, lines"):
         pictures.panels(Picture("a", "", pd.DataFrame(), "pie"))
+
+
+@pytest.mark.parametrize(
+    ("op", "integers", "kind"),
+    [
+        *(("gcd", True, "points"), ("gcd", False, "points"), ("parity", True, "points"), ("addmod:7", True, "points")),
+        *(("equal", True, "points"), ("equal", False, "lines"), ("greater", True, "points")),
+        *(("mul", True, "lines"), ("mul", False, "lines"), ("max", True, "lines")),
+    ],
+)
+def test_results_are_drawn_at_whole_numbers_only_where_nothing_lies_between(op, integers, kind):
+    setup = aj.Setup(op=op, high=9, integers=integers)
+    line = along.line_of(setup)
+    assert along.kind_of(setup) == kind
+    assert (line[:, :1] == line).all() and line.min() == 0
+    if integers or kind == "points":
+        assert line[:, 0].tolist() == list(range(7 if op == "addmod:7" else 9))
+    else:
+        assert len(line) == along.POINTS and line.max() == 9
+
+
+def test_arguments_of_ranges_of_their_own_go_across_them_together():
+    aj.OPERATIONS["own"] = aj.Operation(
+        "own", "a b", lambda a, b: a * b, arguments=(aj.Argument("a", 0, 2, True), aj.Argument("b", -1.0, 1.0))
+    )
+    line = along.line_of(aj.Setup(op="own"))
+    assert line[0].tolist() == [0, -1] and line[-1].tolist() == [1, 1] and set(line[:, 0]) == {0, 1}
+
+
+def test_points_are_joined_by_nothing():
+    line = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": [0.0, 1.0, 0.0], "who": "exact"})
+    marks = {
+        kind: pictures.panels(Picture("a", "", line, kind))[0][2].to_dict()["layer"][0]["mark"]["type"]
+        for kind in ("points", "lines")
+    }
+    assert marks == {"points": "point", "lines": "line"}
+    axes = [pictures.panels(Picture("a", "", some, "lines"))[0][2].to_dict() for some in (line, line.assign(who="sgd"))]
+    assert [axis["layer"][0]["encoding"]["y"]["axis"]["format"] for axis in axes] == [",.6~r", "%"]
+    texts = [lines_chart(line, joined).count(".") for joined in (True, False)]
+    assert texts[0] > texts[1]
 
 
 def test_names_at_the_ends_of_lines_keep_apart():

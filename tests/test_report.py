@@ -11,6 +11,7 @@ import pytest
 import arithjax as aj
 from arithjax import report
 from arithjax.errors import ArithjaxError
+from arithjax.report.picture import Picture
 from arithjax.tables import loading
 from arithjax.tables.described import wrong_entry
 
@@ -280,6 +281,7 @@ def answered(folder, tmp_path_factory):
             aj.scatter("alone", "One stands out", crowd),
             aj.sets("together", "Combinations", {("one",): add[add.trial == 0], ("one", "other"): add[add.trial == 1]}),
             aj.grid("cells", "Who learns what", nets, "optimizer", "op"),
+            Picture("whole", "At whole numbers", line, "points"),
         ],
         {"A table": pd.DataFrame({"what": ["<i>"], "error": [float("nan")]})},
         {"As a command": "arithjax fit mul"},
@@ -290,7 +292,7 @@ def answered(folder, tmp_path_factory):
     return out
 
 
-KINDS = ["along", "ladder-add", "ladder-mul", "alone", "together", "cells"]
+KINDS = ["along", "ladder-add", "ladder-mul", "alone", "together", "cells", "whole"]
 
 
 def test_a_page_opens_with_the_answer_of_its_study(answered, show):

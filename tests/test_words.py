@@ -1,10 +1,14 @@
 """Results in words: rates with their intervals, what is missing, and the command that goes on."""
 
+import math
+
 import pandas as pd
 import pytest
 
+import arithjax as aj
 from arithjax.report import words
 from arithjax.tables import groups
+from arithjax.tables import words as errors
 
 DESCRIBED = {"name": "mine", "trials": 4, "seeds": 3}
 
@@ -100,3 +104,41 @@ def test_words_and_tables_of_an_answer():
     text = f"It fails. \nTen pairs:\n{frame.to_string(index=False)}\n\nSo 1 % (0-2 %) learn."
     kinds = [kind for kind, _ in words.blocks(text.splitlines())]
     assert kinds == ["words", "words", "table", "words"]
+
+
+def row(relative, mse, beyond=math.nan, beyond_mse=math.nan):
+    return {
+        **{"relative_rmse": relative, "mse": mse},
+        **{"extrapolation_relative_rmse": beyond, "extrapolation_mse": beyond_mse},
+    }
+
+
+@pytest.mark.parametrize(
+    ("net", "said"),
+    [
+        (row(0.0123, 4.0), "relative RMSE 0.012"),
+        (row(math.inf, 4e-6), "RMSE 0.002 (results that are all 0 have no spread)"),
+        (row(0.0, 0.0), "relative RMSE 0"),
+        (row(math.nan, math.nan), "no finite error"),
+        (row(math.inf, math.inf), "no finite error"),
+    ],
+)
+def test_the_error_of_a_net_is_relative_where_results_have_a_spread(net, said):
+    assert errors.error(net) == said
+
+
+def test_the_error_beyond_the_range_in_words():
+    assert errors.extrapolating(row(0.1, 1.0), " (beyond {})") == ""
+    assert errors.extrapolating(row(0.1, 1.0, 0.25, 9.0), " (beyond {})") == " (beyond 0.25)"
+    assert errors.extrapolating(row(0.1, 1.0, math.inf, 9.0), " (beyond {})") == " (beyond RMSE 3)"
+    assert errors.extrapolating(row(0.1, 1.0, math.inf, math.inf), " (beyond {})") == " (beyond no finite error)"
+    assert (errors.size(0.0123), errors.size(math.inf)) == ("0.012", "infinite")
+
+
+def test_nothing_that_is_said_of_nets_of_zeros_is_infinite():
+    zeros = {"op": "times:0", "integers": False, "widths": (3,), "steps": 20, "tests": 16, "examples": 16, "batch": 8}
+    net = aj.fit(aj.Setup(**zeros, activation="relu"), seeds=2)
+    assert net.row["relative_rmse"] == math.inf and math.isfinite(net.row["mse"])
+    assert "inf" not in repr(net) and f"RMSE {math.sqrt(net.row['mse']):.2g} (results" in repr(net)
+    answer = aj.why(net.setup, seconds=1, seeds=16)
+    assert " inf" not in str(answer) and "where all results are 0" in str(answer)

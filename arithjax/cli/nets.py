@@ -15,10 +15,9 @@ from arithjax.cli.output import Parts, say
 from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
-from arithjax.report.words import extrapolating
 from arithjax.setup import FIELDS, Setup, make
 from arithjax.studies.files import find_study
-from arithjax.tables import loading
+from arithjax.tables import loading, words
 from arithjax.tables.schema import CERTIFICATES
 from arithjax.task.datasets import Dataset
 from arithjax.task.points import Task
@@ -154,11 +153,11 @@ def _few_arguments(setup: Setup) -> str:
 
 def _sentence(best: nets.Net) -> str:
     row = best.row
-    words = (
-        f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, relative RMSE {row['relative_rmse']:.2g}"
-        f"{extrapolating(row, ' (extrapolating {})')}, largest error {row['max_error']:.3g}{_right(best)}."
+    about = (
+        f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, {words.error(row)}"
+        f"{words.extrapolating(row, ' (extrapolating {})')}, largest error {row['max_error']:.3g}{_right(best)}."
     )
-    return f"{words} {_certificate(best)}".rstrip()
+    return f"{about} {_certificate(best)}".rstrip()
 
 
 def _right(best: nets.Net) -> str:

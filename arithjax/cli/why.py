@@ -51,7 +51,8 @@ def why(
     head = text.index("", 2) if "" in text[2:] else len(text)
     click.echo("\n".join(text[:head]))
     where = "Where all arguments are equal" if answer.setup.one_range else answer.pictures[0].says
-    click.echo(f"\n{where}:\n{lines_chart(answer.pictures[0].table)}")
+    picture = answer.pictures[0]
+    click.echo(f"\n{where}:\n{lines_chart(picture.table, picture.kind == 'lines')}")
     click.echo("\n".join(text[head:]))
     click.echo(f"\n{answer.seconds:.0f} seconds, {len(answer.nets):,} nets.")
     if file:

@@ -18,6 +18,7 @@ from arithjax.report import recipes
 from arithjax.report.answer import Answer
 from arithjax.report.words import listed
 from arithjax.tables.parquet import table_bytes
+from arithjax.tables.words import size
 
 LEARNS = 0.5
 """The share of nets that has to learn for an answer to say that it learns."""
@@ -176,7 +177,7 @@ def _ends(found: Findings) -> str:
     made = listed([step.change for step in found.path]) if len(found.path) < 3 else made
     if found.after.rate >= LEARNS:
         return f"With {made} {_good(found.after)}."
-    errors = f"the error falls from {found.before.error:.2g} to {found.after.error:.2g} of the results' spread"
+    errors = f"the error falls from {size(found.before.error)} to {size(found.after.error)} of the results' spread"
     return f"Nothing that was tried makes most nets learn it; with {made} {errors}, {_good(found.after)}."
 
 
@@ -217,7 +218,7 @@ def _columns(rows: Sequence[Tried]) -> list[str]:
     width = max(len(one.change) for one in rows)
     shares = [f"{100 * one.exact / one.nets:.0f} % exact" for one in rows]
     return [
-        f"  {one.change:<{width}}  {one.words():>18}  {exact:>11}   error {one.error:.2g}"
+        f"  {one.change:<{width}}  {one.words():>18}  {exact:>11}   error {size(one.error)}"
         for one, exact in zip(rows, shares, strict=True)
     ]
 
@@ -227,7 +228,7 @@ def _table(rows: Sequence[Tried]) -> pd.DataFrame:
         "nets": [one.nets for one in rows],
         "learned": [one.words() for one in rows],
         "exact": [f"{one.exact / one.nets:.0%}" for one in rows],
-        "median error": [f"{one.error:.2g}" for one in rows],
+        "median error": [size(one.error) for one in rows],
     }
     return pd.DataFrame(columns, index=pd.Index([one.change for one in rows], name="change"))
 

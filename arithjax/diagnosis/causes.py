@@ -19,6 +19,7 @@ from jaxtyping import Bool, Float
 from arithjax.diagnosis.evidence import Evidence, image
 from arithjax.fields import names_of
 from arithjax.registry import CAUSES, MODELS
+from arithjax.tables.words import size
 
 Holds = Bool[np.ndarray, " nets"]
 
@@ -223,7 +224,7 @@ def _rate_in(change: str) -> float:
 def _says_effect(kind: str, begins: str) -> Callable[[Evidence, Holds], str]:
     def says(e: Evidence, holds: Holds) -> str:
         effect = e.effects[kind]
-        return f"{begins}: {effect.change} alone brings the error from {effect.before:.2g} to {effect.after:.2g}"
+        return f"{begins}: {effect.change} alone brings the error from {size(effect.before)} to {size(effect.after)}"
 
     return says
 
@@ -242,8 +243,11 @@ def _settled(e: Evidence) -> Holds:
 
 
 def _says_settled(e: Evidence, holds: Holds) -> str:
+    if not np.any(e.points.scale):
+        rmse = np.sqrt(np.median(e.at()["mse"].to_numpy(float)[holds]))
+        return f"have settled at an RMSE of {rmse:.2g}, where all results are 0"
     error = np.median(e.at()["relative_rmse"].to_numpy(float)[holds])
-    return f"have settled at an error of {error:.2g} of the results' spread"
+    return f"have settled at an error of {size(error)} of the results' spread"
 
 
 def _beyond(e: Evidence) -> Holds:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float
 from arithjax.environment import devices_and_workers
 from arithjax.models.mlp import layer_activations
 from arithjax.registry import ACTIVATIONS
+from arithjax.report.along import line_of
 from arithjax.setup import Setup
 from arithjax.task.points import Points, Task, evaluate
 from arithjax.training import curves, inference
@@ -23,9 +24,6 @@ from arithjax.training.compiled import compiled
 from arithjax.training.specs import EvalSpec
 from arithjax.training.tile import PerNet, Shared, Tile, architecture_of
 from arithjax.training.trainer import Trainer
-
-LINE = 121
-"""Points of the line along which answers are drawn."""
 
 
 class Effect(NamedTuple):
@@ -43,7 +41,7 @@ class Evidence:
     rows: a row a net, as in a table of results. curves: a row a net and recorded step (`arithjax.training.curves`),
     with `size`, the root mean square of the net's answers. points: the test points.
     answers, halves: answers `[points, *outputs, nets]` at the points, and at half of every argument.
-    line, along: arguments `[LINE, arity]` that are all equal, and the answers `[LINE, *outputs, nets]` there.
+    line, along: arguments `[line, arity]` that are all equal, and the answers `[line, *outputs, nets]` there.
     flat: the share of outputs of the first layer at the ends of a bounded activation before the first step, `[nets]`.
     shown: the smallest and the largest result as shown to the net, `[2, nets]`, and results themselves so `[.., nets]`.
     effects: what single changes do, by kind; empty until they are tried.
@@ -108,21 +106,6 @@ def observe(setup: Setup, rows: pd.DataFrame, tiles: Sequence[Tile], root: int) 
     seeds = curve[curve["step"] == curve["step"].max()]["seed"]
     known = rows.set_index("seed").loc[seeds].reset_index()
     return Evidence(setup, known, curve, points, line=line, **arrays)
-
-
-def line_of(setup: Setup) -> Float[np.ndarray, "line arity"]:
-    """Arguments that are all equal, across the training range.
-
-    Where they have ranges of their own, each goes across its own.
-    """
-    if setup.one_range:
-        low, high = setup.bounds
-        values = np.linspace(low, high, LINE)
-        values = np.unique(np.rint(values)) if setup.integers else values
-        return np.repeat(values[:, None], len(setup.spans), 1).astype(setup.precision)
-    columns = [np.linspace(low, high, LINE) for low, high in setup.argument_bounds]
-    whole = [np.rint(column) if span.whole else column for column, span in zip(columns, setup.spans, strict=True)]
-    return np.stack(whole, 1).astype(setup.precision)
 
 
 def _watched(tile: Tile, root: int, points: Points, line: np.ndarray) -> dict[str, Any]:

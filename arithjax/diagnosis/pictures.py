@@ -11,6 +11,7 @@ from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.evidence import Evidence
 from arithjax.diagnosis.findings import Findings, Tried
 from arithjax.registry import CAUSES, OPERATIONS
+from arithjax.report.along import kind_of
 from arithjax.report.picture import Picture
 from arithjax.report.words import brief
 from arithjax.setup import Setup
@@ -48,7 +49,7 @@ def along(found: Findings) -> Picture:
         )
     about = "Of each cause the net with the median error; of the mended nets the median one."
     table = table.replace([np.inf, -np.inf], np.nan).dropna()
-    return Picture("along", says, table, "lines", about, x=equal, y=_title(found.setup))
+    return Picture("along", says, table, kind_of(found.setup), about, x=equal, y=_title(found.setup))
 
 
 def _first_result(results: np.ndarray) -> np.ndarray:

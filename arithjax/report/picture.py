@@ -20,7 +20,8 @@ class Picture:
     """A chart as data.
 
     name: the name of its file. says: its heading, one sentence. table: what it draws, in the columns of its kind.
-    kind: `dots`, `lines`, `scatter`, `sets` or `grid`; `arithjax.report.pictures` says which columns each draws.
+    kind: `dots`, `lines`, `points`, `scatter`, `sets` or `grid`; `arithjax.report.pictures` says which columns each
+        draws.
     about: how to read it, a line. x, y: titles of its axes, where its kind has them.
     """
 

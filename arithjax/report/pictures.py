@@ -89,14 +89,17 @@ def _intervals(table: pd.DataFrame) -> list[str]:
 
 
 def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
-    """Lines over columns `x`, `y` and `who`, each named at its end; `exact` is dashed, and above the others."""
+    """Lines over columns `x`, `y` and `who`, each named at its end; `exact` is dashed, and above the others.
+
+    Of `points`, which nothing joins, the exact ones are rings.
+    """
     table = significant(table.dropna(subset=["y"]), 4)
     names = list(dict.fromkeys(table["who"]))
     others = iter(LINES * len(names))
     colours = {name: {"exact": GREY, MENDED: BLUE}.get(name) or next(others) for name in names}
     table = table.assign(colour=table["who"].map(colours))
     colour = alt.Color("colour:N", scale=None)
-    shares = bool(table["y"].between(0, 1).all())
+    shares = bool(table["y"].between(0, 1).all()) and "exact" not in names  # results of an operation are no shares
     low, high = float(table["x"].min()), float(table["x"].max())
     logarithmic = low > 0 and (high / low > 900 or _by_factors(table["x"]))
     span = (high / low) ** END if logarithmic else END * (high - low)
@@ -112,14 +115,24 @@ def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
         ([name for name in names if name not in ("exact", MENDED)], {"strokeWidth": 3})
     ]
     kinds += [([MENDED], {"strokeWidth": 5}), (["exact"], {"strokeWidth": 1.5, "strokeDash": [6, 5]})]
+    if picture.kind == "points":
+        kinds = [(some, {"opacity": 1, **how}) for (some, _), how in zip(kinds, POINTS, strict=True)]
+    mark = base.mark_point if picture.kind == "points" else base.mark_line
     drawn = [
-        base.mark_line(**how).transform_filter(alt.FieldOneOfPredicate("who", some))
+        mark(**how).transform_filter(alt.FieldOneOfPredicate("who", some))
         for some, how in kinds
         if set(some) & set(names)
     ]
     ends = _ends(table, names)
     text = alt.Chart(ends).mark_text(align="left", dx=7, fontSize=12.5, fontWeight=600, lineBreak="\n")
     return _sized(alt.layer(*drawn, text.encode(alt.X("x:Q"), alt.Y("place:Q"), alt.Text("label:N"), colour)), 340)
+
+
+POINTS: tuple[dict[str, Any], ...] = (
+    *({"size": 30, "filled": True}, {"size": 50, "filled": True}),
+    {"size": 110, "strokeWidth": 1.5},
+)
+"""How points are drawn: of nets as they are, of a mended one, and exact results."""
 
 
 def _by_factors(x: pd.Series) -> bool:
@@ -226,6 +239,7 @@ def grid(picture: Picture, table: pd.DataFrame) -> Drawing:
 KINDS: dict[str, Callable[[Picture, pd.DataFrame], Drawing]] = {
     "dots": dots,
     "lines": lines,
+    "points": lines,
     "scatter": scatter,
     "sets": sets,
     "grid": grid,

@@ -18,8 +18,8 @@ from arithjax.registry import OPERATIONS
 from arithjax.report import charts
 from arithjax.report.charts import COLOURS, GREY, NUMBER, Drawing, significant
 from arithjax.report.sections import Figure, Section, Selected
-from arithjax.report.words import extrapolating, nice
-from arithjax.tables import statistics
+from arithjax.report.words import nice
+from arithjax.tables import statistics, words
 from arithjax.tables.loading import setup_of
 from arithjax.task.arguments import argument_names
 from arithjax.task.points import Task, evaluate, joint
@@ -103,7 +103,7 @@ def _about(portrait: Portrait) -> str:
         f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
         " ".join(part for part in (cell(setup.model), sizes, activation) if part),
         f"{row['parameters']:,} parameters",
-        f"{row['grade']}: relative RMSE {row['relative_rmse']:.2g}{extrapolating(row, ', beyond the range {}')}",
+        f"{row['grade']}: {words.error(row)}{words.extrapolating(row, ', beyond the range {}')}",
     ]
     if portrait.right:
         pairs = "pairs" if portrait.arity == 2 else "arguments"

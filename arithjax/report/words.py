@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
 from arithjax.tables import groups, statistics
+from arithjax.tables.words import size
 
 
 def percent(rate: float, low: float, high: float) -> str:
@@ -86,12 +86,6 @@ def rate_of(nets: pd.DataFrame) -> str:
     return share(statistics.success(nets), nets)
 
 
-def extrapolating(row: Mapping[str, Any], form: str) -> str:
-    """The error of a row beyond the training range, in the place of `{}` in a form; nothing if there is none."""
-    error = row["extrapolation_relative_rmse"]
-    return "" if error is None or math.isnan(error) else form.format(f"{error:.2g}")
-
-
 def _rate(row: pd.Series) -> str:
     """A summary's rate with its interval."""
     return percent(row["rate"], row["rate_low"], row["rate_high"])
@@ -157,7 +151,8 @@ def _extremes(nets: pd.DataFrame, by: list[str]) -> str:
     if first["relative_rmse"] == last["relative_rmse"]:
         return same
     errors = (
-        f"smallest with {best} ({first['relative_rmse']:.2g}) and largest with {worst} ({last['relative_rmse']:.2g})"
+        f"smallest with {best} ({size(first['relative_rmse'])}) and largest with {worst} "
+        f"({size(last['relative_rmse'])})"
     )
     return f"{same} Their median relative RMSE is {errors}."
 

@@ -71,8 +71,8 @@ MEASURED = (
     Column(
         "relative_rmse",
         pa.float64(),
-        "root of `mse` over the standard deviation of the exact results, or their size if equal; of several results "
-        "the root mean square of each one's",
+        "root of `mse` over the standard deviation of the exact results, or their size if equal (if 0 it is infinite, "
+        "unless `mse` is 0); of several results the root mean square of each one's",
     ),
     Column(
         "r2", pa.float64(), "R² on the interpolation test points, 1 - `relative_rmse`²; missing if results are equal"
