@@ -4,7 +4,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+
+from arithjax.training import compiled
 
 TRAIN = """
 import jax
@@ -69,3 +72,20 @@ def test_the_users_own_folder_is_kept(first, tmp_path):
     train(tmp_path / "home", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "own"))
     assert not (tmp_path / "home").exists()
     assert list((tmp_path / "own").glob("jit_advance-*"))
+
+
+def test_a_process_holds_so_many_programs(monkeypatch):
+    """Those used longest ago go, and are compiled again when they are asked for."""
+
+    @compiled.compiled()
+    def times(spec, x):
+        return spec * x
+
+    monkeypatch.setattr(compiled, "KEPT", 2)
+    monkeypatch.setattr(compiled, "_programs", {})
+    compiles = []
+    for spec in (2, 3, 2, 4, 2, 3):  # 4 takes the place of 3
+        before = compiled.statistics.programs
+        assert times(spec, np.float32(7)) == 7 * spec
+        compiles.append(compiled.statistics.programs - before)
+    assert compiles == [1, 1, 0, 1, 0, 1] and len(compiled._programs) == 2

@@ -1,7 +1,7 @@
 """Compiled programs: compiled once for a spec, kept for the next process, and counted.
 
 `@compiled(options)` turns `function(spec, *arrays)` into one that compiles for the spec and the shapes of the arrays,
-at most once in a process.
+once while it is among those that the process holds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,14 @@ try:  # no public names: whether jax raises what goes wrong with its folder, in 
 except ImportError:
     strict_about_cache = unpack = None  # type: ignore[assignment]
 
+KEPT = 128
+"""Programs that a process holds at once; those used longest ago are read from the folder again, or compiled again.
+
+Each takes 5 MB and 64 of the 65,530 mappings of memory that Linux grants a process; beyond these it is killed.
+"""
+
 _programs: dict[Hashable, Future] = {}
+"""Those that are held, or being compiled, the latest used last."""
 _lock = threading.Lock()
 
 
@@ -122,12 +129,16 @@ def _program(function: Callable, spec: Hashable, options: dict[str, str], arrays
     key = (function, spec, tuple(options), structure, *map(_kind, leaves))
     mine = Future[Callable]()
     try:
-        future = _programs.setdefault(key, mine)
+        with _lock:
+            future = _programs[key] = _programs.pop(key, mine)
+            if len(_programs) > KEPT:
+                del _programs[next(iter(_programs))]
         if future is mine:
             mine.set_result(_compile(functools.partial(function, spec), options, arrays))
     except BaseException as error:  # a signal's, too: whoever waits for the program is told
-        if _programs.get(key) is mine:
-            del _programs[key]
+        with _lock:
+            if _programs.get(key) is mine:
+                del _programs[key]
         if not mine.done():
             mine.set_exception(error)
         raise
