@@ -20,12 +20,14 @@ def answer(nets):
         [
             f"{aj.rate_of(of['add'])} of the nets learn to add: their error is at most 1 % of the spread of the sums.",
             f"{aj.rate_of(of['mul'])} learn to multiply, and {aj.share(of['mul'].dead)} answer the same to every pair.",
+            "The command below says why, and what makes this net multiply.",
         ],
         aj.dots("rates", "Nets that learn it, of 100 each", {aj.OPERATIONS[op].symbol: of[op] for op in of}),
         tables={
             "Share of nets that beat answering 0, the mean, and the best plane": aj.yardsticks(nets, ["op"]).round(2),
             **{told[op]: pairs[op] for op in pairs},
         },
+        recipes={"Why it does not multiply, and what makes it": "arithjax why mul --net question"},
     )
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from markupsafe import Markup
 
 import arithjax as aj
 from arithjax import report
 from arithjax.errors import ArithjaxError
+from arithjax.report import page as page_of
 from arithjax.report.picture import Picture
 from arithjax.tables import loading
 from arithjax.tables.described import wrong_entry
@@ -264,6 +266,9 @@ def test_a_choice_that_is_no_field_of_the_setup(folder, tmp_path):
     assert list(loading.with_choices(nets)["the.change"].unique()) == ["none", "more"]
 
 
+COMMAND = "arithjax fit mul --widths 3,5 --batch 10 --activation linear,square,linear,linear,linear,square"
+
+
 @pytest.fixture(scope="module")
 def answered(folder, tmp_path_factory):
     """The page of a study whose answer has every kind of picture."""
@@ -274,7 +279,7 @@ def answered(folder, tmp_path_factory):
     add = nets[nets.op == "add"]
     answer = aj.Answer(
         "Squares <b> mend it.",
-        ["One sentence."],
+        ["One sentence.", "It is right in 99 % (95-100 %) of the seeds where a · b is 10 % " * 5],
         aj.lines("along", "Along a = b", line, x="a = b", y="a · b"),
         [
             aj.dots("ladder", "Step by step", of),
@@ -284,7 +289,7 @@ def answered(folder, tmp_path_factory):
             Picture("whole", "At whole numbers", line, "points"),
         ],
         {"A table": pd.DataFrame({"what": ["<i>"], "error": [float("nan")]})},
-        {"As a command": "arithjax fit mul"},
+        {"As a command": COMMAND},
     )
     described = loading.description(folder) | {"answer": json.loads(json.dumps(answer.stored()))}
     assert wrong_entry(described) is None
@@ -314,6 +319,27 @@ def test_an_answer_on_a_phone(answered, show):
     for canvas in page.locator("figure.chart canvas").all():
         box = canvas.bounding_box()
         assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    lines = "spans => spans.map(span => span.getClientRects().length)"
+    kept = page.locator(".answer p:not(.recipe-line) .whole")
+    assert kept.all_inner_texts()[:4] == ["99 %", "(95-100 %)", "a · b", "10 %"]
+    assert set(kept.evaluate_all(lines)) == {1}
+    options = page.locator(".recipe-line .whole").evaluate_all("spans => spans.map(span => span.offsetHeight)")
+    assert len(options) == 4 and len(set(options[:3])) == 1  # those that are shorter than a line stand on one
     page.locator("[data-copy]").first.click()
     page.locator("[data-copy]", has_text="Copied").wait_for()
-    assert page.evaluate("navigator.clipboard.readText()") == "arithjax fit mul"
+    assert page.evaluate("navigator.clipboard.readText()") == COMMAND
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("51 % (41-61 %) learn", "[51 %] [(41-61 %)] learn"),
+        ("at most 0.5 %, 1,024 nets", "at most [0.5 %], 1,024 nets"),
+        ("This net learns a + b, 7·a and a - b", "This net learns [a + b], 7·a and [a - b]"),
+        ("where a = b = c < 7 holds", "where [a = b = c] &lt; 7 holds"),
+        ("a well-known part - not one", "a well-known part - not one"),
+        (Markup("<td>99 %</td>"), "<td>[99 %]</td>"),
+    ],
+)
+def test_numbers_and_formulas_stay_whole(text, html):
+    assert page_of.whole(text) == html.replace("[", '<span class="whole">').replace("]", "</span>")

@@ -7,6 +7,7 @@ import functools
 import gzip
 import html
 import json
+import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -17,6 +18,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 import vl_convert
+from markupsafe import Markup, escape
 
 from arithjax import disk
 from arithjax.report import sections, words
@@ -121,7 +123,8 @@ def _opening(answer: Answer, asked: str, drawn: list[Section]) -> dict[str, Any]
         "charts": drawn[1:] if answer.picture else drawn,
         "recipes": {title: text for title, text in answer.recipes.items() if title != CHANGES},
         "tables": {
-            name: some.to_html(border=0, na_rep="", index=not _counted(some)) for name, some in answer.tables.items()
+            name: whole(Markup(some.to_html(border=0, na_rep="", index=not _counted(some))))
+            for name, some in answer.tables.items()
         },
     }
 
@@ -177,9 +180,27 @@ def _is_ours(path: Path) -> bool:
         return False
 
 
+WHOLE = re.compile(r"\(?\d[\d.,]*(?:-[\d.]+)? %\)?|\b(?:\w|\d+)(?: [·+=/<>-] (?:\w|\d+)\b)+")
+"""Numbers with their unit, intervals, and short formulas such as `a · b`: no line of a page ends inside them."""
+
+
+def whole(text: str) -> Markup:
+    """Text as HTML whose numbers and formulas are not divided between lines; what is HTML already is left so."""
+    return Markup(WHOLE.sub(lambda found: f'<span class="whole">{found[0]}</span>', str(escape(text))))
+
+
+def options(command: str) -> Markup:
+    """A command as HTML whose options are not divided between lines, as far as a line holds them."""
+    return Markup(" ").join(Markup('<span class="whole">{}</span>').format(part) for part in _OPTION.split(command))
+
+
+_OPTION = re.compile(r"\s+(?=-)")
+
+
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"whole": whole, "options": options}
     return environment.from_string(_resource("page.html"))
 
 

@@ -23,7 +23,7 @@ MARKS = {"plain": BLUE, "best": COLOURS[2], "before": GREY, "crowd": "#9aa4b2"}
 """Colours of dots: as most are, those that stand out, the net as it is, and changes that were only tried."""
 LINES = [COLOURS[4], COLOURS[3], COLOURS[2], COLOURS[1], COLOURS[5], "#b8a900"]
 MENDED = "mended"
-END = 0.5
+END = 0.6
 """The space for names at the ends of lines, as a share of the range along x."""
 
 
@@ -52,8 +52,8 @@ def dots(picture: Picture, table: pd.DataFrame) -> Drawing:
     table = table.assign(colour=_colours(table)).round(5)
     table["what"] = table["what"].astype(str).map(lambda name: broken(name, 26))
     order = list(dict.fromkeys(table["what"]))
-    scale = alt.Scale(domain=[-0.04, 1.4 if "panel" in table else 1.25], nice=False)
-    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True, labelOverlap=True)
+    scale = alt.Scale(domain=[-0.04, 1.4 if "panel" in table else 1.34], nice=False)
+    axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True, labelOverlap=True, labelSeparation=5)
     extra = [name for name in ("nets", "exact", "error", "other") if name in table]
     base = alt.Chart(table).encode(
         alt.Y("what:N", sort=order, title=None, axis=NAMES),
@@ -124,7 +124,7 @@ def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
         if set(some) & set(names)
     ]
     ends = _ends(table, names)
-    text = alt.Chart(ends).mark_text(align="left", dx=7, fontSize=12.5, fontWeight=600, lineBreak="\n")
+    text = alt.Chart(ends).mark_text(align="left", dx=7, fontSize=12, fontWeight=600, lineBreak="\n")
     return _sized(alt.layer(*drawn, text.encode(alt.X("x:Q"), alt.Y("place:Q"), alt.Text("label:N"), colour)), 340)
 
 
