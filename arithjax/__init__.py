@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # the same names as in `PUBLIC`, for type checkers and editor
     from arithjax import protocols as protocols
     from arithjax import report as report
     from arithjax.diagnosis.causes import Cause as Cause
+    from arithjax.diagnosis.combinations import Combinations as Combinations
     from arithjax.diagnosis.why import why as why
     from arithjax.errors import ArithjaxError as ArithjaxError
     from arithjax.models import FlaxModel as FlaxModel
@@ -84,6 +85,7 @@ PUBLIC = {
     "protocols": "arithjax.protocols",
     # why a net does not learn
     "why": "arithjax.diagnosis.why:why",
+    "Combinations": "arithjax.diagnosis.combinations:Combinations",
     # training: studies, setups, single nets
     "run": "arithjax.studies.runner:run",
     "train": "arithjax.training.workers:train",

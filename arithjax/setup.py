@@ -47,7 +47,8 @@ class Setup:
     """One training, checked when it is made; `ArithjaxError` names what is wrong.
 
     Integers are drawn from `low <= x < high`, reals from the interval. Losses and learning rates are in the net's own
-    units, after the transforms; every reported error is in original units. `FIELDS` describes every field.
+    units, after the transforms; every reported error is in original units. `FIELDS` describes every field. In place of
+    the name of a loss, `loss` takes a function of predictions and targets, which is entered in `LOSSES` under its name.
     """
 
     op: str = declare("mul", "name", "static", "what to learn: an operation's name", registry=OPERATIONS)

@@ -273,3 +273,15 @@ def test_a_run_knows_whether_its_setups_are_a_sample(finished, repeated, tmp_pat
     assert aj.summarise(repeated[1]).interval.item() == "Wilson"  # all 6 combinations were asked for
     grid = aj.run(aj.Study("few", few, sampler="grid", seeds=1), tmp_path)
     assert aj.summarise(grid).interval.item() == aj.summarise(aj.load(tmp_path / "few")).interval.item() == "Wilson"
+
+
+def test_other_code_is_no_matter_once_all_nets_are_there_those_of_repeated_trials_too(tmp_path):
+    def question(trial):
+        trial.suggest_categorical("name", ["one", "same"])
+        return aj.Setup(op="add", **TINY)
+
+    asked = aj.Study("twice", question, sampler="grid", seeds=1, source="x = 0")
+    assert len(aj.run(asked, tmp_path)) == 1
+    aj.run(dataclasses.replace(asked, source="x = 1"), tmp_path)  # a warning would be an error
+    with pytest.warns(UserWarning, match="code has changed"):
+        aj.run(dataclasses.replace(asked, source="x = 2"), tmp_path, seeds=2)

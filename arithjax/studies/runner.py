@@ -162,8 +162,8 @@ class _Run:
         nets = self._asked(self.store.finish())
         if self.study.curves:
             self._record(nets)
-        sampled = loading.sampled(loading.description(self.folder), nets)
-        return groups.marked(nets.join(groups.metrics(nets)), sampled)
+        nets = nets.join(groups.metrics(nets))
+        return groups.marked(nets, loading.sampled(loading.description(self.folder), nets))
 
     def _asked(self, nets: pd.DataFrame) -> pd.DataFrame:
         """The nets that were asked for; the folder may hold more, of other numbers of trials and seeds."""
@@ -259,8 +259,7 @@ class _Run:
             yield from self.cluster.run_tiles(tiles, self.study, self.steps, asked, self.progress.steps)
             return
         given = self.study.seed, count, devices, self.progress.steps, Stop(), self.callback
-        for trained in workers.train_tiles(tiles, *given):
-            yield trained.rows
+        yield from (trained.rows for trained in workers.train_tiles(tiles, *given))
 
     def _unfinished(self, tile: Tile) -> Tile:
         """A tile without the nets that are in the table."""
@@ -308,9 +307,10 @@ class _Run:
         self.search_seeds = before.get("told", before["seeds"])
         self._refuse_other_counts(before)
         counts = {name: max(content[name], before[name]) for name in ("trials", "seeds")}
-        places = self._places(before, content, len(self.done) < counts["trials"] * counts["seeds"])
-        space = {**content["space"], **before.get("space", {})}
         repeats = {**before.get("repeats", {}), **content.get("repeats", {})}
+        unfinished = len(self.done) < (counts["trials"] - len(repeats)) * counts["seeds"]
+        places = self._places(before, content, unfinished)
+        space = {**content["space"], **before.get("space", {})}
         content = {**before, **content, **counts, **places[0], "told": self.search_seeds, "space": space}
         content |= {"repeats": repeats} if repeats else {}
         return {**content, "continued": places[1:]} if places[1:] else content

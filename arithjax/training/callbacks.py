@@ -12,6 +12,8 @@ It may print, or write to any tracker of experiments, as here to TensorBoard:
     aj.fit(setup, callback=callback)
 
 Nets train in groups, each at its own step. `tests/test_callbacks.py` has the same for Weights & Biases and MLflow.
+To end a training before it is done, raise KeyboardInterrupt; what else goes wrong in the function is a warning.
+
 Nothing is computed for it that is not computed without it, and it is given copies: no net depends on it.
 """
 
