@@ -15,7 +15,7 @@ from arithjax.task.arguments import Argument
 from arithjax.task.distributions import Distribution
 from arithjax.task.encodings import Encoder
 from arithjax.task.operations import Operation
-from arithjax.task.transforms import Fitted, Transform, no_fit
+from arithjax.task.transforms import Fitted, Transform
 
 
 class Examples(NamedTuple):
@@ -42,9 +42,14 @@ ROUNDS = 512
 
 
 def draw(
-    key: Key[Array, ""], count: int, op: Operation, integers: bool, interval: Range, distribution: Distribution
+    key: Key[Array, ""], count: int, op: Operation | int, integers: bool, interval: Range, distribution: Distribution
 ) -> Float[Array, "count arity"]:
-    """`[count, arity]` arguments of one net."""
+    """`[count, arity]` arguments of one net.
+
+    op: the operation, or the number of arguments of one that neither has ranges of its own nor leaves anything out.
+    """
+    if isinstance(op, int):
+        return _drawn(key, (count, op), integers, interval, distribution)
 
     def drawn(key: Key[Array, ""]) -> Float[Array, "count arity"]:
         if not op.arguments:
@@ -161,12 +166,12 @@ def uniform(
     half = (-(-rows // 2), columns, len(keys))
     words = jax.random.key_data(keys).T[:, None, None]
     counter = jnp.broadcast_to(jnp.arange(half[0] * columns, dtype=jnp.uint32).reshape(half[0], columns, 1), half)
-    bits = jnp.concatenate(_threefry(words, (counter, jnp.full(half, step, jnp.uint32))))[:rows]
+    bits = jnp.concatenate(threefry(words, (counter, jnp.full(half, step, jnp.uint32))))[:rows]
     mantissa = (bits >> np.uint32(9)) | np.uint32(0x3F800000)
     return (jax.lax.bitcast_convert_type(mantissa, jnp.float32) - 1).astype(float)
 
 
-def _threefry(
+def threefry(
     key: UInt32[Array, " 2 *one"], count: tuple[UInt32[Array, "*counts"], UInt32[Array, "*counts"]]
 ) -> tuple[UInt32[Array, "*counts"], UInt32[Array, "*counts"]]:
     """Two words for each counter of two words, under `key [2, ...]`."""
@@ -180,30 +185,9 @@ def _threefry(
     return a, b
 
 
-def prepare(
-    keys: Key[Array, " lanes"],
-    op: Operation,
-    integers: bool,
-    examples: int,
-    transforms: tuple[Transform, ...],
-    interval: Range,
-    distribution: Distribution,
-    chosen: tuple[Int[Array, ""], Int[Array, ""]],
-    encoder: Encoder | None = None,
-    target_encoder: Encoder | None = None,
-) -> Examples:
-    """Draw each lane's examples from its own key, `keys [lanes]`, and fit and apply its transforms.
-
-    `chosen` holds the indices of the input and the target transform among `transforms`; an `encoder` of arguments and a
-    `target_encoder` take their places.
-    """
-    x = arguments(keys, op, integers, examples, interval, distribution)
-    return shown(x, op(x), transforms, chosen, encoder, target_encoder)
-
-
 def arguments(
     keys: Key[Array, " lanes"],
-    op: Operation,
+    op: Operation | int,
     integers: bool,
     examples: int,
     interval: Range,
@@ -227,32 +211,17 @@ def results_told(encoder: Encoder, y: Float[Array, "points *codes lanes"]) -> Fl
     return results[:, 0] if results.shape[1] == 1 else results
 
 
-def shown(
-    x: Float[Array, "examples arity lanes"],
-    t: Float[Array, "examples *outputs lanes"],
-    transforms: tuple[Transform, ...],
-    chosen: tuple[Int[Array, ""], Int[Array, ""]],
-    encoder: Encoder | None = None,
-    target_encoder: Encoder | None = None,
-) -> Examples:
-    """Arguments and targets as nets see them: each lane's transforms, fitted and applied, or the encoders' codes.
+def fitted(
+    transforms: tuple[Transform, ...], chosen: Int[Array, ""], data: Float[Array, " examples *columns"]
+) -> tuple[Float[Array, " examples *columns"], Fitted]:
+    """Data as one of the transforms shows it, the one with the index `chosen`, fitted on each column; and the fit."""
 
-    The fit of what is encoded is that of numbers as they are; nothing reads it.
-    """
+    def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
+        warped = jax.lax.optimization_barrier(transform.warp(data))
+        fit = transform.fit(warped)
+        return (warped - fit.shift[None]) / fit.scale[None], fit
 
-    def fit_and_show(index: Int[Array, ""], data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
-        def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
-            warped = jax.lax.optimization_barrier(transform.warp(data))
-            fitted = transform.fit(warped)
-            return (warped - fitted.shift[None]) / fitted.scale[None], fitted
-
-        return jax.lax.switch(index, [functools.partial(branch, transform) for transform in transforms], data)
-
-    x, input_fit = fit_and_show(chosen[0], x) if encoder is None else (encoder.encode(x), no_fit(x))
-    if target_encoder is not None:
-        return Examples(x, targets_shown(target_encoder, t), input_fit, no_fit(t))
-    t, target_fit = fit_and_show(chosen[1], t)
-    return Examples(x, t, input_fit, target_fit)
+    return jax.lax.switch(chosen, [functools.partial(branch, transform) for transform in transforms], data)
 
 
 @functools.lru_cache(maxsize=256)
