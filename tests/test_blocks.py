@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 
 import arithjax as aj
-from arithjax.environment import arithmetic
-from arithjax.models.initializers import uniform_from
 from arithjax.training import blocks, compiled
 from arithjax.training.compiled import compiled as program
 from arithjax.training.initial import initial_params, keys_of
@@ -32,16 +30,6 @@ def test_the_last_block_of_rows_is_filled_up_and_cut(rows):
     x, sizes = np.arange(3 * rows).reshape(rows, 3), []
     y = blocks.by_rows(lambda block: (sizes.append(len(block)), -block)[1], 4, x)
     assert np.array_equal(y, -x) and set(sizes) == {4}
-
-
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_numbers_of_a_kernel_are_those_of_jax_from_any_place_on(precision):
-    with arithmetic(precision):
-        key = jax.random.key(7)
-        words = jnp.stack([jax.random.key_data(key)] * 2, -1)
-        found = uniform_from(words, jnp.uint32(100), 50)
-        assert np.array_equal(found[:, 1], jax.random.uniform(key, (150,), minval=-1.0)[100:])
-        assert found.dtype == precision
 
 
 @pytest.mark.parametrize(

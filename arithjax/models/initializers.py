@@ -11,11 +11,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Float, Int, Key
 
 from arithjax.registry import INITIALIZERS
-from arithjax.task.examples import threefry
 
 
 class Scaling(NamedTuple):
@@ -87,19 +85,3 @@ def scaled(
     normal = jax.lax.erf_inv(unit * _ERF_SQRT2) * (jnp.sqrt(2.0) / _TRUNCATED_STD)
     variance = scaling.gain / (scaling.weight_in * fan_in + scaling.weight_out * fan_out)
     return jnp.where(scaling.normal > 0, normal, uniform) * jnp.sqrt(variance)
-
-
-def uniform_from(keys: UInt32[Array, "2 lanes"], start: UInt32[Array, ""], count: int) -> Float[Array, "{count} lanes"]:
-    """The `count` numbers from `start` on of those that `jax.random.uniform(key, minval=-1)` draws, for every lane.
-
-    keys: the words of each lane's key.
-    """
-    numbers = jnp.broadcast_to((start + jnp.arange(count, dtype=jnp.uint32))[:, None], (count, keys.shape[1]))
-    high, low = threefry(keys[:, None], (jnp.zeros_like(numbers), numbers))
-    if jnp.zeros((), float).dtype == jnp.float64:
-        bits = (high.astype(jnp.uint64) << np.uint64(32)) | low.astype(jnp.uint64)
-        drawn = jax.lax.bitcast_convert_type((bits >> np.uint64(12)) | np.uint64(0x3FF << 52), jnp.float64)
-    else:
-        mantissa = ((high ^ low) >> np.uint32(9)) | np.uint32(0x3F800000)
-        drawn = jax.lax.bitcast_convert_type(mantissa, jnp.float32)
-    return 2 * (drawn - 1) - 1

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from arithjax.models.initializers import Scaling, scaled, uniform_from
+from arithjax.models.initializers import Scaling, scaled
 from arithjax.models.mlp import layer_keys
 from arithjax.models.network import Architecture
-from arithjax.task import examples
+from arithjax.task import draws, examples
 from arithjax.task.examples import Examples, Range
 from arithjax.task.operations import Operation
 from arithjax.task.points import Task, kinds_of
@@ -120,7 +120,7 @@ def weights(
     scaling: Scaling,
 ) -> Float[Array, "numbers nets"]:
     """Some numbers of every net's kernel, from the one that stands at `start`, row by row."""
-    return scaled(uniform_from(keys, start, NUMBERS), fan_in, fan_out, scaling)
+    return scaled(2 * draws.uniform(keys, NUMBERS, start) - 1, fan_in, fan_out, scaling)
 
 
 def resting(spec: TrainSpec, params: Any, shared: Shared) -> State:
@@ -212,12 +212,8 @@ def picked(
     counts: Int[Array, " kinds"],
 ) -> Int[Array, "examples nets"]:
     """Every net's own rows of a table `[count, nets]`, whose kinds stand one after the other, drawn in turns."""
-    kind = jnp.arange(count) % len(starts)
-
-    def of_net(key: Key[Array, ""]) -> Int[Array, " examples"]:
-        return starts[kind] + jax.random.randint(key, (count,), 0, counts[kind])
-
-    return jax.vmap(of_net, out_axes=-1)(keys_of(identity, root, 1))
+    words, kind = draws.words_of(keys_of(identity, root, 1)), jnp.arange(count)[:, None] % len(starts)
+    return starts[kind] + draws.integers(words, count, jnp.zeros_like(counts[kind]), counts[kind])
 
 
 @compiled()
