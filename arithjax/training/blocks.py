@@ -30,16 +30,16 @@ def by_lanes(program: Callable, spec: Hashable, per_lane: Any, *shared: Any) -> 
     nets = jax.tree.leaves(whole)[0].shape[-1]
     start, parts = 0, []
     while start < nets:
-        size = WIDE if nets - start >= WIDE else fewest_lanes(nets)
+        size = WIDE if nets - start >= WIDE else nets if nets % VECTOR else VECTOR
         block = jax.tree.map(lambda a, part=slice(start, start + size): a[..., part], whole)
         parts.append(program(spec, block, *others))
         start += size
     return joined(parts, axis=-1)
 
 
-def fewest_lanes(nets: int) -> int:
-    """Lanes of the smallest program that is given so many nets: a vector, or all of them where they fill no vectors."""
-    return nets if nets % VECTOR or backend() != "cpu" else VECTOR
+def at_hand(array: Any) -> Any:
+    """On a CPU an array as NumPy's, since jax would compile a program for each shape; elsewhere as it is."""
+    return np.asarray(array) if backend() == "cpu" else array
 
 
 def by_rows(call: Callable, rows: int, array: Any) -> Any:

@@ -12,15 +12,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from arithjax.environment import backend
 from arithjax.task import examples
 from arithjax.task.encodings import Encoder
 from arithjax.task.examples import results_told
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training import grading
-from arithjax.training.blocks import by_lanes, by_rows, fewest_lanes, joined
+from arithjax.training.blocks import at_hand, by_lanes, by_rows, joined
 from arithjax.training.compiled import compiled
 from arithjax.training.specs import EvalSpec, ViewSpec
-from arithjax.training.tile import PerNet, Shared, architecture_of
+from arithjax.training.tile import VECTOR, PerNet, Shared, architecture_of
 
 ENCODED = 1 << 16
 """The most numbers that a row's worth of arguments is shown as, times the rows of a block, in each lane."""
@@ -34,46 +35,36 @@ def shown(
     The fit of what is encoded is that of numbers as they are; nothing reads it. Codes of one number of one result have
     no axis for it.
     """
-    values = np.asarray(values)
-    if view.encoder is not None:
-        fit = Fitted(*map(jax.device_put, (np.zeros_like(values[0]), np.ones_like(values[0]))))
-        codes = _encoded(view.encoder, values if values.ndim > 2 else values[:, None])
-        single = values.ndim == 2 and codes.shape[1] == 1
-        return (jax.device_put(np.asarray(codes)[:, 0]) if single else codes), fit
-    found: tuple[Array, Fitted] = by_lanes(fitted, view.transforms, values, transform)
-    return found
+    values = at_hand(values)
+    if view.encoder is None:
+        found: tuple[Array, Fitted] = by_lanes(fitted, view.transforms, values, transform)
+        return found
+    one = np.zeros(values.shape[1:], values.dtype)
+    codes = at_hand(_encoded(view.encoder, values if values.ndim > 2 else values[:, None]))
+    single = values.ndim == 2 and codes.shape[1] == 1
+    return jax.device_put(codes[:, 0] if single else codes), Fitted(jax.device_put(one), jax.device_put(one + 1))
 
 
 def transformed(
     view: ViewSpec, x: Float[Array | np.ndarray, "blocks points arity"], fit: Fitted, transform: Int[Array, ""]
 ) -> Float[Array, "blocks points inputs nets"]:
     """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, inputs, nets]`."""
-    x, nets = np.asarray(x), fit.shift.shape[-1]
-    rows = x.reshape(-1, x.shape[-1])
-    if view.encoder is not None:
-        codes = np.asarray(_encoded(view.encoder, np.repeat(rows[:, :, None], fewest_lanes(nets), -1)))
-        found = np.broadcast_to(codes[:, :, :1], (*codes.shape[:2], nets))
+    rows, nets = np.asarray(x).reshape(-1, x.shape[-1]), fit.shift.shape[-1]
+    if view.encoder is None:
+        given = view.transforms, fit
+        found = at_hand(by_rows(lambda block: by_lanes(forward, *given, block, transform), grading.BLOCK, rows))
     else:
-        given = view.transforms, [np.asarray(part).reshape(-1) for part in fit], transform
-        found = by_rows(lambda block: _forward(block, *given), grading.BLOCK, np.repeat(rows, nets, -1))
-    return _shaped(found, (*x.shape[:2], -1, nets))
+        codes = at_hand(_encoded(view.encoder, np.repeat(rows[:, :, None], VECTOR, -1)))
+        found = codes.__array_namespace__().broadcast_to(codes[:, :, :1], (*codes.shape[:2], nets))
+    return jax.device_put(found.reshape(*x.shape[:2], *found.shape[1:]))
 
 
-def _forward(
-    columns: Float[np.ndarray, "rows columns"], transforms: tuple[Transform, ...], fit: list, transform: Int[Array, ""]
-) -> Float[Array, "rows columns"]:
-    return by_lanes(forward, transforms, (columns, *fit), transform)
-
-
-def _encoded(encoder: Encoder, values: Float[np.ndarray, "rows columns nets"]) -> Float[Array, "rows codes nets"]:
+def _encoded(
+    encoder: Encoder, values: Float[Array | np.ndarray, "rows columns nets"]
+) -> Float[Array, "rows codes nets"]:
     """Numbers of every net as an encoder shows them."""
     rows = max(1, min(grading.BLOCK, ENCODED // encoder.size))
     return by_rows(lambda block: by_lanes(encoded, encoder, block), rows, values)
-
-
-def _shaped(array: Array | np.ndarray, shape: tuple[int, ...]) -> Array:
-    """An array in another shape, by NumPy, since jax would compile a program for it."""
-    return jax.device_put(np.asarray(array).reshape(shape))
 
 
 @compiled()
@@ -86,13 +77,11 @@ def fitted(
 
 @compiled()
 def forward(
-    transforms: tuple[Transform, ...],
-    columns: tuple[Float[Array, "rows lanes"], Float[Array, " lanes"], Float[Array, " lanes"]],
-    transform: Int[Array, ""],
-) -> Float[Array, "rows lanes"]:
-    """Columns as a transform with a known fit shows them; they are given with shift and scale."""
-    values, *fit = columns
-    return _applied(transforms, transform, Transform.forward, values, Fitted(*fit))
+    transforms: tuple[Transform, ...], fit: Fitted, x: Float[Array, "rows arity"], transform: Int[Array, ""]
+) -> Float[Array, "rows arity lanes"]:
+    """The same arguments as every net's transform shows them, with a known fit."""
+    lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, fit.shift.shape[-1]))
+    return _applied(transforms, transform, Transform.forward, lanes, fit)
 
 
 @compiled()
@@ -142,9 +131,10 @@ def errors(
     transform: Int[Array, ""],
 ) -> grading.Sums:
     """Errors of outputs `y [blocks, points, *outputs, nets]`, in original units: arrays `[blocks, ..., nets]`."""
-    y, truth = np.asarray(y), blocks._replace(x=blocks.x[..., :0])  # arguments play no part
-    given = ((block, jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], truth)) for i, block in enumerate(y[:, None]))
-    return joined([by_lanes(sums, view, (block, fit), points, transform) for block, points in given], 0)
+    truth = blocks._replace(x=blocks.x[..., :0])  # arguments play no part
+    size = len(y) if backend() != "cpu" else 1
+    parts = [jax.tree.map(lambda a, i=i: a[i : i + size], (at_hand(y), truth)) for i in range(0, len(y), size)]
+    return joined([by_lanes(sums, view, (block, fit), points, transform) for block, points in parts], 0)
 
 
 @compiled()
