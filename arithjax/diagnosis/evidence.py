@@ -152,8 +152,8 @@ def _flat(trainer: Trainer, points: Points) -> Float[np.ndarray, " nets"]:
     if not np.isfinite([low, high]).all():
         return np.zeros(spec.nets)
     with tile.arithmetic:
-        x = jnp.asarray(np.resize(points.x, (1, curves.SEEN, points.x.shape[1])))
-        inputs = inference.transformed(tile.specs.data.view, x, trainer.fits[0], trainer.shared.input_transform)[0]
+        x = np.resize(points.x, (1, curves.SEEN, points.x.shape[1]))
+        inputs = inference.transformed(tile.specs.data.inputs, x, trainer.fits[0], trainer.shared.input_transform)[0]
         ends = jnp.asarray([low, high], float)
         found = flat_outputs(spec, trainer.state.params, inputs, ends, trainer.shared, trainer.per_net)
     return np.zeros(spec.nets) if found is None else np.asarray(found, float)

@@ -74,7 +74,14 @@ def kernel(
     row, column = jnp.arange(rows)[:, None], jnp.arange(columns)[None, :]
     inside = (row < fan_in) & (column < fan_out)
     unit = draws[jnp.where(inside, row * fan_out + column, 0)]
+    return jnp.where(inside, scaled(unit, fan_in, fan_out, scaling), 0.0)
+
+
+def scaled(
+    unit: Float[Array, "*shape"], fan_in: Int[Array, ""], fan_out: Int[Array, ""], scaling: Scaling
+) -> Float[Array, "*shape"]:
+    """Weights from uniform numbers in [-1, 1)."""
     uniform = unit * jnp.sqrt(3.0)
     normal = jax.lax.erf_inv(unit * _ERF_SQRT2) * (jnp.sqrt(2.0) / _TRUNCATED_STD)
     variance = scaling.gain / (scaling.weight_in * fan_in + scaling.weight_out * fan_out)
-    return jnp.where(inside, jnp.where(scaling.normal > 0, normal, uniform) * jnp.sqrt(variance), 0.0)
+    return jnp.where(scaling.normal > 0, normal, uniform) * jnp.sqrt(variance)

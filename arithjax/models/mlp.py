@@ -11,9 +11,10 @@ from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, UInt32
 
 from arithjax.architecture import count_parameters
 from arithjax.models import initializers
@@ -32,9 +33,6 @@ from arithjax.models.network import (
 )
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
-
-DRAWN_WIDTHS, DRAWN_DEPTH = (16, 64, 256), 5
-"""Sizes at which weights are drawn and then cut: one of these widths for all layers, a multiple of so many layers."""
 
 
 def contract(
@@ -107,12 +105,15 @@ class MLP(nn.Module, Network):
         y: Any = self.apply({"params": params}, x, architecture)
         return y
 
-    def drawn_as(self) -> MLP:
-        width = next((size for size in DRAWN_WIDTHS if max(self.features) <= size), None)
-        depth = -(-len(self.features) // DRAWN_DEPTH) * DRAWN_DEPTH
-        features = (width,) * depth if width else self.features  # very wide nets are drawn in their own sizes
-        linear = (ACTIVATIONS["linear"],) * len(features)
-        return MLP(features, linear, self.use_bias, branchless=True, parent=None)
+    def kernels(self, inputs: int) -> list[tuple[int, int]]:
+        return list(itertools.pairwise((inputs, *self.features)))
+
+    def of_kernels(self, kernels: list[np.ndarray]) -> Params:
+        params = {}
+        for i, kernel in enumerate(kernels):
+            bias = {"bias": np.zeros((1, *kernel.shape[1:]), kernel.dtype)} if self.use_bias else {}
+            params[_layer(i)] = {"kernel": kernel} | bias
+        return params
 
     def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
         sizes = (inputs, *features)
@@ -145,6 +146,31 @@ class MLP(nn.Module, Network):
         layers = enumerate(self.plain(params, inputs, widths))
         net = DenseNet((*widths, self.features[-1]), activations, self.use_bias, parent=None)
         return net, {_layer(i): layer.arrays for i, layer in layers}
+
+
+class _Key(nn.Module):
+    """The words of the key that a dense layer of the same name draws its kernel with."""
+
+    @nn.compact
+    def __call__(self) -> UInt32[Array, " 2"]:
+        words: UInt32[Array, " 2"] = self.param("kernel", jax.random.key_data)
+        return words
+
+
+class _Keys(nn.Module):
+    """Those of all layers."""
+
+    layers: int
+
+    @nn.compact
+    def __call__(self) -> UInt32[Array, "{self.layers} 2"]:
+        return jnp.stack([_Key(name=_layer(i))() for i in range(self.layers)])
+
+
+def layer_keys(key: Key[Array, ""], layers: int) -> UInt32[Array, "layers 2"]:
+    """The words of the keys that the first layers of an MLP draw their kernels with, given the net's own key."""
+    words: UInt32[Array, "layers 2"] = _Keys(layers).init_with_output(key)[0]
+    return words
 
 
 class DenseNet(nn.Module):

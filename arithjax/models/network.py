@@ -96,9 +96,13 @@ class Network:
         """
         raise NotImplementedError
 
-    def drawn_as(self) -> Network:
-        """The network whose initial parameters hold this one's (see `resize`), so that many share a program."""
-        return self
+    def kernels(self, inputs: int) -> list[tuple[int, int]] | None:
+        """Shapes of the kernels that are all that `initial` draws, if it does so as `arithjax.models.mlp` does."""
+        return None
+
+    def of_kernels(self, kernels: list[np.ndarray]) -> Params:
+        """Initial parameters, lanes last, with these kernels, each `[inputs, outputs, lanes]`."""
+        raise NotImplementedError
 
     def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
         """Parameters, lanes last, for layers of other sizes: cut off, or filled up with zeros."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Int32, Key, UInt32
+from jaxtyping import Array, Bool, Float, Int, Int32, Key
 
+from arithjax.task import draws
 from arithjax.task.arguments import Argument
 from arithjax.task.distributions import Distribution
 from arithjax.task.encodings import Encoder
 from arithjax.task.operations import Operation
-from arithjax.task.transforms import Fitted, Transform, no_fit
+from arithjax.task.transforms import Fitted, Transform
 
 
 class Examples(NamedTuple):
@@ -41,40 +43,67 @@ ROUNDS = 512
 """The most times that arguments are drawn again until an operation's condition holds for them."""
 
 
-def draw(
-    key: Key[Array, ""], count: int, op: Operation, integers: bool, interval: Range, distribution: Distribution
-) -> Float[Array, "count arity"]:
-    """`[count, arity]` arguments of one net."""
+def arguments(
+    keys: Key[Array, " lanes"],
+    op: Operation | int,
+    integers: bool,
+    count: int,
+    interval: Range,
+    distribution: Distribution,
+) -> Float[Array, "count arity lanes"]:
+    """Each lane's arguments, drawn from its own key, `keys [lanes]`.
 
-    def drawn(key: Key[Array, ""]) -> Float[Array, "count arity"]:
+    op: the operation, or the number of arguments of one that neither has ranges of its own nor leaves anything out.
+    """
+    how = integers, interval, distribution
+    if isinstance(op, int):
+        return _drawn(keys, (count, op), *how)
+
+    def drawn(keys: Key[Array, " lanes"]) -> Float[Array, "count arity lanes"]:
         if not op.arguments:
-            return _drawn(key, (count, op.arity), integers, interval, distribution)
-        keys = [jax.random.fold_in(key, i) for i in range(op.arity)]
-        pairs = zip(keys, op.arguments, strict=True)
-        return jnp.stack([_drawn_own(*pair, count, integers, interval, distribution) for pair in pairs], 1)
+            return _drawn(keys, (count, op.arity), *how)
+        own = [_drawn_own(folded(keys, i), argument, count, *how) for i, argument in enumerate(op.arguments)]
+        return jnp.stack(own, 1)
 
-    return _kept(op, lambda number: drawn(jax.random.fold_in(key, number))) if op.conditional else op.usable(drawn(key))
+    return _kept(op, lambda number: drawn(folded(keys, number))) if op.conditional else op.usable(drawn(keys))
+
+
+def folded(keys: Key[Array, " lanes"], number: int | Int[Array, ""]) -> Key[Array, " lanes"]:
+    """Other keys of every lane, for a number."""
+    return jax.vmap(jax.random.fold_in, (0, None))(keys, number)
 
 
 def _drawn(
-    key: Key[Array, ""], shape: tuple[int, ...], integers: bool, interval: Range, distribution: Distribution
-) -> Float[Array, "*shape"]:
-    """Numbers of an interval."""
+    keys: Key[Array, " lanes"],
+    shape: tuple[int, int],
+    integers: bool,
+    interval: Range,
+    distribution: Distribution,
+) -> Float[Array, "rows columns lanes"]:
+    """Numbers of an interval, `[*shape, lanes]`."""
+    words, count = draws.words_of(keys), math.prod(shape)
     if integers:
         low, high = (jnp.asarray(v, int) for v in interval)
-        return jax.random.randint(key, shape, low, high + 1).astype(float)
+        return draws.integers(words, count, low, high + 1).astype(float).reshape(*shape, -1)
+    u = draws.uniform(words, count).reshape(*shape, -1)
     if distribution.name == "uniform":
-        return jax.random.uniform(key, shape, minval=interval.low, maxval=interval.high)
-    return distribution.place(jax.random.uniform(key, shape), *interval, jnp)
+        return jnp.maximum(interval.low, u * (interval.high - interval.low) + interval.low)
+    return distribution.place(u, *interval, jnp)
 
 
 def _drawn_own(
-    key: Key[Array, ""], argument: Argument, count: int, integers: bool, interval: Range, distribution: Distribution
-) -> Float[Array, " count"]:
-    """Numbers `[count]` of an argument that may have a range of its own."""
+    keys: Key[Array, " lanes"],
+    argument: Argument,
+    count: int,
+    integers: bool,
+    interval: Range,
+    distribution: Distribution,
+) -> Float[Array, "count lanes"]:
+    """Numbers `[count, lanes]` of an argument that may have a range of its own."""
     if argument.values:
-        return jnp.asarray(argument.values, float)[jax.random.randint(key, (count,), 0, len(argument.values))]
-    return _drawn(key, (count,), *_own(argument, integers, interval), distribution)
+        ends = (jnp.asarray(end, int) for end in (0, len(argument.values)))
+        return jnp.asarray(argument.values, float)[draws.integers(draws.words_of(keys), count, *ends)]
+    return _drawn(keys, (count, 1), *_own(argument, integers, interval), distribution)[:, 0]
 
 
 def _own(argument: Argument, integers: bool, interval: Range) -> tuple[bool, Range]:
@@ -133,8 +162,7 @@ def draw_own_batch(
         return _placed(u, *_own(argument, integers, interval), distribution)
 
     def drawn(number: Int[Array, ""]) -> Float[Array, "batch arity lanes"]:
-        own = jax.vmap(jax.random.fold_in, (0, None))(keys, 2 + number)
-        u = uniform(own, step, (batch, op.arity))
+        u = uniform(folded(keys, 2 + number), step, (batch, op.arity))
         return jnp.stack([placed(u[:, i], argument) for i, argument in enumerate(arguments)], 1)
 
     return _kept(op, drawn) if op.conditional else op.usable(drawn(jnp.int32(0)))
@@ -154,63 +182,15 @@ def uniform(
 ) -> Float[Array, "rows columns lanes"]:
     """Uniform numbers in [0, 1), `[*shape, lanes]`, from `keys [lanes]` and a step.
 
-    It is JAX's own generator, Threefry-2x32 with 20 rounds (Salmon et al. 2011), with the lanes last and the rounds
-    written out: four times as fast as `jax.random.uniform` under `vmap`.
+    The generator is that of `arithjax.task.draws`, and both of its words are used.
     """
     rows, columns = shape
     half = (-(-rows // 2), columns, len(keys))
-    words = jax.random.key_data(keys).T[:, None, None]
+    words = draws.words_of(keys)[:, None, None]
     counter = jnp.broadcast_to(jnp.arange(half[0] * columns, dtype=jnp.uint32).reshape(half[0], columns, 1), half)
-    bits = jnp.concatenate(_threefry(words, (counter, jnp.full(half, step, jnp.uint32))))[:rows]
+    bits = jnp.concatenate(draws.threefry(words, (counter, jnp.full(half, step, jnp.uint32))))[:rows]
     mantissa = (bits >> np.uint32(9)) | np.uint32(0x3F800000)
     return (jax.lax.bitcast_convert_type(mantissa, jnp.float32) - 1).astype(float)
-
-
-def _threefry(
-    key: UInt32[Array, " 2 *one"], count: tuple[UInt32[Array, "*counts"], UInt32[Array, "*counts"]]
-) -> tuple[UInt32[Array, "*counts"], UInt32[Array, "*counts"]]:
-    """Two words for each counter of two words, under `key [2, ...]`."""
-    keys = (key[0], key[1], key[0] ^ key[1] ^ np.uint32(0x1BD11BDA))
-    a, b = count[0] + keys[0], count[1] + keys[1]
-    for block in range(5):
-        for turn in ((13, 15, 26, 6), (17, 29, 16, 24))[block % 2]:
-            a = a + b
-            b = a ^ ((b << np.uint32(turn)) | (b >> np.uint32(32 - turn)))
-        a, b = a + keys[(block + 1) % 3], b + keys[(block + 2) % 3] + np.uint32(block + 1)
-    return a, b
-
-
-def prepare(
-    keys: Key[Array, " lanes"],
-    op: Operation,
-    integers: bool,
-    examples: int,
-    transforms: tuple[Transform, ...],
-    interval: Range,
-    distribution: Distribution,
-    chosen: tuple[Int[Array, ""], Int[Array, ""]],
-    encoder: Encoder | None = None,
-    target_encoder: Encoder | None = None,
-) -> Examples:
-    """Draw each lane's examples from its own key, `keys [lanes]`, and fit and apply its transforms.
-
-    `chosen` holds the indices of the input and the target transform among `transforms`; an `encoder` of arguments and a
-    `target_encoder` take their places.
-    """
-    x = arguments(keys, op, integers, examples, interval, distribution)
-    return shown(x, op(x), transforms, chosen, encoder, target_encoder)
-
-
-def arguments(
-    keys: Key[Array, " lanes"],
-    op: Operation,
-    integers: bool,
-    examples: int,
-    interval: Range,
-    distribution: Distribution,
-) -> Float[Array, "examples arity lanes"]:
-    """Each lane's arguments, drawn from its own key, `keys [lanes]`."""
-    return jax.vmap(lambda key: draw(key, examples, op, integers, interval, distribution), out_axes=-1)(keys)
 
 
 def targets_shown(
@@ -227,32 +207,17 @@ def results_told(encoder: Encoder, y: Float[Array, "points *codes lanes"]) -> Fl
     return results[:, 0] if results.shape[1] == 1 else results
 
 
-def shown(
-    x: Float[Array, "examples arity lanes"],
-    t: Float[Array, "examples *outputs lanes"],
-    transforms: tuple[Transform, ...],
-    chosen: tuple[Int[Array, ""], Int[Array, ""]],
-    encoder: Encoder | None = None,
-    target_encoder: Encoder | None = None,
-) -> Examples:
-    """Arguments and targets as nets see them: each lane's transforms, fitted and applied, or the encoders' codes.
+def fitted(
+    transforms: tuple[Transform, ...], chosen: Int[Array, ""], data: Float[Array, " examples *columns"]
+) -> tuple[Float[Array, " examples *columns"], Fitted]:
+    """Data as one of the transforms shows it, the one with the index `chosen`, fitted on each column; and the fit."""
 
-    The fit of what is encoded is that of numbers as they are; nothing reads it.
-    """
+    def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
+        warped = jax.lax.optimization_barrier(transform.warp(data))
+        fit = transform.fit(warped)
+        return (warped - fit.shift[None]) / fit.scale[None], fit
 
-    def fit_and_show(index: Int[Array, ""], data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
-        def branch(transform: Transform, data: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fitted]:
-            warped = jax.lax.optimization_barrier(transform.warp(data))
-            fitted = transform.fit(warped)
-            return (warped - fitted.shift[None]) / fitted.scale[None], fitted
-
-        return jax.lax.switch(index, [functools.partial(branch, transform) for transform in transforms], data)
-
-    x, input_fit = fit_and_show(chosen[0], x) if encoder is None else (encoder.encode(x), no_fit(x))
-    if target_encoder is not None:
-        return Examples(x, targets_shown(target_encoder, t), input_fit, no_fit(t))
-    t, target_fit = fit_and_show(chosen[1], t)
-    return Examples(x, t, input_fit, target_fit)
+    return jax.lax.switch(chosen, [functools.partial(branch, transform) for transform in transforms], data)
 
 
 @functools.lru_cache(maxsize=256)

@@ -158,7 +158,7 @@ def _dead_units(trainer: Trainer, x: Float[np.ndarray, "points inputs"]) -> Floa
     """The share of every net's hidden units that are dead on `x [points, inputs]`: `[nets]`; NaN where unknown."""
     spec = trainer.tile.specs.train.evaluation
     inputs = inference.transformed(
-        trainer.tile.specs.data.view, x[None], trainer.fits[0], trainer.shared.input_transform
+        trainer.tile.specs.data.inputs, x[None], trainer.fits[0], trainer.shared.input_transform
     )
     found = dead_units(spec, trainer.state.params, inputs[0], trainer.shared, trainer.per_net)
     return np.full(spec.nets, np.nan) if found is None else np.asarray(found)

@@ -34,7 +34,7 @@ class Judge:
     def __init__(self, tile: Tile, fits: tuple[Fitted, Fitted], shared: Shared, per_net: PerNet):
         spec = tile.specs.train
         self.engine = engine_of(tile)
-        self.spec, self.view = spec.evaluation, tile.specs.data.view
+        self.spec, self.data = spec.evaluation, tile.specs.data
         self.task = Task.of(tile.setup)
         self.fits, self.shared, self.per_net = fits, shared, per_net
         self.known: dict[int, tuple[Points, grading.Block, Float[Array, "blocks points inputs nets"]]] = {}
@@ -47,8 +47,8 @@ class Judge:
     def answers(self, params: Any, points: Points) -> Float[np.ndarray, "points *outputs nets"]:
         """Answers of every net to points, in original units."""
         y = self.engine.predict(self.spec, params, self._blocks(points)[1], self.shared, self.per_net)
-        told = np.asarray(inference.original(self.view, y, self.fits[1], self.shared.target_transform))
-        return told.reshape(-1, *told.shape[2:])[: len(points.x)]
+        rows = np.asarray(y).reshape(-1, *y.shape[2:])[: len(points.x)]
+        return np.asarray(inference.original(self.data.targets, rows, self.fits[1], self.shared.target_transform))
 
     def certify(self, params: Any, candidates: Bool[np.ndarray, " nets"]) -> Bool[np.ndarray, " nets"]:
         """Which of the candidate nets are right on the whole domain; stops once none is left."""
@@ -77,19 +77,18 @@ class Judge:
     def _blocks(self, points: Points) -> tuple[grading.Block, Float[Array, "blocks points inputs nets"]]:
         """Points in blocks, and as nets are shown them."""
         if id(points) not in self.known:  # evaluated again and again on the same points
-            made = grading.blocks(points.x, points.truth, grading.unit_of(points), points.more)
-            blocks = jax.tree.map(jnp.asarray, made)
+            blocks = grading.blocks(points.x, points.truth, grading.unit_of(points), points.more)
             self.known[id(points)] = points, blocks, self._inputs(blocks)
         return self.known[id(points)][1:]
 
     def _inputs(self, blocks: grading.Block) -> Float[Array, "blocks points inputs nets"]:
-        return inference.transformed(self.view, blocks.x, self.fits[0], self.shared.input_transform)
+        return inference.transformed(self.data.inputs, blocks.x, self.fits[0], self.shared.input_transform)
 
     def _sums(
         self, params: Any, blocks: grading.Block, inputs: Float[Array, "blocks points inputs nets"]
     ) -> grading.Sums:
         y = self.engine.predict(self.spec, params, inputs, self.shared, self.per_net)
-        return inference.errors(self.view, y, self.fits[1], blocks, self.shared.target_transform)
+        return inference.errors(self.data.targets, y, self.fits[1], blocks, self.shared.target_transform)
 
 
 @np.errstate(invalid="ignore", over="ignore")

@@ -1,4 +1,7 @@
-"""Inference: numbers transformed for every net, predictions, and errors of predictions in original units."""
+"""Inference: numbers shown to every net, predictions, and errors of predictions in original units.
+
+Programs are called for a block of rows and of lanes at a time (`arithjax.training.blocks`).
+"""
 
 from __future__ import annotations
 
@@ -6,30 +9,85 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
+from arithjax.environment import backend
+from arithjax.task import examples
+from arithjax.task.encodings import Encoder
 from arithjax.task.examples import results_told
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training import grading
+from arithjax.training.blocks import at_hand, by_lanes, by_rows, joined
 from arithjax.training.compiled import compiled
 from arithjax.training.specs import EvalSpec, ViewSpec
-from arithjax.training.tile import PerNet, Shared, architecture_of
+from arithjax.training.tile import VECTOR, PerNet, Shared, architecture_of
+
+ENCODED = 1 << 16
+"""The most numbers that a row's worth of arguments is shown as, times the rows of a block, in each lane."""
+
+
+def shown(
+    view: ViewSpec, values: Float[Array | np.ndarray, "examples *columns nets"], transform: Int[Array, ""]
+) -> tuple[Float[Array, "examples *shown nets"], Fitted]:
+    """What nets train on as they see it, the transform fitted on every net's own examples; and the fit.
+
+    The fit of what is encoded is that of numbers as they are; nothing reads it. Codes of one number of one result have
+    no axis for it.
+    """
+    values = at_hand(values)
+    if view.encoder is None:
+        found: tuple[Array, Fitted] = by_lanes(fitted, view.transforms, values, transform)
+        return found
+    one = np.zeros(values.shape[1:], values.dtype)
+    codes = at_hand(_encoded(view.encoder, values if values.ndim > 2 else values[:, None]))
+    single = values.ndim == 2 and codes.shape[1] == 1
+    return jax.device_put(codes[:, 0] if single else codes), Fitted(jax.device_put(one), jax.device_put(one + 1))
+
+
+def transformed(
+    view: ViewSpec, x: Float[Array | np.ndarray, "blocks points arity"], fit: Fitted, transform: Int[Array, ""]
+) -> Float[Array, "blocks points inputs nets"]:
+    """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, inputs, nets]`."""
+    rows, nets = np.asarray(x).reshape(-1, x.shape[-1]), fit.shift.shape[-1]
+    if view.encoder is None:
+        given = view.transforms, fit
+        found = at_hand(by_rows(lambda block: by_lanes(forward, *given, block, transform), grading.BLOCK, rows))
+    else:
+        codes = at_hand(_encoded(view.encoder, np.repeat(rows[:, :, None], VECTOR, -1)))
+        found = codes.__array_namespace__().broadcast_to(codes[:, :, :1], (*codes.shape[:2], nets))
+    return jax.device_put(found.reshape(*x.shape[:2], *found.shape[1:]))
+
+
+def _encoded(
+    encoder: Encoder, values: Float[Array | np.ndarray, "rows columns nets"]
+) -> Float[Array, "rows codes nets"]:
+    """Numbers of every net as an encoder shows them."""
+    rows = max(1, min(grading.BLOCK, ENCODED // encoder.size))
+    return by_rows(lambda block: by_lanes(encoded, encoder, block), rows, values)
 
 
 @compiled()
-def transformed(
-    spec: ViewSpec, x: Float[Array, "blocks points arity"], fit: Fitted, transform: Int[Array, ""]
-) -> Float[Array, "blocks points inputs nets"]:
-    """Arguments `x [blocks, points, arity]` as each net's transform gives them: `[blocks, points, inputs, nets]`."""
+def fitted(
+    transforms: tuple[Transform, ...], values: Float[Array, " examples *columns"], transform: Int[Array, ""]
+) -> tuple[Float[Array, " examples *columns"], Fitted]:
+    """Columns as a transform shows them that is fitted on each of them, and the fit."""
+    return examples.fitted(transforms, transform, values)
 
-    def of_block(x: Float[Array, "points arity"]) -> Float[Array, "points inputs nets"]:
-        if spec.encoder is not None:
-            codes = spec.encoder.encode(x[:, :, None])
-            return jnp.broadcast_to(codes, (*codes.shape[:2], spec.nets))
-        lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, spec.nets))
-        return _applied(spec, transform, Transform.forward, lanes, fit)
 
-    return jax.lax.map(of_block, x)
+@compiled()
+def forward(
+    transforms: tuple[Transform, ...], fit: Fitted, x: Float[Array, "rows arity"], transform: Int[Array, ""]
+) -> Float[Array, "rows arity lanes"]:
+    """The same arguments as every net's transform shows them, with a known fit."""
+    lanes = jnp.broadcast_to(x[:, :, None], (*x.shape, fit.shift.shape[-1]))
+    return _applied(transforms, transform, Transform.forward, lanes, fit)
+
+
+@compiled()
+def encoded(encoder: Encoder, values: Float[Array, "rows columns lanes"]) -> Float[Array, "rows codes lanes"]:
+    """Numbers as an encoder shows them."""
+    return encoder.encode(values)
 
 
 @compiled()
@@ -50,27 +108,47 @@ def predict(
     return jax.lax.map(of_block, inputs)
 
 
-@compiled()
 def original(
-    spec: ViewSpec, y: Float[Array, "blocks points *outputs nets"], fit: Fitted, transform: Int[Array, ""]
-) -> Float[Array, "blocks points *results nets"]:
-    """Outputs `y [blocks, points, *outputs, nets]` in original units."""
-    return jax.lax.map(lambda y: _told(spec, y, fit, transform), y)
+    view: ViewSpec, y: Float[Array | np.ndarray, "points *outputs nets"], fit: Fitted, transform: Int[Array, ""]
+) -> Float[Array, "points *results nets"]:
+    """Outputs `y [points, *outputs, nets]` in original units."""
+    return by_rows(lambda block: by_lanes(told, view, (block, fit), transform), grading.BLOCK, y)
 
 
 @compiled()
+def told(
+    view: ViewSpec, y_fit: tuple[Float[Array, "points *outputs lanes"], Fitted], transform: Int[Array, ""]
+) -> Float[Array, "points *results lanes"]:
+    """Outputs in original units."""
+    return _told(view, *y_fit, transform)
+
+
 def errors(
-    spec: ViewSpec,
-    y: Float[Array, "blocks points *outputs nets"],
+    view: ViewSpec,
+    y: Float[Array | np.ndarray, "blocks points *outputs nets"],
     fit: Fitted,
     blocks: grading.Block,
     transform: Int[Array, ""],
 ) -> grading.Sums:
     """Errors of outputs `y [blocks, points, *outputs, nets]`, in original units: arrays `[blocks, ..., nets]`."""
+    truth = blocks._replace(x=blocks.x[..., :0])  # arguments play no part
+    size = len(y) if backend() != "cpu" else 1
+    parts = [jax.tree.map(lambda a, i=i: a[i : i + size], (at_hand(y), truth)) for i in range(0, len(y), size)]
+    return joined([by_lanes(sums, view, (block, fit), points, transform) for block, points in parts], 0)
 
-    def of_block(block: tuple[Float[Array, "points *outputs nets"], grading.Block]) -> grading.Sums:
-        y, points = block
-        return grading.sums(_told(spec, y, fit, transform), points)
+
+@compiled()
+def sums(
+    view: ViewSpec,
+    y_fit: tuple[Float[Array, "blocks points *outputs lanes"], Fitted],
+    blocks: grading.Block,
+    transform: Int[Array, ""],
+) -> grading.Sums:
+    """Errors of outputs, in original units: arrays `[blocks, ..., lanes]`."""
+    y, fit = y_fit
+
+    def of_block(block: tuple[Float[Array, "points *outputs lanes"], grading.Block]) -> grading.Sums:
+        return grading.sums(_told(view, block[0], fit, transform), block[1])
 
     return jax.lax.map(of_block, (y, blocks))
 
@@ -84,19 +162,23 @@ def sparsity_error(spec: EvalSpec, params: Any) -> Float[Array, " nets"]:
 
 
 def _told(
-    spec: ViewSpec, y: Float[Array, " points *outputs"], fit: Fitted, transform: Int[Array, ""]
+    view: ViewSpec, y: Float[Array, " points *outputs"], fit: Fitted, transform: Int[Array, ""]
 ) -> Float[Array, " points *results"]:
     """Outputs in original units: the loss's link, and then the inverse of the transform or of the encoding."""
-    y = y if spec.link is None else spec.link(y)
-    if spec.target_encoder is not None:
-        return results_told(spec.target_encoder, y)
-    return _applied(spec, transform, Transform.inverse, y, fit)
+    y = y if view.link is None else view.link(y)
+    if view.encoder is not None:
+        return results_told(view.encoder, y)
+    return _applied(view.transforms, transform, Transform.inverse, y, fit)
 
 
 def _applied(
-    spec: ViewSpec, transform: Int[Array, ""], method: Any, values: Float[Array, " points *rest"], fit: Fitted
+    transforms: tuple[Transform, ...],
+    transform: Int[Array, ""],
+    method: Any,
+    values: Float[Array, " points *rest"],
+    fit: Fitted,
 ) -> Float[Array, " points *rest"]:
     """The chosen transform's `method`, with a fit that broadcasts against `values [points, ...]`."""
     row = Fitted(fit.shift[None], fit.scale[None])
-    branches = [lambda v, row, member=member: method(member, v, row) for member in spec.transforms]
+    branches = [lambda v, row, member=member: method(member, v, row) for member in transforms]
     return jax.lax.switch(transform, branches, values, row)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import replace
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -11,14 +11,22 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from arithjax.models.network import LANES, Architecture
-from arithjax.task import examples
-from arithjax.task.examples import Examples
+from arithjax.models.initializers import Scaling, scaled
+from arithjax.models.mlp import layer_keys
+from arithjax.models.network import Architecture
+from arithjax.task import draws, examples
+from arithjax.task.examples import Examples, Range
+from arithjax.task.operations import Operation
 from arithjax.task.points import Task, kinds_of
+from arithjax.training.blocks import by_lanes
 from arithjax.training.compiled import compiled
+from arithjax.training.inference import shown
 from arithjax.training.optimizers import slots
-from arithjax.training.specs import DataSpec, EvalSpec, TrainSpec
+from arithjax.training.specs import DataSpec, DrawSpec, EvalSpec, TrainSpec
 from arithjax.training.tile import PerNet, Shared, architecture_of
+
+LAYERS, NUMBERS = 5, 1024
+"""A program makes the keys of a multiple of so many layers; and so many numbers of a kernel."""
 
 
 class State(NamedTuple):
@@ -73,40 +81,60 @@ def draw(
 
 
 def initial_params(spec: EvalSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet, purpose: int = 0) -> Any:
-    """Initial parameters of every net.
-
-    They are drawn for the network that the spec's is drawn as, so that few programs draw for all architectures.
-    """
-    architecture, number = architecture_of(shared, per_net), jnp.uint32(purpose)
-    drawn_as = spec.network.drawn_as()
-    if drawn_as is spec.network:
-        return draw(spec, root, per_net.identity, architecture, number)
-    wide = replace(spec, network=drawn_as, layout=LANES)
-    drawn = draw(wide, root, per_net.identity, _deepened(architecture, len(drawn_as.features)), number)
-    own = spec.network.resize(drawn, spec.inputs, spec.network.features)
-    return jax.tree.map(jnp.asarray, spec.layout.from_lanes(own))
+    """Initial parameters of every net."""
+    number, shapes = jnp.uint32(purpose), spec.network.kernels(spec.inputs)
+    if shapes is None:
+        return draw(spec, root, per_net.identity, architecture_of(shared, per_net), number)
+    layers = -(-len(shapes) // LAYERS) * LAYERS
+    keys = np.asarray(by_lanes(kernel_keys, layers, per_net.identity, root, number))
+    kernels = [_kernel(spec, key, shape, shared.scaling) for key, shape in zip(keys, shapes, strict=False)]
+    return jax.tree.map(jax.device_put, spec.layout.from_lanes(spec.network.of_kernels(kernels)))
 
 
-def _deepened(architecture: Architecture, depth: int) -> Architecture:
-    """The architecture of deeper nets: layers of one unit are added, whose weights are not used."""
-    widths = np.asarray(architecture.widths)
-    filled = np.ones((depth + 1, widths.shape[1]), widths.dtype)
-    filled[: len(widths)] = widths
-    return Architecture(jnp.asarray(filled), architecture.branch, architecture.scaling)
+@compiled()
+def kernel_keys(
+    layers: int, identity: UInt32[Array, "3 nets"], root: UInt32[Array, ""], purpose: UInt32[Array, ""]
+) -> UInt32[Array, "layers 2 nets"]:
+    """The words of the keys that so many layers of every net draw their kernels with."""
+    return jax.vmap(lambda key: layer_keys(key, layers), out_axes=-1)(keys_of(identity, root, purpose))
+
+
+def _kernel(
+    spec: EvalSpec, keys: UInt32[np.ndarray, "2 nets"], shape: tuple[int, int], scaling: Scaling
+) -> Float[np.ndarray, "inputs outputs nets"]:
+    """A layer's kernel of every net, drawn some numbers at a time."""
+    fans = [np.int32(size) for size in shape]
+    starts = range(0, math.prod(shape), NUMBERS)
+    parts = [by_lanes(weights, spec.precision, keys, np.uint32(start), *fans, scaling) for start in starts]
+    drawn = np.concatenate(parts) if len(parts) > 1 else np.asarray(parts[0])
+    return drawn[: math.prod(shape)].reshape(*shape, -1)
+
+
+@compiled()
+def weights(
+    precision: str,
+    keys: UInt32[Array, "2 nets"],
+    start: UInt32[Array, ""],
+    fan_in: Int[Array, ""],
+    fan_out: Int[Array, ""],
+    scaling: Scaling,
+) -> Float[Array, "numbers nets"]:
+    """Some numbers of every net's kernel, from the one that stands at `start`, row by row."""
+    return scaled(2 * draws.uniform(keys, NUMBERS, start) - 1, fan_in, fan_out, scaling)
 
 
 def resting(spec: TrainSpec, params: Any, shared: Shared) -> State:
     """Parameters with the state of an optimiser that has made no step."""
     start, count = spec.optimizer.start, slots(spec.optimizer, shared.numbers, params)
     # numpy's, since jax would compile a program for each shape
-    moments = (jax.tree.map(lambda p: jnp.asarray(np.full(p.shape, start, p.dtype)), params),) * count
+    moments = (jax.tree.map(lambda p: jax.device_put(np.full(p.shape, start, p.dtype)), params),) * count
     return State(params, moments, no_losses(spec))
 
 
 def no_losses(spec: TrainSpec) -> tuple[Array, ...]:
     """The sums of the losses of no batches, in the spec's layout; nothing where batches are not watched."""
     zeros = np.zeros(spec.nets, spec.precision)
-    return (jnp.asarray(spec.layout.from_lanes(zeros)),) * 2 if spec.watched else ()
+    return (jax.device_put(spec.layout.from_lanes(zeros)),) * 2 if spec.watched else ()
 
 
 @compiled()
@@ -141,23 +169,28 @@ def examples_of(
 
     noise: standard deviation of what is added to targets, in original units.
     """
-    if task.traced and not task.tabled and not noise:
-        return prepare(spec, root, shared, per_net)
     if task.tabled:
         x, t = _of_table(task, spec, root, per_net)
     else:
-        x = arguments(spec, root, shared, per_net)
-        flat = np.moveaxis(np.asarray(x), -1, 0).reshape(-1, task.op.arity)
-        exact = task.op.exact(flat, task.integers).t
-        t = jnp.asarray(np.moveaxis(exact.reshape(spec.nets, -1, *exact.shape[1:]), 0, -1), x.dtype)
+        x = by_lanes(arguments, spec.draws, per_net.identity, root, shared.interval)
+        t = by_lanes(results, spec.op, x) if task.traced and not noise else _exact(task, x)
     if noise:
-        t = noisy(spec, root, per_net.identity, t, jnp.asarray(noise, t.dtype))
-    return shown(spec, x, t, shared)
+        t = by_lanes(noisy, spec.examples, (per_net.identity, t), root, np.asarray(noise, t.dtype))
+    inputs, input_fit = shown(spec.inputs, x, shared.input_transform)
+    targets, target_fit = shown(spec.targets, t, shared.target_transform)
+    return Examples(inputs, targets, input_fit, target_fit)
+
+
+def _exact(task: Task, x: Float[Array, "examples arity nets"]) -> Float[np.ndarray, "examples *outputs nets"]:
+    """Exact results of every net's arguments, rounded."""
+    flat = np.moveaxis(np.asarray(x), -1, 0).reshape(-1, x.shape[1])
+    t = task.op.exact(flat, task.integers).t
+    return np.moveaxis(t.reshape(x.shape[-1], -1, *t.shape[1:]), 0, -1).astype(x.dtype)
 
 
 def _of_table(
     task: Task, spec: DataSpec, root: UInt32[Array, ""], per_net: PerNet
-) -> tuple[Float[Array, "examples arity nets"], Float[Array, "examples *outputs nets"]]:
+) -> tuple[Float[np.ndarray, "examples arity nets"], Float[np.ndarray, "examples *outputs nets"]]:
     """Arguments and targets from the rows of a table that nets train on: each of them, or drawn by every net."""
     assert task.domain is not None
     assert task.domain_truth is not None
@@ -166,71 +199,46 @@ def _of_table(
         rows = np.broadcast_to(np.arange(len(x))[:, None], (len(x), spec.nets))
     else:
         starts, counts, by_kind = kinds_of(t if task.balanced else np.zeros_like(t))
-        rows = by_kind[np.asarray(picked(spec, root, per_net.identity, jnp.asarray(starts), jnp.asarray(counts)))]
-    return jnp.asarray(np.moveaxis(x[rows], -1, 1)), jnp.asarray(np.moveaxis(t[rows], 1, -1).astype(x.dtype))
+        rows = by_kind[np.asarray(by_lanes(picked, spec.examples, per_net.identity, root, starts, counts))]
+    return np.moveaxis(x[rows], -1, 1), np.moveaxis(t[rows], 1, -1).astype(x.dtype)
 
 
 @compiled()
 def picked(
-    spec: DataSpec,
-    root: UInt32[Array, ""],
+    count: int,
     identity: UInt32[Array, "3 nets"],
+    root: UInt32[Array, ""],
     starts: Int[Array, " kinds"],
     counts: Int[Array, " kinds"],
 ) -> Int[Array, "examples nets"]:
-    """Every net's own rows of a table `[examples, nets]`, whose kinds stand one after the other, drawn in turns."""
-    kind = jnp.arange(spec.examples) % len(starts)
-
-    def of_net(key: Key[Array, ""]) -> Int[Array, " examples"]:
-        return starts[kind] + jax.random.randint(key, (spec.examples,), 0, counts[kind])
-
-    return jax.vmap(of_net, out_axes=-1)(keys_of(identity, root, 1))
+    """Every net's own rows of a table `[count, nets]`, whose kinds stand one after the other, drawn in turns."""
+    words, kind = draws.words_of(keys_of(identity, root, 1)), jnp.arange(count)[:, None] % len(starts)
+    return starts[kind] + draws.integers(words, count, jnp.zeros_like(counts[kind]), counts[kind])
 
 
 @compiled()
 def noisy(
-    spec: DataSpec,
+    count: int,
+    identity_t: tuple[UInt32[Array, "3 nets"], Float[Array, "examples *outputs nets"]],
     root: UInt32[Array, ""],
-    identity: UInt32[Array, "3 nets"],
-    t: Float[Array, "examples *outputs nets"],
     noise: Float[Array, ""],
 ) -> Float[Array, "examples *outputs nets"]:
-    """Targets with Gaussian noise of a standard deviation, drawn by every net."""
+    """`count` targets of every net with Gaussian noise of a standard deviation."""
+    identity, t = identity_t
     keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(identity, root, 1), 2)
     return t + noise * jax.vmap(lambda key: jax.random.normal(key, t.shape[:-1], t.dtype), out_axes=-1)(keys)
 
 
 @compiled()
 def arguments(
-    spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet
+    spec: DrawSpec, identity: UInt32[Array, "3 nets"], root: UInt32[Array, ""], interval: Range
 ) -> Float[Array, "examples arity nets"]:
     """Every net's own arguments, lanes last."""
-    assert spec.op is not None
-    keys = keys_of(per_net.identity, root, 1)
-    return examples.arguments(keys, spec.op, spec.integers, spec.examples, shared.interval, spec.distribution)
+    keys = keys_of(identity, root, 1)
+    return examples.arguments(keys, spec.drawn, spec.integers, spec.examples, interval, spec.distribution)
 
 
 @compiled()
-def shown(
-    spec: DataSpec, x: Float[Array, "examples arity nets"], t: Float[Array, "examples *outputs nets"], shared: Shared
-) -> Examples:
-    """Arguments and targets of every net as its transforms show them."""
-    chosen = shared.input_transform, shared.target_transform
-    return examples.shown(x, t, spec.transforms, chosen, spec.encoder, spec.target_encoder)
-
-
-@compiled()
-def prepare(spec: DataSpec, root: UInt32[Array, ""], shared: Shared, per_net: PerNet) -> Examples:
-    """Every net's own examples, transformed, lanes last."""
-    return examples.prepare(
-        keys_of(per_net.identity, root, 1),
-        spec.op,
-        spec.integers,
-        spec.examples,
-        spec.transforms,
-        shared.interval,
-        spec.distribution,
-        (shared.input_transform, shared.target_transform),
-        spec.encoder,
-        spec.target_encoder,
-    )
+def results(op: Operation, x: Float[Array, "examples arity nets"]) -> Float[Array, "examples *outputs nets"]:
+    """Targets of every net's own arguments."""
+    return op(x)

@@ -12,11 +12,12 @@ from arithjax.architecture import count_parameters
 from arithjax.environment import backend
 from arithjax.errors import ArithjaxError
 from arithjax.models.network import FUSED, ONCHIP
+from arithjax.training.initial import NUMBERS
 from arithjax.training.specs import Specs, TrainSpec
 from arithjax.training.tile import FEWEST_LANES, VECTOR
 
 DRAWING = 4
-"""Numbers of four bytes that drawing a weight takes: random bits, the weight, its place, and the weight in place."""
+"""What is kept of a weight while it is drawn: two words of random bits, a uniform number, and the weight."""
 
 
 def fitting(specs: Specs, count: int, share: float) -> int:
@@ -54,18 +55,16 @@ def bytes_of(spec: TrainSpec, count: int) -> float:
 
     Examples as they are drawn and as they are transformed, weights with gradients, moments and what an optimiser makes
     of them, before and after, and what a batch leaves in every layer, or, on a chip, gathered batches, also in blocks;
-    or, where that is more, what the drawing of the first weights takes, in the sizes that they are drawn in.
+    or, where that is more, what the drawing of the first weights takes.
     """
     features = spec.network.features
-    drawn = spec.network.drawn_as().features if features else ()
     examples = 2 * spec.examples * (spec.inputs + spec.outputs)
     weights = 8 * count_parameters((spec.inputs, *features)) if features else 0
     batch = 4 * spec.batch * (spec.inputs + sum(features))
     if spec.layout is ONCHIP:
         batch = 2 * spec.portion * spec.batch * (spec.inputs + spec.outputs)
     size = 8.0 if spec.precision == "float64" else 4.0
-    drawing = 4.0 * count * DRAWING * count_parameters((spec.inputs, *drawn)) if drawn else 0.0
-    return max(size * count * (examples + weights + batch), drawing)
+    return size * count * max(examples + weights + batch, DRAWING * NUMBERS)
 
 
 def memory() -> float:

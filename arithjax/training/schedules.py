@@ -11,7 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int32
 
 from arithjax.errors import ArithjaxError
@@ -19,6 +21,9 @@ from arithjax.models.branches import mapped, switch
 from arithjax.registry import RAMPS, SCHEDULES
 from arithjax.task import trying
 from arithjax.training.compiled import compiled, lanes_options
+
+STEPS = 512
+"""Steps whose factors a program makes."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,13 @@ class Pace(NamedTuple):
     end_factor: Float[Array, ""]
     warmup: Int32[Array, ""]
     steps: Int32[Array, ""]
+
+
+def rates_at(steps: Int32[np.ndarray, " steps"], pace: Pace) -> Float[Array, " steps"]:
+    """The factors on the learning rate at `steps [steps]`, some steps at a time, so that one program makes them all."""
+    filled, schedules = np.resize(steps, -(-len(steps) // STEPS) * STEPS), tuple(SCHEDULES.values())
+    parts = [rates(schedules, filled[i : i + STEPS], pace) for i in range(0, len(filled), STEPS)]
+    return jax.device_put(np.concatenate(parts)[: len(steps)])
 
 
 @compiled(lambda schedules: lanes_options())

@@ -1,8 +1,8 @@
 """Specs: all that is static in a tile's programs. Changing a field of a spec compiles again; a number never does.
 
 Each stage takes the spec it needs, so that what does not depend on a network's shape compiles once for all
-architectures: examples a `DataSpec`, steps a `TrainSpec`, weights and predictions an `EvalSpec`, transforms and errors
-a `ViewSpec`.
+architectures: arguments a `DrawSpec`, transforms and errors a `ViewSpec`, steps a `TrainSpec`, weights and predictions
+an `EvalSpec`.
 """
 
 from __future__ import annotations
@@ -41,25 +41,31 @@ among threads, so that the last bits would depend on the number of cores."""
 
 @dataclass(frozen=True)
 class ViewSpec:
-    """How numbers are transformed for `nets` nets: transforms to choose from, or encoders.
+    """How numbers are shown to nets: transforms to choose from, or an encoder, which shows a number as several.
 
-    encoder, target_encoder: of arguments and of targets, where they are shown as several numbers.
-    link: what turns outputs into targets as they are shown, if they are not.
+    link: of targets, what turns outputs into targets as they are shown, if they are not.
     """
 
-    nets: int
     transforms: tuple[Transform, ...]
     encoder: Encoder | None
-    target_encoder: Encoder | None
-    link: Callable[[Array], Array] | None
+    link: Callable[[Array], Array] | None = None
+
+
+@dataclass(frozen=True)
+class DrawSpec:
+    """How so many arguments of a net are drawn: by an operation, or, where it has no say in it, just their number."""
+
+    drawn: Operation | int
+    integers: bool
+    distribution: Distribution
+    examples: int
 
 
 @dataclass(frozen=True)
 class DataSpec:
     """The training examples of `nets` nets.
 
-    transforms: to choose from. examples: of each net. encoder, target_encoder: of arguments and of targets, where
-    they are shown as several numbers. link: what turns outputs into targets as they are shown, if they are not.
+    examples: of each net. inputs, targets: how arguments and results are shown.
     """
 
     nets: int
@@ -67,15 +73,14 @@ class DataSpec:
     integers: bool
     distribution: Distribution
     examples: int
-    transforms: tuple[Transform, ...]
-    encoder: Encoder | None
-    target_encoder: Encoder | None
-    link: Callable[[Array], Array] | None
+    inputs: ViewSpec
+    targets: ViewSpec
 
     @property
-    def view(self) -> ViewSpec:
-        """The spec of transforms and errors."""
-        return ViewSpec(self.nets, self.transforms, self.encoder, self.target_encoder, self.link)
+    def draws(self) -> DrawSpec:
+        """The spec of drawing arguments, which most operations share."""
+        decides = self.op.arguments or self.op.conditional or self.op.leaves_out
+        return DrawSpec(self.op if decides else self.op.arity, self.integers, self.distribution, self.examples)
 
 
 @dataclass(frozen=True)
@@ -196,8 +201,8 @@ def specs_of(setup: Setup, nets: int = 1, layout: Layout | None = None) -> Specs
         stops=setup.stop_early,
         fresh=FreshSpec(op, setup.integers, distribution, transforms, *encoders, setup.noise) if setup.fresh else None,
     )
-    data = DataSpec(nets, op, setup.integers, distribution, setup.example_count, transforms, *encoders, loss.link)
-    return Specs(data, train)
+    views = ViewSpec(transforms, encoders[0]), ViewSpec(transforms, encoders[1], loss.link)
+    return Specs(DataSpec(nets, op, setup.integers, distribution, setup.example_count, *views), train)
 
 
 def block_of(setup: Setup, layout: Layout) -> int:

@@ -15,13 +15,13 @@ from jaxtyping import Array, Float, Int32, Key, UInt32
 
 from arithjax.environment import backend
 from arithjax.models.branches import choose, mapped, switch
-from arithjax.registry import RAMPS, SCHEDULES
+from arithjax.registry import RAMPS
 from arithjax.task.examples import Examples, draw_batch, draw_own_batch, order, targets_shown, uniform
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training.compiled import compiled, lanes_options, product_options
 from arithjax.training.initial import State, keys_of
 from arithjax.training.optimizers import clip_norm, direction
-from arithjax.training.schedules import Pace, rates
+from arithjax.training.schedules import Pace, rates_at
 from arithjax.training.specs import FreshSpec, TrainSpec
 from arithjax.training.tile import PerNet, Shared, architecture_of
 
@@ -47,8 +47,8 @@ def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace)
     """
     longest = longest if backend() == "cpu" else stop - start
     steps = np.arange(start, start + longest, dtype=np.int32)
-    factors = rates(tuple(SCHEDULES.values()), jnp.asarray(steps), pace)
-    return Segment(jnp.int32(start), jnp.int32(stop - start), jnp.asarray(_rows(spec, steps)), factors)
+    factors = rates_at(steps, pace)
+    return Segment(jnp.int32(start), jnp.int32(stop - start), jax.device_put(_rows(spec, steps)), factors)
 
 
 def _rows(spec: TrainSpec, steps: Int32[np.ndarray, " steps"]) -> Int32[np.ndarray, "steps batch"]:
@@ -78,7 +78,8 @@ def advance(
             step = segment.start + i
             rows, rate = (jax.lax.dynamic_index_in_dim(of, i, keepdims=False) for of in (segment.rows, segment.rates))
             if spec.fresh:
-                x, t = _fresh_batch(spec.fresh, keys, step, (spec.batch, spec.inputs), examples, shared)
+                fits = examples.input_fit, examples.target_fit
+                x, t = _fresh_batch(spec.fresh, keys, step, (spec.batch, spec.inputs), fits, shared)
             else:
                 x, t = examples.x[rows], examples.t[rows]
             given = (step, noise_keys), shared, per_net
@@ -100,19 +101,18 @@ def advance(
 @compiled()
 def fresh_batches(
     static: tuple[FreshSpec, tuple[int, int]],
+    nets: tuple[jax.Array, tuple[Fitted, Fitted]],
     steps: jax.Array,
     root: jax.Array,
-    examples: Examples,
     shared: Shared,
-    per_net: PerNet,
 ) -> tuple[jax.Array, jax.Array]:
     """The batches of many `steps [steps]`, transformed: `x` and `t`, each `[steps * batch, ..., lanes]`.
 
-    static: how they are drawn, and the shape `(batch, inputs)` of each.
+    static: how they are drawn, and the shape `(batch, inputs)` of each. nets: their identity, `[3, lanes]`, and fits.
     """
-    x, t = jax.tree.map(
-        lambda a: a.reshape(-1, *a.shape[2:]), drawn_batches(*static, steps, root, examples, shared, per_net)
-    )
+    identity, fits = nets
+    batches = drawn_batches(*static, steps, root, fits, shared, identity)
+    x, t = jax.tree.map(lambda a: a.reshape(-1, *a.shape[2:]), batches)
     return x, t
 
 
@@ -121,16 +121,16 @@ def drawn_batches(
     shape: tuple[int, int],
     steps: jax.Array,
     root: jax.Array,
-    examples: Examples,
+    fits: tuple[Fitted, Fitted],
     shared: Shared,
-    per_net: PerNet,
+    identity: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
     """New batches of a shape `(batch, inputs)`, transformed.
 
     `x [steps, *shape, lanes]` and `t [steps, batch, *outputs, lanes]`.
     """
-    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
-    return mapped(lambda step: _fresh_batch(spec, keys, step, shape, examples, shared), steps)
+    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(identity, root, 1), 1)
+    return mapped(lambda step: _fresh_batch(spec, keys, step, shape, fits, shared), steps)
 
 
 def _fresh_batch(
@@ -138,7 +138,7 @@ def _fresh_batch(
     keys: Key[Array, " lanes"],
     step: Int32[Array, ""],
     shape: tuple[int, int],
-    examples: Examples,
+    fits: tuple[Fitted, Fitted],
     shared: Shared,
 ) -> tuple[Float[Array, "batch inputs lanes"], Float[Array, "batch *outputs lanes"]]:
     """A new batch for every lane, transformed as was fitted on the examples."""
@@ -153,12 +153,12 @@ def _fresh_batch(
         t = t + spec.noise * _normal(keys, step, t.shape)
     forward = functools.partial(_switch, spec.transforms)
     if spec.target_encoder is None:
-        t = forward(shared.target_transform, Transform.forward, t, _row(examples.target_fit))
+        t = forward(shared.target_transform, Transform.forward, t, _row(fits[1]))
     else:
         t = targets_shown(spec.target_encoder, t)
     if spec.encoder is not None:
         return spec.encoder.encode(x), t
-    return forward(shared.input_transform, Transform.forward, x, _row(examples.input_fit)), t
+    return forward(shared.input_transform, Transform.forward, x, _row(fits[0])), t
 
 
 def _normal(

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
+import jax
 import numpy as np
 from jaxtyping import Array, Float, Int32, UInt32
 
@@ -163,11 +163,11 @@ def _index(name: str) -> int:
 
 
 def _int(value: Any) -> Int32[Array, " ..."]:
-    return jnp.asarray(value, jnp.int32)
+    return jax.device_put(np.asarray(value, np.int32))
 
 
 def _float(value: Any) -> Float[Array, " ..."]:
-    return jnp.asarray(value, float)
+    return jax.device_put(np.asarray(value, float))
 
 
 def per_net_arrays(tile: Tile) -> PerNet:
@@ -181,7 +181,7 @@ def per_net_arrays(tile: Tile) -> PerNet:
         return _float(np.array([value(net.setup) for net in places], float))
 
     return PerNet(
-        identity=jnp.asarray(np.array(words, np.uint32).T),
+        identity=jax.device_put(np.array(words, np.uint32).T),
         widths=_int(np.array(widths).T),
         learning_rate=row(lambda setup: setup.learning_rate),
         weight_decay=row(decay_of),

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from arithjax.task.examples import Examples
+from arithjax.training.blocks import by_lanes
 from arithjax.training.engines import fused
 from arithjax.training.engines.engine import Engine
 from arithjax.training.initial import State, initial_params
@@ -120,7 +120,7 @@ class Dense(Engine):
         if not spec.fresh and not (np.diff(moves.rates) > 0).any():
             seen[np.ix_(still, np.bincount(moves.rows.ravel(), minlength=spec.examples) > 0)] = True
             over |= seen.all(1) & (np.asarray(per_net.weight_decay) == 0)
-        tree = jax.tree.map(jnp.asarray, fused.unpack(shape, trained.params))
+        tree = jax.tree.map(jax.device_put, fused.unpack(shape, trained.params))
         return State(tree, (trained._replace(seen=seen, over=over),))
 
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:
@@ -132,7 +132,7 @@ class Dense(Engine):
             own = fused.predict(shape, fused.spread(shape, flat[:, part], share), fused.to_vectors(x[..., part], share))
             y[..., part] = fused.from_vectors(own, y[..., part].shape[-1])
         y[..., self.nets :] = y[..., self.nets - 1 : self.nets]
-        return jnp.asarray(y.reshape(*inputs.shape[:2], *y.shape[1:]))
+        return jax.device_put(y.reshape(*inputs.shape[:2], *y.shape[1:]))
 
 
 def _train(
@@ -186,7 +186,8 @@ def _given(
     for first in range(0, len(moves.rates), DRAWN):
         rates = moves.rates[first:][:DRAWN]
         steps = np.arange(moves.start + first, moves.start + first + DRAWN, dtype=np.int32)
-        drawn = fresh_batches((spec.fresh, (spec.batch, spec.inputs)), steps, root, examples, shared, per_net)
+        nets = per_net.identity, (examples.input_fit, examples.target_fit)
+        drawn = by_lanes(fresh_batches, (spec.fresh, (spec.batch, spec.inputs)), nets, steps, root, shared)
         rows = np.arange(len(rates) * spec.batch, dtype=np.int32).reshape(-1, spec.batch)
         own = Prepared(np.asarray(drawn[0]), np.asarray(drawn[1]), {}).of(groups)
         for part, of_group in zip(parts, own, strict=True):

@@ -111,7 +111,8 @@ def _batches(spec: TrainSpec, examples: Examples, segment: Segment, *given: Any)
         return examples.x[segment.rows], examples.t[segment.rows]
     root, shared, per_net = given
     steps = segment.start + jnp.arange(len(segment.rates))
-    return drawn_batches(spec.fresh, (spec.batch, spec.inputs), steps, root, examples, shared, per_net)
+    fits = examples.input_fit, examples.target_fit
+    return drawn_batches(spec.fresh, (spec.batch, spec.inputs), steps, root, fits, shared, per_net.identity)
 
 
 def _packed(tree: Any) -> jax.Array:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from arithjax.models.network import FUSED, ONCHIP
@@ -31,11 +30,10 @@ def answer(
     tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: jax.Array | np.ndarray, shared: Shared, per_net: PerNet
 ) -> jax.Array:
     """Predictions `[points, *outputs, nets]` of every net for arguments `x [points, arity]`, both in original units."""
-    view = tile.specs.data.view
-    inputs = inference.transformed(view, x[None], fits[0], shared.input_transform)
-    spec = tile.specs.train
+    data, spec = tile.specs.data, tile.specs.train
+    inputs = inference.transformed(data.inputs, x[None], fits[0], shared.input_transform)
     y = engine_of(tile).predict(spec.evaluation, params, inputs, shared, per_net)
-    return inference.original(view, y, fits[1], shared.target_transform)[0]
+    return inference.original(data.targets, np.asarray(y)[0], fits[1], shared.target_transform)
 
 
 def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.ndarray) -> np.ndarray:
@@ -45,5 +43,5 @@ def answer_of_net(tile: Tile, params: Any, fits: tuple[Fitted, Fitted], x: np.nd
     """
     with tile.arithmetic:
         all_params = tile.specs.train.layout.repeat(params, tile.places)
-        all_fits = jax.tree.map(lambda f: jnp.stack([jnp.asarray(f)] * tile.places, -1), fits)
+        all_fits = jax.tree.map(lambda f: jax.device_put(np.stack([np.asarray(f)] * tile.places, -1)), fits)
         return np.asarray(answer(tile, all_params, all_fits, x, shared_arrays(tile), per_net_arrays(tile)))[..., 0]
