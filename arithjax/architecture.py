@@ -24,6 +24,11 @@ def count_parameters(sizes: tuple[int, ...], bias: bool = True) -> int:
     return sum((a + bias) * b for a, b in itertools.pairwise(sizes))
 
 
+def dense_layer(i: int) -> str:
+    """Flax's name for the parameters of the i-th layer of a dense net."""
+    return f"Dense_{i}"
+
+
 def check_layers(s: Any) -> None:
     """Models, widths and activations agree in the number of layers; units have options of training that others lack."""
     names = names_of(s.model)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from arithjax import disk
+from arithjax.architecture import dense_layer
 from arithjax.errors import ArithjaxError
 from arithjax.fields import names_of
 from arithjax.ranges import closed
@@ -91,7 +92,7 @@ class Saved:
 
     def _answered(self, x: Any) -> np.ndarray:
         setup, fits = self.header["setup"], self.tree["fits"]
-        layers = [self.tree["params"][f"Dense_{i}"] for i in range(len(self.tree["params"]))]
+        layers = [self.tree["params"][dense_layer(i)] for i in range(len(self.tree["params"]))]
         hidden = names_of(setup["activation"]) if isinstance(setup["activation"], str) else setup["activation"]
         hidden = [*hidden] * (len(layers) - 1) if len(hidden) == 1 else [*hidden]
         x = np.asarray(x, setup["precision"])

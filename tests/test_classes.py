@@ -44,13 +44,16 @@ def test_cross_entropies_are_those_of_optax(scale):
 
 
 @pytest.mark.parametrize("nets", [3, fused.lanes() if fused.available() else 16])
-@pytest.mark.parametrize(("loss", "blocks"), [("cross_entropy", (4, 3)), ("bit_cross_entropy", ())])
+@pytest.mark.parametrize(
+    ("loss", "blocks"), [("cross_entropy", (4, 3)), ("cross_entropy", (150, 3)), ("bit_cross_entropy", ())]
+)
 def test_the_kernels_gradient_of_cross_entropies_is_that_of_jax(loss, blocks, nets):
     """In float64 to 1e-12 of the largest slope; few nets, and a vector full of them."""
-    shape, random = fused.Shape((3, 6, 7), ("tanh", "linear")), np.random.default_rng(1)
+    sizes, random = blocks or (4, 3), np.random.default_rng(1)
+    shape = fused.Shape((3, 6, sum(sizes)), ("tanh", "linear"))
     params = 2 * random.normal(size=(shape.parameters(), nets))
     x = random.normal(size=(20, 3, nets))
-    t = np.concatenate([np.eye(size)[random.integers(0, size, (20, nets))].transpose(0, 2, 1) for size in (4, 3)], 1)
+    t = np.concatenate([np.eye(size)[random.integers(0, size, (20, nets))].transpose(0, 2, 1) for size in sizes], 1)
 
     def mean(flat, x, t):
         tree = jax.tree.map(lambda p: p[..., 0], fused.unpack(shape, flat[:, None]))

@@ -161,6 +161,8 @@ def test_what_the_kernel_has_not_is_left_to_the_compiled_engine(add):
     for changes in ({"activation": cube.name}, {"model": "nmu", "widths": (), "low": 1}):
         assert choice.layout_of(net(**changes).setup).name == "lanes"
     assert choice.layout_of(net(widths=(3, choice.WIDEST + 1)).setup).name == "product"
+    classes = aj.Setup(op="add", low=0, high=100, target_transform="onehot", loss="cross_entropy", widths=(4,))
+    assert classes.outputs > choice.WIDEST and choice.layout_of(classes).name == "fused"
 
 
 def test_a_users_member_under_a_name_of_ours_is_the_users(monkeypatch):

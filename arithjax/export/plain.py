@@ -5,7 +5,7 @@ have under one name. Tests compare each with its namesake in the registries. To 
 name it in its table.
 
 A unit's function takes `x [points, inputs]` and its parameters, `[inputs, features]` or a row `[1, features]`, and
-gives `[points, features]`. Sources are in `arithjax.models.units`.
+gives `[points, features]`. Sources are in `arithjax/models/units.py`.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ class Portable:
         return f"{OPERATIONS[self.setup.op].symbol}: a net of {count:,} parameters, trained by arithjax"
 
     @property
-    def units(self) -> list[str]:
+    def arithmetic(self) -> list[str]:
         """The kinds of its layers that are arithmetic units."""
         return list(dict.fromkeys(layer.kind for layer in self.layers if layer.kind != "Dense"))
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+from arithjax.architecture import dense_layer
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.export import plain
 from arithjax.export.portable import Portable
@@ -55,7 +56,7 @@ class NumPy(Target):
 
 
 def _units(net: Portable) -> list[Callable]:
-    return [plain.UNITS[kind] for kind in net.units]
+    return [plain.UNITS[kind] for kind in net.arithmetic]
 
 
 class Torch(Target):
@@ -184,7 +185,7 @@ class Flax(Target):
             z = f"nn.Dense({layer.arrays['kernel'].shape[1]}{bias})(x)"
             lines.append(f"x = {self.activated(layer.activation, z)}")
             given = ", ".join(f'"{name}": {word}' for name, word in zip(layer.arrays, names, strict=True))
-            params.append(f'"Dense_{i - 1}": {{{given}}},')
+            params.append(f'"{dense_layer(i - 1)}": {{{given}}},')
         return (
             "class Net(nn.Module):\n"
             f'    """{self.about} for x [points, {self.net.arity}]."""\n\n'
@@ -227,10 +228,10 @@ def script(net: Portable, target: str, name: str | None = None) -> Script:
     if target not in TARGETS:
         raise ArithjaxError(f"unknown target '{target}'{nearest(target, TARGETS)} There are {', '.join(TARGETS)}.")
     kind = TARGETS[target]
-    if net.units and not kind.has_units:
+    if net.arithmetic and not kind.has_units:
         having = [name for name, other in TARGETS.items() if other.has_units]
         raise ArithjaxError(
-            f"layers of {', '.join(net.units)} can be exported to {' and '.join(having)}, not to {target}; "
+            f"layers of {', '.join(net.arithmetic)} can be exported to {' and '.join(having)}, not to {target}; "
             f"net.flax() gives them as a Linen module."
         )
     return kind(net, name).script()

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
-from arithjax.architecture import count_parameters
+from arithjax.architecture import count_parameters, dense_layer
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
@@ -112,12 +112,12 @@ class MLP(nn.Module, Network):
         params = {}
         for i, kernel in enumerate(kernels):
             bias = {"bias": np.zeros((1, *kernel.shape[1:]), kernel.dtype)} if self.use_bias else {}
-            params[_layer(i)] = {"kernel": kernel} | bias
+            params[dense_layer(i)] = {"kernel": kernel} | bias
         return params
 
     def resize(self, params: Params, inputs: int, features: tuple[int, ...]) -> Params:
         sizes = (inputs, *features)
-        return {_layer(i): _resized(params[_layer(i)], *sizes[i : i + 2]) for i in range(len(features))}
+        return {dense_layer(i): _resized(params[dense_layer(i)], *sizes[i : i + 2]) for i in range(len(features))}
 
     def parameters(self, inputs: int, widths: tuple[int, ...]) -> int:
         return count_parameters((inputs, *widths, self.features[-1]), self.use_bias)
@@ -127,14 +127,14 @@ class MLP(nn.Module, Network):
     ) -> list[Float[Array, "points units lanes"]]:
         _, kept = self.apply({"params": params}, x, architecture, capture_intermediates=True)
         return [
-            activate(self.activations[i], architecture.branch, kept["intermediates"][_layer(i)]["__call__"][0])
+            activate(self.activations[i], architecture.branch, kept["intermediates"][dense_layer(i)]["__call__"][0])
             for i in range(len(self.features) - 1)
         ]
 
     def plain(self, params: Params, inputs: int, widths: tuple[int, ...]) -> list[PlainLayer]:
         sizes, layers = (inputs, *widths, self.features[-1]), []
         for i, (a, b) in enumerate(itertools.pairwise(sizes)):
-            layer = {name: np.asarray(p) for name, p in params[_layer(i)].items()}
+            layer = {name: np.asarray(p) for name, p in params[dense_layer(i)].items()}
             arrays = {"kernel": layer["kernel"].reshape(layer["kernel"].shape[:2])[:a, :b]}
             if self.use_bias:
                 arrays["bias"] = layer["bias"].ravel()[:b]
@@ -145,7 +145,7 @@ class MLP(nn.Module, Network):
         activations = tuple(activation.fn for activation in self.activations)
         layers = enumerate(self.plain(params, inputs, widths))
         net = DenseNet((*widths, self.features[-1]), activations, self.use_bias, parent=None)
-        return net, {_layer(i): layer.arrays for i, layer in layers}
+        return net, {dense_layer(i): layer.arrays for i, layer in layers}
 
 
 class _Key(nn.Module):
@@ -164,7 +164,7 @@ class _Keys(nn.Module):
 
     @nn.compact
     def __call__(self) -> UInt32[Array, "{self.layers} 2"]:
-        return jnp.stack([_Key(name=_layer(i))() for i in range(self.layers)])
+        return jnp.stack([_Key(name=dense_layer(i))() for i in range(self.layers)])
 
 
 def layer_keys(key: Key[Array, ""], layers: int) -> UInt32[Array, "layers 2"]:
@@ -189,11 +189,6 @@ class DenseNet(nn.Module):
         for features, activation in zip(self.features, self.activations, strict=True):
             x = activation(nn.Dense(features, self.use_bias)(x))
         return without_one(x)
-
-
-def _layer(i: int) -> str:
-    """Flax's name of the i-th layer's parameters."""
-    return f"Dense_{i}"
 
 
 def _resized(layer: dict, inputs: int, features: int) -> dict:

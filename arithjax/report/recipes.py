@@ -1,4 +1,4 @@
-"""Recipes: a setup in every form in which it can be trained: a command, Python, and Keras."""
+"""Recipes: a setup in every way that it can be written down to train it: a command, Python, and Keras."""
 
 from __future__ import annotations
 

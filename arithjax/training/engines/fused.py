@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arithjax.architecture import dense_layer
 from arithjax.errors import ArithjaxError
 
 FEW_COST = 1.25
@@ -199,7 +200,7 @@ def pack(shape: Shape, params: dict) -> np.ndarray:
     """A Flax tree of dense layers, `Dense_i: kernel [in, out, nets], bias [1, out, nets]`, as `[parameters, nets]`."""
     parts = []
     for i in range(len(shape.activations)):
-        layer = params[f"Dense_{i}"]
+        layer = params[dense_layer(i)]
         parts += [np.asarray(layer[name]) for name in ("bias", "kernel")[not shape.bias :]]
     return np.concatenate([part.reshape(-1, part.shape[-1]) for part in parts])
 
@@ -209,7 +210,7 @@ def unpack(shape: Shape, flat: np.ndarray) -> dict:
     params: dict[str, dict[str, np.ndarray]] = {}
     place = 0
     for i, (inputs, outputs) in enumerate(itertools.pairwise(shape.sizes)):
-        layer = params[f"Dense_{i}"] = {}
+        layer = params[dense_layer(i)] = {}
         for name, rows in (("bias", 1), ("kernel", inputs))[not shape.bias :]:
             layer[name] = flat[place : place + rows * outputs].reshape(rows, outputs, -1)
             place += rows * outputs

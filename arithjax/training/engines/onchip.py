@@ -22,6 +22,7 @@ import numpy as np
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu, triton
 
+from arithjax.architecture import dense_layer
 from arithjax.environment import backend
 from arithjax.models.network import Layout
 from arithjax.task.examples import Examples
@@ -261,7 +262,7 @@ def _structure(spec: TrainSpec) -> Any:
     network: Any = spec.network
     sizes = itertools.pairwise((spec.inputs, *network.features))
     layers = [{"kernel": [[0] * b] * a} | ({"bias": [0] * b} if network.use_bias else {}) for a, b in sizes]
-    return jax.tree.structure({f"Dense_{i}": layer for i, layer in enumerate(layers)})
+    return jax.tree.structure({dense_layer(i): layer for i, layer in enumerate(layers)})
 
 
 def _predict(spec: TrainSpec, weights: list, values: list) -> jax.Array:
@@ -269,7 +270,7 @@ def _predict(spec: TrainSpec, weights: list, values: list) -> jax.Array:
     network: Any = spec.network
     tree = jax.tree.unflatten(_structure(spec), weights)
     for i, activation in enumerate(network.activations):
-        layer = tree[f"Dense_{i}"]
+        layer = tree[dense_layer(i)]
         sums = [functools.reduce(jnp.add, map(jnp.multiply, values, ws)) for ws in zip(*layer["kernel"], strict=True)]
         values = [activation.fn(z) for z in map(jnp.add, sums, layer.get("bias", [0.0] * len(sums)))]
     return values[0]
