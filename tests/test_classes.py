@@ -78,7 +78,7 @@ HOW = {
 }
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("precision", [pytest.param("float32", marks=pytest.mark.slow), "float64"])
 def test_both_engines_train_alike(precision):
     """What is decoded is a whole number, so that nets that are alike give the very same errors."""
     setups = [aj.Setup(widths=(5,), precision=precision, **SMALL, **how) for how in HOW.values()]

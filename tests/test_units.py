@@ -1,5 +1,6 @@
 """Arithmetic units: ideal weights compute exactly, ε-perfect ones land on the threshold, training keeps their rules."""
 
+import functools
 import math
 
 import jax
@@ -18,12 +19,13 @@ from arithjax.models.stack import Stack
 from arithjax.models.units import LOG_GOLDEN, nac_bound
 from arithjax.registry import MODELS
 from arithjax.task.points import Task
+from arithjax.training import compiled, initial
 from arithjax.training import step as training_step
 from arithjax.training.outcome import train_tile
 from arithjax.training.specs import specs_of
 from arithjax.training.step import loss_of_batch
 from arithjax.training.tile import FEWEST_LANES as LANES
-from arithjax.training.tile import NetId, Tile, named_tile, shared_arrays
+from arithjax.training.tile import NetId, Tile, architecture_of, named_tile, per_net_arrays, shared_arrays
 from arithjax.training.trainer import Trainer
 
 DENSE = ("dense", "residual")
@@ -103,6 +105,12 @@ def ideal(unit, op):
     return {"W": w, "b": column(0.0)}
 
 
+@functools.partial(jax.jit, static_argnums=0)
+def applied(layer, params, x):
+    """What a layer makes of `x [batch, inputs, lanes]`; one program, where op by op each would be compiled."""
+    return layer.apply({"params": params}, x)
+
+
 @pytest.mark.parametrize(("unit", "op"), [(name, op) for name, model in UNITS.items() for op in model.represents])
 def test_ideal_weights_are_exact(unit, op):
     signless = ("nac_mul", "nac_mul_sigmoid", "nac_mul_nmu", "nalu", "nalu_separate", "nalu_wide", "gnalu")
@@ -112,7 +120,7 @@ def test_ideal_weights_are_exact(unit, op):
         x, t = np.abs(X), np.abs(EXACT[op])
     if unit == "kan":  # on its grid, where it is linear
         x, t = X / 2, EXACT[op] / 2
-    y = UNITS[unit].kind(1).apply({"params": ideal(unit, op)}, jnp.asarray(x)[:, :, None])
+    y = applied(UNITS[unit].kind(1), ideal(unit, op), x[:, :, None])
     assert y.shape == (len(x), 1, 1)
     np.testing.assert_allclose(y[:, 0, 0], t, rtol=3e-6, atol=2e-6)  # ε = 1e-7 in a logarithm; powers in float32
     for w in UNITS[unit].kind.weights(ideal(unit, op)):
@@ -145,7 +153,7 @@ def test_epsilon_perfect_weights_land_on_the_threshold(unit, op, params, interva
     points = Task.of(setup).extrapolation_points
     x = points.x * np.float32([[1, -1]]) if op == "sub" else points.x
     t = aj.OPERATIONS[op](jnp.asarray(x)) if op != "sub" else x[:, 0] - x[:, 1]
-    y = UNITS[unit].kind(1).apply({"params": params(1e-3)}, jnp.asarray(x)[:, :, None])[:, 0, 0]
+    y = applied(UNITS[unit].kind(1), params(1e-3), x[:, :, None])[:, 0, 0]
     mse = float(((y - t).astype(jnp.float32) ** 2).mean())
     if interval == (-2, 2) and op == "add":  # signs differ by argument: the threshold counts magnitudes
         assert 0.4 * setup.threshold < mse < setup.threshold
@@ -169,19 +177,21 @@ STACKS = [
 def test_stacks_map_shapes_and_have_finite_gradients(layers):
     setup = aj.Setup(op="mul", low=1, high=3, integers=False, model=layers, widths=(3,), activation="tanh", fresh=True)
     tile = named_tile("lanes", NetId(0, 0, setup))
-    spec, trainer = tile.specs.train, Trainer(tile, 0)
+    spec, shared, per_net = tile.specs.train, shared_arrays(tile), per_net_arrays(tile)
     assert isinstance(spec.network, Stack)
-    params = trainer.state.params
 
-    @jax.jit
-    def judged(x):
-        random = jnp.int32(0), jax.random.split(jax.random.key(0), LANES)
-        arguments = x, x[:, 0] * x[:, 1], random, trainer.shared, trainer.per_net
-        gradient = jax.grad(loss_of_batch, argnums=1)(spec, params, *arguments)
+    given = jnp.uint32(0), per_net.identity, architecture_of(shared, per_net), jnp.uint32(0)
+    shapes = jax.eval_shape(functools.partial(initial.draw.__wrapped__, spec.evaluation), *given)
+    random = np.random.default_rng(1)
+    params = jax.tree.map(lambda leaf: np.float32(random.uniform(0.25, 0.75, leaf.shape)), shapes)
+
+    @functools.partial(jax.jit, compiler_options=compiled.quick_options())
+    def judged(params, x):
+        noise = jnp.int32(0), jax.random.split(jax.random.key(0), LANES)
+        gradient = jax.grad(loss_of_batch, argnums=1)(spec, params, x, x[:, 0] * x[:, 1], noise, shared, per_net)
         return gradient, spec.network.penalty(params), spec.network.sparsity_error(params)
 
-    x = np.random.default_rng(1).uniform(1, 3, (16, 2, LANES))
-    gradient, penalty, sparsity = judged(jnp.asarray(x, jnp.float32))
+    gradient, penalty, sparsity = judged(params, np.float32(random.uniform(1, 3, (16, 2, LANES))))
     assert [kind for kind, *_ in spec.network.layers(gradient)] == [MODELS[name].kind for name in layers]
     assert all(leaf.shape[-1] == LANES and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     assert np.broadcast_to(penalty, LANES).shape == (LANES,)
@@ -195,10 +205,10 @@ def test_a_residual_layer_adds_what_it_reads(bias):
     network = MODELS["residual"].network(setup)
     widths, scaling = jnp.asarray([[2], [2], [3], [1]]), aj.INITIALIZERS["lecun_normal"].scaling()
     architecture = Architecture(widths, jnp.zeros((), int), scaling)
-    params = network.initial(jax.random.key(0), 2, architecture)
+    params = jax.jit(network.initial, static_argnums=1)(jax.random.key(0), 2, architecture)
     assert "skip_0" not in params and params["skip_1"]["kernel"].shape == (2, 3, 1)
-    params = jax.tree.map(lambda p: p + 0.1, params)  # biases are not zero
-    y = network.predict(params, jnp.asarray(X)[:, :, None], architecture)[:, 0]
+    params = jax.tree.map(lambda p: np.asarray(p) + np.float32(0.1), params)  # biases are not zero
+    y = jax.jit(network.predict)(params, X[:, :, None], architecture)[:, 0]
     h = X
     for i, does in enumerate((np.tanh, np.square, lambda z: z)):
         layer = {name: np.asarray(p)[..., 0] for name, p in params[f"Residual_{i}"].items()}
@@ -216,11 +226,9 @@ def test_two_kan_layers_multiply_exactly():
     zeros, ones = np.zeros((2, 2, 1), np.float32), np.ones((2, 2, 1), np.float32)
     first = {"W_b": zeros, "W_s": ones, "C": np.stack([np.tile(line, 2), np.append(line, -line)], 1)[:, :, None]}
     second = {"W_b": zeros[:, :1], "W_s": ones[:, :1], "C": column(*parabola, *-parabola)}
-    sums = kind(2).apply({"params": jax.tree.map(jnp.asarray, first)}, jnp.asarray(x)[:, :, None])
+    sums = applied(kind(2), first, x[:, :, None])
     np.testing.assert_allclose(sums[:, :, 0], np.stack([x.sum(1), x[:, 0] - x[:, 1]], 1), atol=2e-6)
-    np.testing.assert_allclose(
-        kind(1).apply({"params": jax.tree.map(jnp.asarray, second)}, sums)[:, 0, 0], x.prod(1), atol=2e-6
-    )
+    np.testing.assert_allclose(applied(kind(1), second, sums)[:, 0, 0], x.prod(1), atol=2e-6)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
@@ -229,12 +237,12 @@ def test_splines_are_those_of_scipy(order):
     knots, x = kind.fixed()["knots"], np.linspace(-2, 2, 401)
     c = np.random.default_rng(order).normal(size=7 + order)
     params = {"W_b": column(0.3), "W_s": column(-2.0), "C": column(*c)}
-    y = kind(1).apply({"params": params}, jnp.asarray(x, jnp.float32)[:, None, None])[:, 0, 0]
+    y = applied(kind(1), params, np.float32(x)[:, None, None])[:, 0, 0]
     inside = (x >= -1.5) & (x < 1.5)
     expected = 0.3 * x / (1 + np.exp(-x)) - 2 * BSpline(knots, c, order)(x) * inside
     np.testing.assert_allclose(y[inside], expected[inside], atol=1e-5)
     far = 6.0 + np.arange(3.0)
-    y = kind(1).apply({"params": params}, jnp.asarray(far, jnp.float32)[:, None, None])[:, 0, 0]
+    y = applied(kind(1), params, np.float32(far)[:, None, None])[:, 0, 0]
     np.testing.assert_allclose(y, 0.3 * far / (1 + np.exp(-far)), rtol=1e-6)
 
 
@@ -260,18 +268,23 @@ def test_nac_weights_start_with_the_variance_of_glorot(inputs, features):
 def test_an_input_of_0_leaves_gradients_finite(unit):
     """Among numbers of either sign one in eight million is 0, so a training meets it."""
     kind, x = UNITS[unit].kind(1), jnp.asarray([[0.0, 1.5], [0.5, 1.5]])[:, :, None]
-    params = kind.init(jax.random.key(0), x)["params"]
 
-    def loss(params):
-        y = kind.apply({"params": params}, x, *[jnp.full_like(x, 0.5)] * kind.trains_apart)
-        return ((y[:, 0] - x[:, 0] * x[:, 1]) ** 2).mean()
+    @jax.jit
+    def slopes(key):
+        params = kind.init(key, x)["params"]
 
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(jax.grad(loss)(params)))
+        def loss(params):
+            y = kind.apply({"params": params}, x, *[jnp.full_like(x, 0.5)] * kind.trains_apart)
+            return ((y[:, 0] - x[:, 0] * x[:, 1]) ** 2).mean()
+
+        return jax.grad(loss)(params)
+
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes(jax.random.key(0))))
 
 
 def test_a_square_mass_conserving_layer_starts_at_the_identity():
     for features in (2, 3):
-        params = UNITS["mcfc"].kind(features).init(jax.random.key(0), jnp.ones((1, 3, 1)))["params"]
+        params = jax.jit(UNITS["mcfc"].kind(features).init)(jax.random.key(0), jnp.ones((1, 3, 1)))["params"]
         r = params["R"][..., 0]
         np.testing.assert_allclose(r.T @ r, np.eye(features), atol=1e-6)  # orthogonal, as the identity is
         assert np.array_equal(r, np.eye(3)) == (features == 3)
@@ -306,6 +319,14 @@ def test_steps_of_the_minimal_arithmetic_are_those_of_its_script():
     params = jax.tree.map(lambda leaf: leaf[..., :1], trainer.state.params["NALUWide_0"])
     means, penalised = rule.init(params), 0
 
+    @jax.jit
+    def loss_and_slopes(params, x, t):
+        return jax.value_and_grad(lambda p: ((unit.apply({"params": p}, x)[:, 0] - t) ** 2).mean())(params)
+
+    @jax.jit
+    def penalty_slopes(params):
+        return jax.grad(lambda p: 0.05 * UNITS["nalu_wide"].kind.penalty(p).sum())(params)
+
     def moved(gradient, params, means, chosen):
         clipped = jax.tree.map(lambda g: jnp.clip(g, -0.1, 0.1), gradient)
         direction, new = rule.update(clipped, means)
@@ -317,13 +338,10 @@ def test_steps_of_the_minimal_arithmetic_are_those_of_its_script():
     for i in range(12):
         x, t = trainer.examples.x[rows[i]][..., :1], trainer.examples.t[rows[i]][..., :1]
 
-        def loss(params, x=x, t=t):
-            return ((unit.apply({"params": params}, x)[:, 0] - t) ** 2).mean()
-
-        before, gradient = jax.value_and_grad(loss)(params)
+        before, gradient = loss_and_slopes(params, x, t)
         params, means = moved(gradient, params, means, {"G"} if i % 10 >= 8 else {"W_hat", "M_hat"})
         if before < 1 and i > 3:  # strength 1 from the step after its start
-            slopes = jax.grad(lambda p: 0.05 * UNITS["nalu_wide"].kind.penalty(p).sum())(params)
+            slopes = penalty_slopes(params)
             params, means = moved(slopes, params, means, {"W_hat", "M_hat", "G"})
             penalised += 1
     trainer.advance_to(12)
