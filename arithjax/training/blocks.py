@@ -52,11 +52,11 @@ def by_rows(call: Callable, rows: int, array: Any) -> Any:
         return call(array)
     filled = np.resize(np.asarray(array), (-(-count // rows) * rows, *array.shape[1:]))
     found = joined([call(filled[i : i + rows]) for i in range(0, len(filled), rows)], axis=0)
-    return found if count == len(filled) else jax.tree.map(lambda a: jax.device_put(np.asarray(a)[:count]), found)
+    return found if count == len(filled) else jax.device_put(jax.tree.map(lambda a: np.asarray(a)[:count], found))
 
 
 def joined(parts: list, axis: int) -> Any:
     """Trees of arrays as one, joined along an axis; by NumPy, since jax would compile a program for each shape."""
     if len(parts) == 1:
         return parts[0]
-    return jax.tree.map(lambda *leaves: jax.device_put(np.concatenate(leaves, axis)), *parts)
+    return jax.device_put(jax.tree.map(lambda *leaves: np.concatenate(leaves, axis), *parts))
