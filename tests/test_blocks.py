@@ -18,7 +18,7 @@ def scaled(factor, rows, shift):
     return factor * rows + shift, rows.sum(0)
 
 
-@pytest.mark.parametrize("nets", [3, 16, 48, 80, 128, 144])
+@pytest.mark.parametrize("nets", [3, 16, 48, 80, 128, 144, 272])
 def test_blocks_of_lanes_give_what_all_lanes_give(nets):
     x = np.arange(5 * nets, dtype=np.float32).reshape(5, nets)
     y, total = blocks.by_lanes(scaled, 2, x, np.float32(1))

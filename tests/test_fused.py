@@ -328,6 +328,43 @@ def test_few_nets_with_several_units_in_a_vector_are_the_same_bits(dtype, sizes,
     assert np.isfinite(results[0][0]).all() and not np.array_equal(results[0][0], params)
 
 
+def one_hot(nets, dtype, inputs=40, units=36):
+    """A net of many inputs, its parameters, and examples of which two inputs are not 0, or one, or none."""
+    shape, random = fused.Shape((inputs, units, 3), ("tanh", "linear")), np.random.default_rng(3)
+    params = random.normal(size=(shape.parameters(), nets)).astype(dtype)
+    x, t = np.zeros((EXAMPLES, inputs, nets), dtype), random.normal(size=(EXAMPLES, 3, nets)).astype(dtype)
+    for row in range(1, EXAMPLES):
+        x[row, random.integers(0, inputs, 2)] = random.normal(size=nets)
+    x[5, :, 1:] = 0
+    return shape, params, x, t
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bias", [True, False])
+def test_inputs_that_are_zero_are_left_out_to_the_same_bits(dtype, bias, monkeypatch):
+    shape, params, x, t = one_hot(6, dtype)
+    shape = fused.Shape(shape.sizes, shape.activations, bias)
+    params, results = params[: shape.parameters()], []
+    for share, columns in itertools.product({1, fused.few_share(dtype)}, (8, 10**9)):
+        monkeypatch.setattr(fused, "SPARSE_COLUMNS", columns)
+        state = fused.State.starting(fused.spread(shape, params, share))
+        examples = fused.Examples(fused.to_vectors(x, share), fused.to_vectors(t, share))
+        own = fused.per_net(dtype, np.full(6, 0.02), clip=np.array([0.1, np.inf] * 3), share=share)
+        assert fused.active_inputs(examples.x, 9).shape[2] == (2 if columns == 8 else 0)
+        fused.advance(shape, rule_of("adamw"), state, examples, segment(30, 20), own)
+        results.append(fused.collect(shape, state.params, 6, share))
+    assert all(np.array_equal(results[0], other) for other in results[1:])
+    assert np.isfinite(results[0]).all() and not np.isclose(results[0], params).any(1).all()
+
+
+def test_the_inputs_that_are_left_out_are_zero_in_every_lane():
+    x = np.zeros((1, 3, 40, 4), np.float32)
+    x[0, 0, [5, 30], 2], x[0, 1, 7] = 1, 1
+    assert fused.active_inputs(x, 8).tolist() == [[[5, 30], [7, -1], [0, -1]]]
+    assert fused.active_inputs(x, 7).shape == fused.active_inputs(x[:, :, :31], 8).shape == (1, 3, 0)
+    assert fused.active_inputs(np.ones((1, 3, 40, 4)), 8).shape == (1, 3, 0)
+
+
 def test_groups_hold_every_net_once_and_few_nets_a_few_in_a_vector():
     lanes, shape = fused.lanes(), fused.Shape((2, 16, 16, 1), ("relu",) * 3)
     for nets in range(3 * lanes):

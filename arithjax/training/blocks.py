@@ -14,8 +14,8 @@ import numpy as np
 from arithjax.environment import backend
 from arithjax.training.tile import VECTOR
 
-WIDE = 64
-"""Lanes of a wide block; where fewer are left, blocks are a vector wide. (More doubles round differently.)"""
+WIDE = 512
+"""Bytes of a number in all lanes of a wide block (more round differently); where fewer are left, a vector."""
 
 
 def by_lanes(program: Callable, spec: Hashable, per_lane: Any, *shared: Any) -> Any:
@@ -27,10 +27,10 @@ def by_lanes(program: Callable, spec: Hashable, per_lane: Any, *shared: Any) -> 
     if backend() != "cpu":
         return program(spec, per_lane, *shared)
     whole, others = jax.tree.map(np.asarray, (per_lane, shared))
-    nets = jax.tree.leaves(whole)[0].shape[-1]
+    nets, wide = jax.tree.leaves(whole)[0].shape[-1], WIDE // jax.dtypes.canonicalize_dtype(float).itemsize
     start, parts = 0, []
     while start < nets:
-        size = WIDE if nets - start >= WIDE else nets if nets % VECTOR else VECTOR
+        size = wide if nets - start >= wide else nets if nets % VECTOR else VECTOR
         block = jax.tree.map(lambda a, part=slice(start, start + size): a[..., part], whole)
         parts.append(program(spec, block, *others))
         start += size
@@ -52,11 +52,11 @@ def by_rows(call: Callable, rows: int, array: Any) -> Any:
         return call(array)
     filled = np.resize(np.asarray(array), (-(-count // rows) * rows, *array.shape[1:]))
     found = joined([call(filled[i : i + rows]) for i in range(0, len(filled), rows)], axis=0)
-    return found if count == len(filled) else jax.tree.map(lambda a: jax.device_put(np.asarray(a)[:count]), found)
+    return found if count == len(filled) else jax.device_put(jax.tree.map(lambda a: np.asarray(a)[:count], found))
 
 
 def joined(parts: list, axis: int) -> Any:
     """Trees of arrays as one, joined along an axis; by NumPy, since jax would compile a program for each shape."""
     if len(parts) == 1:
         return parts[0]
-    return jax.tree.map(lambda *leaves: jax.device_put(np.concatenate(leaves, axis)), *parts)
+    return jax.device_put(jax.tree.map(lambda *leaves: np.concatenate(leaves, axis), *parts))

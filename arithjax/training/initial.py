@@ -88,7 +88,7 @@ def initial_params(spec: EvalSpec, root: UInt32[Array, ""], shared: Shared, per_
     layers = -(-len(shapes) // LAYERS) * LAYERS
     keys = np.asarray(by_lanes(kernel_keys, layers, per_net.identity, root, number))
     kernels = [_kernel(spec, key, shape, shared.scaling) for key, shape in zip(keys, shapes, strict=False)]
-    return jax.tree.map(jax.device_put, spec.layout.from_lanes(spec.network.of_kernels(kernels)))
+    return jax.device_put(spec.layout.from_lanes(spec.network.of_kernels(kernels)))
 
 
 @compiled()

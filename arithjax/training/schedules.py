@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32
@@ -108,11 +107,11 @@ class Pace(NamedTuple):
     steps: Int32[Array, ""]
 
 
-def rates_at(steps: Int32[np.ndarray, " steps"], pace: Pace) -> Float[Array, " steps"]:
+def rates_at(steps: Int32[np.ndarray, " steps"], pace: Pace) -> Float[np.ndarray, " steps"]:
     """The factors on the learning rate at `steps [steps]`, some steps at a time, so that one program makes them all."""
     filled, schedules = np.resize(steps, -(-len(steps) // STEPS) * STEPS), tuple(SCHEDULES.values())
     parts = [rates(schedules, filled[i : i + STEPS], pace) for i in range(0, len(filled), STEPS)]
-    return jax.device_put(np.concatenate(parts)[: len(steps)])
+    return np.concatenate(parts)[: len(steps)]
 
 
 @compiled(lambda schedules: lanes_options())

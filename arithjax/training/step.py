@@ -47,8 +47,8 @@ def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace)
     """
     longest = longest if backend() == "cpu" else stop - start
     steps = np.arange(start, start + longest, dtype=np.int32)
-    factors = rates_at(steps, pace)
-    return Segment(jnp.int32(start), jnp.int32(stop - start), jax.device_put(_rows(spec, steps)), factors)
+    ends = np.int32(start), np.int32(stop - start)
+    return Segment(*jax.device_put((*ends, _rows(spec, steps), rates_at(steps, pace))))
 
 
 def _rows(spec: TrainSpec, steps: Int32[np.ndarray, " steps"]) -> Int32[np.ndarray, "steps batch"]:

@@ -19,7 +19,7 @@ from numba import types
 
 from arithjax import disk
 from arithjax.environment import cache_home, obstacle_to_writing
-from arithjax.training.engines import functions, kernel, loops, vectors
+from arithjax.training.engines import functions, kernel, loops, vectors, workspace
 
 _lock = threading.Lock()
 _log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
     numba looks at the age of one file only, and not at the width of a vector; hence the digest.
     """
     digest = hashlib.sha256(" ".join(sorted(vectors.FEATURES)).encode())
-    for module in (vectors, functions, loops, kernel):
+    for module in (vectors, functions, loops, workspace, kernel):
         digest.update(Path(module.__file__ or "").read_bytes())
     jax = os.environ.get("JAX_COMPILATION_CACHE_DIR", "")
     chosen = vectors.config.CACHE_DIR or ("" if "://" in jax else jax)  # jax's may be in a cloud
@@ -62,7 +62,7 @@ def _signatures(element: types.Float) -> dict[str, Any]:
 
     state = types.Array(element, 3, "C")
     setting = (read(types.int64, 1), read(types.int64, 1), types.boolean, types.Array(types.int64, 2, "C"), types.int64)
-    examples = (read(element, 4), read(element, 4), read(types.int32, 2))
+    examples = (read(element, 4), read(element, 4), read(types.int32, 3), read(types.int32, 2))
     numbers = (read(element, 1), read(element, 2), types.UniTuple(element, 7), read(element, 3))
     flags = read(types.boolean, 2)
     return {

@@ -120,7 +120,7 @@ class Dense(Engine):
         if not spec.fresh and not (np.diff(moves.rates) > 0).any():
             seen[np.ix_(still, np.bincount(moves.rows.ravel(), minlength=spec.examples) > 0)] = True
             over |= seen.all(1) & (np.asarray(per_net.weight_decay) == 0)
-        tree = jax.tree.map(jax.device_put, fused.unpack(shape, trained.params))
+        tree = jax.device_put(fused.unpack(shape, trained.params))
         return State(tree, (trained._replace(seen=seen, over=over),))
 
     def predict(self, spec: EvalSpec, params: Any, inputs: jax.Array, shared: Shared, per_net: PerNet) -> jax.Array:

@@ -28,6 +28,8 @@ from arithjax.errors import ArithjaxError
 
 FEW_COST = 1.25
 """Time of a vector of few nets in relation to one of many (measured)."""
+SPARSE_INPUTS, SPARSE_COLUMNS = 16, 8
+"""Inputs of 0 are left out where at most one of so many is not, and the first layer has so many vectors (measured)."""
 COMPILING = "arithjax.training.engines.compiling"
 
 
@@ -292,6 +294,7 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
         *state,
         examples.x,
         examples.t.reshape(*examples.t.shape[:2], shape.sizes[-1], -1),
+        active_inputs(examples.x, -(-shape.sizes[1] // share)),
         np.ascontiguousarray(rows, np.int32),
         np.asarray(rates, dtype),
         corrections.astype(dtype),
@@ -300,6 +303,24 @@ def advance(shape: Shape, rule: Rule, state: State, examples: Examples, segment:
         np.tile(np.insert(nets, 1 if rule.decoupled else 2, 0, axis=1), share),
         used,
     )
+
+
+def active_inputs(x: np.ndarray, columns: int) -> np.ndarray:
+    """The inputs of examples `x [groups, examples, inputs, lanes]` that are not 0 in every lane, one at least; then -1.
+
+    `[groups, examples, most]`, int32, in order; of none where leaving out the others gains nothing.
+    columns: vectors of the first layer's units.
+    """
+    dense = np.zeros((*x.shape[:2], 0), np.int32)
+    if columns < SPARSE_COLUMNS or x.shape[2] < SPARSE_INPUTS:
+        return dense
+    used = (x != 0).any(-1)
+    used[..., 0] |= ~used.any(-1)
+    most = int(used.sum(-1).max(initial=1))
+    if most * SPARSE_INPUTS > x.shape[2]:
+        return dense
+    order = np.argsort(~used, axis=-1, kind="stable")[..., :most].astype(np.int32)
+    return np.where(np.take_along_axis(used, order, -1), order, np.int32(-1))
 
 
 def gradient(
@@ -369,7 +390,7 @@ def _setting(shape: Shape, share: int, dtype: np.dtype) -> tuple[Any, ...]:
     members = _compiling().functions
     codes = {name: code for code, name in enumerate(members.ACTIVATIONS)} | {"linear": members.LINEAR}
     names = np.array([codes[name] for name in shape.activations])
-    table, memory = _compiling().kernel.workspace(shape.sizes, shape.bias, share, dtype.type(1))
+    table, memory = _compiling().workspace.workspace(shape.sizes, shape.bias, share, dtype.type(1))
     return np.array(shape.sizes), names, shape.bias, table, share, memory
 
 

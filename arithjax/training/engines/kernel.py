@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
 from arithjax.training.engines.loops import (
@@ -31,59 +30,31 @@ from arithjax.training.engines.loops import (
     share_out,
     tile,
 )
-from arithjax.training.engines.vectors import BYTES, flush_denormals, prefetch, restore_denormals
-
-BLOCK = 16  # examples whose gradients are summed before the next ones: part of what a net's bits depend on
-WEIGHT, BIAS, WIDTH, VALUE, SLOPE, DELTA, TURNED, SHARED = range(8)  # rows of a workspace's table, a column a layer
-ZERO, SQUARES, TARGETS, GRADIENT = range(4)  # columns of its last row
-
-Address = int  # in bytes
-Matrix = tuple[Address, int, int]  # and the bytes from one row and from one column to the next
-
-jit: Any = numba.njit(nogil=True, error_model="numpy")
-inlined: Any = numba.njit(inline="always", error_model="numpy")  # optimised once, not for every caller
-
-
-def workspace(sizes: tuple[int, ...], bias: bool, share: int, one: np.floating) -> tuple[np.ndarray, np.ndarray]:
-    """A table `[8, layers + 1 or 4]` for the kernel, and the memory it points into, which has to be kept.
-
-    share: units in a vector.
-
-    Rows, all in bytes: offsets of a layer's weights and biases among a net's parameters; vectors of a layer's units;
-    addresses of a layer's values, slopes and deltas (the loss's slopes by them) for a block of examples, and of its
-    weights with rows and columns exchanged; what layers share. Values follow on ones, which stand for the input that
-    biases multiply.
-    """
-    widths = [-(-size // share) for size in sizes]
-    table = np.zeros((8, max(len(sizes), 4)), np.int64)
-    table[WIDTH, : len(sizes)] = widths
-    parameters = 0
-    for layer, inputs in enumerate(sizes[:-1]):
-        table[BIAS, layer] = parameters
-        table[WEIGHT, layer] = parameters + bias * widths[layer + 1]
-        parameters += (inputs + bias) * widths[layer + 1]
-    turned = [n * width if share > 1 else 0 for n, width in zip((*sizes[1:], 0), widths, strict=True)]
-    parts = zip(turned, widths, strict=True)
-    layers = [part for t, width in parts for part in (BLOCK, *(BLOCK * width,) * 3, t)]  # ones, value, slope, delta
-    places = np.cumsum([0, 1, 1, BLOCK * widths[-1], parameters, *layers])
-    table[SHARED, :4] = places[:4]
-    table[VALUE : TURNED + 1, : len(sizes)] = places[4:-1].reshape(-1, 5)[:, 1:].T
-    memory = np.zeros((places[-1] + 1) * BYTES, np.uint8)
-    start = -memory.ctypes.data % BYTES
-    vectors = memory[start : start + places[-1] * BYTES].view(one.dtype).reshape(places[-1], -1)
-    for place in table[VALUE, : len(sizes)]:
-        vectors[place - BLOCK : place] = one
-    table *= BYTES
-    table[VALUE:] += memory.ctypes.data + start
-    return table, memory
-
-
-@inlined
-def strides(at: np.ndarray, layer: int, count: int, share: int) -> tuple[int, int, int]:
-    """Bytes from a layer's value to that of the next example, of the next unit and of the next vector of units."""
-    if share == 1:
-        return BYTES, count * BYTES, count * BYTES
-    return at[WIDTH, layer], BYTES // share, BYTES
+from arithjax.training.engines.vectors import BYTES, flush_denormals, restore_denormals
+from arithjax.training.engines.workspace import (
+    BIAS,
+    BLOCK,
+    DELTA,
+    GRADIENT,
+    SHARED,
+    SLOPE,
+    SQUARES,
+    TARGETS,
+    TURNED,
+    VALUE,
+    WEIGHT,
+    WIDTH,
+    ZERO,
+    Address,
+    Matrix,
+    copy_numbers,
+    gather,
+    inlined,
+    jit,
+    prefetch_rows,
+    strides,
+    turn,
+)
 
 
 @inlined
@@ -94,7 +65,7 @@ def part(left: int, most: int) -> int:
     return most if left >= 2 * most else (left + 1) >> 1
 
 
-@inlined
+@jit
 def matrix(address: Address, row: int, column: int) -> Matrix:
     """A matrix of integers of one type, known to the compiler or not: other types would compile `product` again."""
     numbers: Any = np.int64(address), np.int64(row), np.int64(column)
@@ -130,12 +101,26 @@ def product(
 
 @inlined
 def forward(
-    sizes: np.ndarray, codes: np.ndarray, bias: bool, share: int, net: Address, at: np.ndarray, count: int, kind: Any
+    sizes: np.ndarray,
+    codes: np.ndarray,
+    bias: bool,
+    share: int,
+    net: Address,
+    at: np.ndarray,
+    count: int,
+    summed: bool,
+    kind: Any,
 ) -> None:
-    """Values of every layer for `count` examples, from those of layer 0; `net` is the parameters' address."""
+    """Values of every layer for `count` examples, from those of layer 0; `net` is the parameters' address.
+
+    summed: whether the first layer's sums are there already.
+    """
     for layer in range(len(codes)):
         row = at[WIDTH, layer + 1]
         columns = row // BYTES
+        if summed and not layer:
+            activate(codes[0], at[VALUE, 1], at[SLOPE, 1], count * columns, kind)
+            continue
         example, unit, _ = strides(at, layer, count, share)
         to_example, _, to_column = strides(at, layer + 1, count, share)
         start, step = (net + at[BIAS, layer], BYTES) if bias else (at[SHARED, ZERO], 0)
@@ -155,9 +140,13 @@ def backward(
     at: np.ndarray,
     count: int,
     first: bool,
+    summed: bool,
     kind: Any,
 ) -> None:
-    """Add the gradient of `count` examples, from the deltas of the last layer; the first block starts from zero."""
+    """Add the gradient of `count` examples, from the deltas of the last layer; the first block starts from zero.
+
+    summed: whether that of the first layer's weights is left out, to be summed elsewhere.
+    """
     for layer in range(len(codes) - 1, -1, -1):
         inputs, outputs, row = sizes[layer], sizes[layer + 1], at[WIDTH, layer + 1]
         columns = row // BYTES
@@ -166,11 +155,14 @@ def backward(
         pull(codes[layer], at[DELTA, layer + 1], at[VALUE, layer + 1], at[SLOPE, layer + 1], count * columns, kind)
         x, g, d = at[VALUE, layer], at[SHARED, GRADIENT] + at[WEIGHT, layer], at[DELTA, layer + 1]
         zero, slopes = matrix(at[SHARED, ZERO], 0, 0), matrix(d, of_example, of_column)
-        if bias and share == 1:
+        apart = summed and not layer
+        if bias and share == 1 and not apart:
             x, g, inputs = x - unit, g - row, inputs + 1  # from the ones, and the biases
         elif bias:
             c = matrix(g - row, row, BYTES)
             product(share, np.int64(1), columns, count, matrix(x - BYTES, 0, 0), slopes, c, zero if first else c, kind)
+        if apart:
+            continue
         c = matrix(g, row, BYTES)
         product(share, inputs, columns, count, matrix(x, unit, example), slopes, c, zero if first else c, kind)
         if layer:
@@ -179,68 +171,6 @@ def backward(
                 w = matrix(at[TURNED, layer], at[WIDTH, layer], BYTES)
             a, c = matrix(d, of_example, of_unit), matrix(at[DELTA, layer], example, column)
             product(share, count, at[WIDTH, layer] // BYTES, outputs, a, w, c, zero, kind)
-
-
-@inlined
-def turn(sizes: np.ndarray, share: int, net: Address, at: np.ndarray, kind: Any) -> None:
-    """Copy the weights of all layers but the first with rows and columns exchanged."""
-    cell = BYTES // share
-    for layer in range(1, len(sizes) - 1):
-        for k in range(sizes[layer]):
-            for j in range(sizes[layer + 1]):
-                source = net + at[WEIGHT, layer] + k * at[WIDTH, layer + 1] + j * cell
-                copy_part(source, at[TURNED, layer] + j * at[WIDTH, layer] + k * cell, kind)
-
-
-@inlined
-def copy_numbers(share: int, source: Address, target: Address, kind: Any) -> None:
-    """Copy a number of every net of a group."""
-    if share == 1:
-        copy(source, target, kind)
-    else:
-        copy_part(source, target, kind)
-
-
-@inlined
-def gather(
-    rows: np.ndarray,
-    step: int,
-    first: int,
-    count: int,
-    sizes: np.ndarray,
-    share: int,
-    x: Address,
-    t: Address,
-    at: np.ndarray,
-    kind: Any,
-) -> None:
-    """Copy the inputs and targets of a block's examples to where the first layer and the loss find them.
-
-    Targets stand as the last layer's values do.
-    """
-    cell, last = BYTES // share, len(sizes) - 1
-    inputs, outputs = sizes[0], sizes[last]
-    example, unit, _ = strides(at, 0, count, share)
-    to_example, to_unit, _ = strides(at, last, count, share)
-    for b in range(count):
-        row = rows[step, first + b]
-        for k in range(outputs):
-            target = at[SHARED, TARGETS] + k * to_unit + b * to_example
-            copy_numbers(share, t + (row * outputs + k) * cell, target, kind)
-        for k in range(inputs):
-            copy_numbers(share, x + (row * inputs + k) * cell, at[VALUE, 0] + k * unit + b * example, kind)
-
-
-@inlined
-def prefetch_rows(rows: np.ndarray, step: int, sizes: np.ndarray, share: int, x: Address, t: Address) -> None:
-    """Ask for the examples of a batch, which are read in the next step."""
-    cell, inputs, outputs = BYTES // share, sizes[0], sizes[len(sizes) - 1]
-    for b in range(rows.shape[1]):
-        row = rows[step, b]
-        for k in range(outputs if share == 1 else 1):
-            prefetch(t + (row * outputs + k) * cell)
-        for k in range(inputs if share == 1 else 1):
-            prefetch(x + (row * inputs + k) * cell)
 
 
 @inlined
@@ -261,6 +191,47 @@ def differ_block(loss: int, blocks: np.ndarray, last: int, share: int, at: np.nd
             place += classes * unit
 
 
+@jit
+def sparse_product(
+    share: int,
+    rows: np.ndarray,
+    step: int,
+    first: int,
+    count: int,
+    active: np.ndarray,
+    v: int,
+    x: Matrix,
+    right: tuple[Address, int, int, int],
+    c: tuple[Address, int, int, int],
+    columns: int,
+    kind: Any,
+) -> None:
+    """Add to `c` the products of inputs and `right`, input by input, of those inputs of each example that are not zero.
+
+    x: address of the inputs, and the bytes from one example and from one input to the next.
+    right, c: addresses, and the bytes from one example of the block, one input and one column to the next.
+    """
+    for b in range(count):
+        row = rows[step, first + b]
+        for i in range(active.shape[2]):
+            k = active[v, row, i]
+            if k >= 0:
+                one = matrix(x[0] + row * x[1] + k * x[2], 0, 0)
+                factors = matrix(right[0] + b * right[1] + k * right[2], 0, right[3])
+                sums = matrix(c[0] + b * c[1] + k * c[2], 0, c[3])
+                product(share, np.int64(1), columns, np.int64(1), one, factors, sums, sums, kind)
+
+
+@jit
+def copy_biases(bias: bool, share: int, net: Address, at: np.ndarray, count: int, kind: Any) -> None:
+    """Let the first layer's sums begin with its biases, for `count` examples."""
+    example, _, column = strides(at, 1, count, share)
+    for j in range(at[WIDTH, 1] // BYTES):
+        start = net + at[BIAS, 0] + j * BYTES if bias else at[SHARED, ZERO]
+        for b in range(count):
+            copy(start, at[VALUE, 1] + b * example + j * column, kind)
+
+
 @inlined
 def batch_gradient(
     sizes: np.ndarray,
@@ -274,19 +245,39 @@ def batch_gradient(
     t: Address,
     rows: np.ndarray,
     step: int,
+    active: np.ndarray,
+    v: int,
     at: np.ndarray,
     scale: Any,
 ) -> None:
-    """The gradient of the mean loss over a batch; `scale` is 1 / (batch * outputs), or results that classes share."""
+    """The gradient of the mean loss over a batch; `scale` is 1 / (batch * outputs), or results that classes share.
+
+    active: as for `advance`. v: the number of the group of nets.
+    """
     batch, layers = rows.shape[1], len(codes)
+    sparse, cell, width, zero = active.shape[2] > 0, BYTES // share, at[WIDTH, 1], np.int64(0)
+    inputs = matrix(x, sizes[0] * cell, cell)
+    weights = net + at[WEIGHT, 0], zero, width, np.int64(BYTES)
+    gradient = at[SHARED, GRADIENT] + at[WEIGHT, 0], zero, width, np.int64(BYTES)
     if share > 1:
         turn(sizes, share, net, at, scale)
     for first in range(0, batch, BLOCK):
         count = min(BLOCK, batch - first)
-        gather(rows, step, first, count, sizes, share, x, t, at, scale)
-        forward(sizes, codes, bias, share, net, at, count, scale)
+        gather(rows, step, first, count, sizes, share, x, t, sparse, at, scale)
+        example, _, column = strides(at, 1, count, share)
+        if sparse:
+            copy_biases(bias, share, net, at, count, scale)
+            z = at[VALUE, 1], example, zero, column
+            sparse_product(share, rows, step, first, count, active, v, inputs, weights, z, width // BYTES, scale)
+        forward(sizes, codes, bias, share, net, at, count, sparse, scale)
         differ_block(loss, blocks, layers, share, at, count, scale)
-        backward(sizes, codes, bias, share, net, at, count, first == 0, scale)
+        backward(sizes, codes, bias, share, net, at, count, first == 0, sparse, scale)
+        if sparse:
+            if first == 0:
+                for k in range(sizes[0] * (width // BYTES)):
+                    copy(at[SHARED, ZERO], gradient[0] + k * BYTES, scale)
+            slopes = at[DELTA, 1], example, zero, column
+            sparse_product(share, rows, step, first, count, active, v, inputs, slopes, gradient, width // BYTES, scale)
 
 
 @inlined
@@ -319,6 +310,7 @@ def advance(
     second: np.ndarray,
     x: np.ndarray,
     t: np.ndarray,
+    active: np.ndarray,
     rows: np.ndarray,
     rates: np.ndarray,
     corrections: np.ndarray,
@@ -329,6 +321,7 @@ def advance(
     """Train every net through the steps of `rows`, in place: see `arithjax.training.engines.fused.advance`.
 
     at: the table of a `workspace`. share: units in a vector.
+    active: of every example the inputs that are not zero, and then -1; without columns, where these are many.
     nets: `[groups, 5, lanes]`, learning rate, weight decay on the gradient and on the direction, clip, clip_value.
     clips: `[groups, 3]`, whether any net of a group has a learning rate, a clip and a clip_value.
     """
@@ -344,9 +337,9 @@ def advance(
         xs = x.ctypes.data + v * examples * sizes[0]
         own = nets.ctypes.data + v * 5 * BYTES
         for s in range(steps if clips[v, 0] else 0):  # nets that are stopped, all of them, stay as they are
-            if s + 1 < steps:
+            if s + 1 < steps and not active.shape[2]:
                 prefetch_rows(rows, s + 1, sizes, share, xs, ts)
-            batch_gradient(sizes, codes, bias, share, loss, blocks, state[0], xs, ts, rows, s, at, scale)
+            batch_gradient(sizes, codes, bias, share, loss, blocks, state[0], xs, ts, rows, s, active, v, at, scale)
             if clips[v, 1]:
                 sum_squares(sizes, bias, share, parameters, at, scale)
                 clip_norm(gradient, parameters, own + 3 * BYTES, at[SHARED, SQUARES], scale)
@@ -382,7 +375,7 @@ def predict(
                 for k in range(sizes[0]):
                     source = x.ctypes.data + ((v * points + first + b) * sizes[0] + k) * cell
                     copy_numbers(share, source, at[VALUE, 0] + k * from_unit + b * from_example, kind)
-            forward(sizes, codes, bias, share, net, at, count, kind)
+            forward(sizes, codes, bias, share, net, at, count, False, kind)
             for b in range(count):
                 for k in range(sizes[last]):
                     target = y.ctypes.data + ((v * points + first + b) * sizes[last] + k) * cell
