@@ -33,7 +33,7 @@ try:  # no public names: whether jax raises what goes wrong with its folder, in 
 except ImportError:
     strict_about_cache = unpack = None  # type: ignore[assignment]
 
-KEPT = 128
+KEPT = 256
 """Programs that a process holds at once; those used longest ago are read from the folder again, or compiled again.
 
 Each takes 5 MB and 64 of the 65,530 mappings of memory that Linux grants a process; beyond these it is killed.
