@@ -102,9 +102,7 @@ def restored(data: Any) -> Answer:
     Raises ArithjaxError where the data are no answer.
     """
     if isinstance(data, str):
-        lines = [line.rstrip() for line in data.splitlines() if line.strip()]
-        short = bool(lines) and len(lines[0]) <= HEADLINE
-        return Answer(lines[0], lines[1:]) if short else Answer("", lines)
+        return _in_words(data)
     try:
         pictures = [
             Picture(**{name: str(one[name]) for name in _TEXTS}, table=_table(one["table"])) for one in data["pictures"]
@@ -118,6 +116,12 @@ def restored(data: Any) -> Answer:
         raise ArithjaxError(
             f"the answer in study.json is damaged ({type(error).__name__}); run the study again."
         ) from None
+
+
+def _in_words(text: str) -> Answer:
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    short = bool(lines) and len(lines[0]) <= HEADLINE
+    return Answer(lines[0], lines[1:]) if short else Answer("", lines)
 
 
 def _table(data: dict[str, Any]) -> pd.DataFrame:

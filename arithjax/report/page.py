@@ -24,7 +24,7 @@ from arithjax import disk
 from arithjax.report import sections, words
 from arithjax.report.answer import Answer, default_answer, restored
 from arithjax.report.recipes import CHANGES
-from arithjax.report.sections import Section, Selected
+from arithjax.report.sections import Figure, Section, Selected
 from arithjax.tables import groups, loading, statistics
 from arithjax.tables.store import Store
 
@@ -90,10 +90,7 @@ def _written(
     the page's template names.
     """
     drawn = [sections.of_picture(picture) for picture in answer.pictures]
-    taken = {figure.name for section in drawn for figure in section.figures}
-    for figure in (figure for section in found for figure in section.figures if figure.name in taken):
-        figure.name += "-all"
-    figures = [figure for section in [*drawn, *found] for figure in section.figures]
+    figures = _named_apart(drawn, found)
     specs = [figure.chart.to_dict() for figure in figures]
     _write_vectors(store, {f.name: spec for f, spec in zip(figures, specs, strict=True) if f.file})
     data = {"specs": specs, "themes": {name: _theme(name) for name in ("light", "dark")}, "table": table}
@@ -109,6 +106,14 @@ def _written(
     )
     store.write("report.html", page.encode())
     return store.folder / "report.html"
+
+
+def _named_apart(drawn: list[Section], found: list[Section]) -> list[Figure]:
+    """All figures; one that is found and has the name of one of the answer's is given another."""
+    taken = {figure.name for section in drawn for figure in section.figures}
+    for figure in (figure for section in found for figure in section.figures if figure.name in taken):
+        figure.name += "-all"
+    return [figure for section in [*drawn, *found] for figure in section.figures]
 
 
 def _opening(answer: Answer, asked: str, drawn: list[Section]) -> dict[str, Any]:

@@ -100,32 +100,42 @@ def lines(picture: Picture, table: pd.DataFrame) -> Drawing:
     table = table.assign(colour=table["who"].map(colours))
     colour = alt.Color("colour:N", scale=None)
     shares = bool(table["y"].between(0, 1).all()) and "exact" not in names  # results of an operation are no shares
-    low, high = float(table["x"].min()), float(table["x"].max())
-    logarithmic = low > 0 and (high / low > 900 or _by_factors(table["x"]))
-    span = (high / low) ** END if logarithmic else END * (high - low)
-    scale = alt.Scale(
-        type="log" if logarithmic else "linear", domain=[low, high * span if logarithmic else high + span], nice=False
-    )
-    axis = DECADES if logarithmic else _axis(low, high)
-    x = alt.X("x:Q", title=picture.x, scale=scale, axis=axis)
+    x = _across(picture.x, table["x"])
     y = alt.Y("y:Q", title=picture.y, axis=alt.Axis(format="%" if shares else ",.6~r", tickCount=5))
     number = alt.Tooltip("y:Q", format=".1%") if shares else "y:Q"
     base = alt.Chart(table).encode(x, y, colour, tooltip=["who:N", "x:Q", number])
-    kinds: list[tuple[list[str], dict[str, Any]]] = [
-        ([name for name in names if name not in ("exact", MENDED)], {"strokeWidth": 3})
-    ]
-    kinds += [([MENDED], {"strokeWidth": 5}), (["exact"], {"strokeWidth": 1.5, "strokeDash": [6, 5]})]
-    if picture.kind == "points":
-        kinds = [(some, {"opacity": 1, **how}) for (some, _), how in zip(kinds, POINTS, strict=True)]
     mark = base.mark_point if picture.kind == "points" else base.mark_line
     drawn = [
         mark(**how).transform_filter(alt.FieldOneOfPredicate("who", some))
-        for some, how in kinds
+        for some, how in _strokes(picture, names)
         if set(some) & set(names)
     ]
     ends = _ends(table, names)
     text = alt.Chart(ends).mark_text(align="left", dx=7, fontSize=12, fontWeight=600, lineBreak="\n")
     return _sized(alt.layer(*drawn, text.encode(alt.X("x:Q"), alt.Y("place:Q"), alt.Text("label:N"), colour)), 340)
+
+
+def _across(title: str, numbers: pd.Series) -> alt.X:
+    """An axis of these numbers, with room for names at its end; of factors where they go by factors."""
+    low, high = float(numbers.min()), float(numbers.max())
+    if low > 0 and (high / low > 900 or _by_factors(numbers)):
+        domain = [low, high * (high / low) ** END]
+        return alt.X("x:Q", title=title, scale=alt.Scale(type="log", domain=domain, nice=False), axis=DECADES)
+    domain = [low, high + END * (high - low)]
+    return alt.X("x:Q", title=title, scale=alt.Scale(domain=domain, nice=False), axis=_axis(low, high))
+
+
+def _strokes(picture: Picture, names: list[str]) -> list[tuple[list[str], dict[str, Any]]]:
+    """How the lines or points of some names are drawn, the uppermost last."""
+    others = [name for name in names if name not in ("exact", MENDED)]
+    kinds: list[tuple[list[str], dict[str, Any]]] = [
+        (others, {"strokeWidth": 3}),
+        ([MENDED], {"strokeWidth": 5}),
+        (["exact"], {"strokeWidth": 1.5, "strokeDash": [6, 5]}),
+    ]
+    if picture.kind == "points":
+        return [(some, {"opacity": 1, **how}) for (some, _), how in zip(kinds, POINTS, strict=True)]
+    return kinds
 
 
 POINTS: tuple[dict[str, Any], ...] = (
