@@ -130,6 +130,18 @@ def test_what_scaling_says():
     assert all(sentence.rstrip(".").lower() in row_of("scaling").lower() for sentence in finding.split(". "))
 
 
+def test_what_encodings_says():
+    nets = loading.with_choices(aj.load(ROOT / "results" / "encodings"))
+    nets["right"], nets["heart"] = nets.exact.fillna(nets.accuracy) >= 0.99, nets.train_exact >= 0.99
+    of = nets.groupby(["operation", "shown", "answered", "width"])[["right", "heart"]].mean()
+    best = of.right.groupby("operation").max() >= 0.5
+    plain = of.right.xs(("standardize", "standardize"), level=("shown", "answered")).groupby("operation").max() >= 0.5
+    row, heart = row_of("encodings"), of.heart.groupby("operation").max() >= 0.5
+    assert f"by heart of all {heart.sum()} operations, and the other half of {best.sum()};" in row and heart.all()
+    assert set(plain.index[plain]) == {"add", "sub", "max", "equal"} and set(best.index[best & ~plain]) == {"xor"}
+    assert not best[["mod", "gcd", "parity", "mul", "mulmod:16"]].any()
+
+
 def test_what_exact_says():
     nets = loading.with_choices(aj.load(ROOT / "results" / "exact"))
     exact = (nets.grade == "exact").groupby(nets.cell).mean()
