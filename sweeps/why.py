@@ -51,15 +51,15 @@ def answer(nets):
         lost = f" Sums get lost with the {way[1][-1]}, and come back with the last changes."
     return aj.Answer(
         f"Of these nets {aj.brief(add['none'])} learn to add and {aj.brief(of['none'].success.mean())} to multiply. "
-        f"A {best} alone makes that {aj.brief(of[best].success.mean())}, six changes "
+        f"With a {best} alone {aj.brief(of[best].success.mean())} multiply, with six changes "
         f"{aj.brief(of[end].success.mean())}.",
         [
-            f"{aj.share(of['none'].dead)} of the nets for products are dead: the relu of the output, 0 for all that is "
-            "negative, is 0 for every pair, and no gradient can change that.",
-            "The others are straight pieces: when both numbers double so does their answer, and so does a sum, but a "
-            "product becomes four times as large. Their median error is "
+            f"{aj.share(of['none'].dead)} of the nets for products are dead: their last relu, which makes 0 of numbers "
+            "below 0, makes 0 of every pair, and no gradient can change that. (In brackets: 95 % intervals.)",
+            "The others are alive, but relus make straight pieces: when both numbers double so does the answer, and so "
+            "does a sum, while a product becomes four times as large. Their median error (RMSE) is "
             f"{aj.brief(alive.relative_rmse.median())} of that of always answering the mean.",
-            "Squares grow as products do, and (a + b)² - (a - b)² = 4ab. With all six changes "
+            "Squares grow as products do: those of a + b and of a - b differ by 4ab. Mended by all six changes, "
             f"{aj.share(of[end].grade == 'exact')} of the nets get all 250,000 products of numbers below 500 right, "
             "when rounded.",
         ],

@@ -124,6 +124,7 @@ def _opening(answer: Answer, asked: str, drawn: list[Section]) -> dict[str, Any]
         "said": words.blocks(answer.sentences),
         "changes": [line.split(None, 1) for line in answer.recipes.get(CHANGES, "").splitlines()],
         "short": next(iter(answer.recipes.values()), ""),
+        "others": [title for title in list(answer.recipes)[1:] if title != CHANGES],
         "picture": drawn[0] if answer.picture else None,
         "charts": drawn[1:] if answer.picture else drawn,
         "recipes": {title: text for title, text in answer.recipes.items() if title != CHANGES},
