@@ -32,7 +32,7 @@ class Registry(MutableMapping[str, Any]):
         self.kind, self.plural, self.home, self.others = kind, plural or f"{kind}s", home, others
         self._member: tuple[type, ...] = ()
         self._filled = False
-        self._made: Callable[[str, Any], Any] | None = None
+        self._made: Callable[[str, str, Any], Any] | None = None
         self._derive: Callable[[str], Any] = lambda name: None
         self._families: dict[str, str] = {}
         self._members: dict[str, Any] = {}
@@ -44,7 +44,7 @@ class Registry(MutableMapping[str, Any]):
         members: Iterable[Any],
         derive: Callable[[str], Any] | None = None,
         families: Mapping[str, str] | None = None,
-        made: Callable[[str, Any], Any] | None = None,
+        made: Callable[[str, str, Any], Any] | None = None,
     ) -> None:
         """Enter the members that come with arithjax.
 
@@ -52,7 +52,8 @@ class Registry(MutableMapping[str, Any]):
         members: the entries; one whose name is there already is an `ArithjaxError`.
         derive: makes a member for a name that is not in the table, such as `times:7`, or gives None.
         families: patterns of such names, such as `times:c`, each with a line about it.
-        made: makes a member of a name and a user's function, where a function alone may be entered.
+        made: makes a member of a name, a line about it and a user's function, where a function alone may be entered.
+            The line is the first of the function's docstring.
         """
         self._member = member if isinstance(member, tuple) else (member,)
         self._derive = derive or self._derive
@@ -62,6 +63,11 @@ class Registry(MutableMapping[str, Any]):
                 raise ArithjaxError(f"{self.kind} '{entry.name}' is listed twice.")
             self[entry.name] = entry
         self._ours, self._filled = dict(self._members), True
+
+    def _of_function(self, name: str, function: Any) -> Any:
+        assert self._made is not None
+        about = function.__doc__ or f"a {self.kind} of the user's"
+        return self._made(name, about.strip().splitlines()[0], function)
 
     def enter(self, function: Any) -> str:
         """The name of a user's function, under which it is entered; entering it again changes nothing.
@@ -76,7 +82,7 @@ class Registry(MutableMapping[str, Any]):
         name, table = str(getattr(function, "__name__", "")), f"aj.{self.plural.upper()}"
         if not name.isidentifier():
             raise ArithjaxError(f"a {self.kind} needs a name: write it with def, or as {table}['mine'] = function.")
-        entry, there = self._made(name, function), self.get(name)
+        entry, there = self._of_function(name, function), self.get(name)
         if there == entry:
             return name
         if there is not None and not _again(there.fn, function):
@@ -118,7 +124,7 @@ class Registry(MutableMapping[str, Any]):
     def __setitem__(self, name: str, entry: Any) -> None:
         self._load()
         if self._made is not None and callable(entry):
-            entry = self._made(name, entry)
+            entry = self._of_function(name, entry)
         fits: bool = isinstance(entry, self._member)
         if not fits:
             kinds = " or ".join(kind.__name__ for kind in self._member)

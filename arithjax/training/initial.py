@@ -15,7 +15,7 @@ from arithjax.models.initializers import Scaling, scaled
 from arithjax.models.mlp import layer_keys
 from arithjax.models.network import Architecture
 from arithjax.task import draws, examples
-from arithjax.task.examples import Examples, Range
+from arithjax.task.examples import Examples, Range, folded
 from arithjax.task.operations import Operation
 from arithjax.task.points import Task, kinds_of
 from arithjax.training.blocks import by_lanes
@@ -225,7 +225,7 @@ def noisy(
 ) -> Float[Array, "examples *outputs nets"]:
     """`count` targets of every net with Gaussian noise of a standard deviation."""
     identity, t = identity_t
-    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(identity, root, 1), 2)
+    keys = folded(keys_of(identity, root, 1), 2)
     return t + noise * jax.vmap(lambda key: jax.random.normal(key, t.shape[:-1], t.dtype), out_axes=-1)(keys)
 
 

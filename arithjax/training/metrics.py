@@ -40,11 +40,6 @@ class Metric:
     about: str
     fn: Callable[[np.ndarray, np.ndarray], Any]
 
-    @classmethod
-    def of_function(cls, name: str, fn: Callable) -> Metric:
-        """A user's function as a metric, about which the first line of its docstring says something."""
-        return cls(name, (fn.__doc__ or "a metric of the user's").strip().splitlines()[0], fn)
-
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless the function gives a number, under a name that no other column has."""
         if self.name in {*COLUMNS, *COMPUTED}:
@@ -124,5 +119,5 @@ METRICS.fill(
     Metric,
     [],
     families={"any name": "one of your own, from answers and exact results: aj.METRICS['mape'] = function"},
-    made=Metric.of_function,
+    made=Metric,
 )

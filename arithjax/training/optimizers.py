@@ -158,11 +158,6 @@ class Loss:
         losses = self.fn(p, t).mean(0)
         return losses.mean(0) if losses.ndim > 1 else losses
 
-    @classmethod
-    def of_function(cls, name: str, fn: Callable) -> Loss:
-        """A user's function as a loss, about which the first line of its docstring says something."""
-        return cls(name, (fn.__doc__ or "a loss of the user's").strip().splitlines()[0], fn)
-
     def obstacle(self, low: float, high: float) -> str:
         """Why nets whose targets lie from `low` to `high`, as they are shown, cannot train with it; else empty.
 
@@ -216,7 +211,7 @@ LOSSES.fill(
             shared=True,
         ),
     ],
-    made=Loss.of_function,
+    made=Loss,
 )
 
 

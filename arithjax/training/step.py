@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int32, Key, UInt32
 from arithjax.environment import backend
 from arithjax.models.branches import choose, mapped, switch
 from arithjax.registry import RAMPS
-from arithjax.task.examples import Examples, draw_batch, draw_own_batch, order, targets_shown, uniform
+from arithjax.task.examples import Examples, draw_batch, draw_own_batch, folded, order, targets_shown, uniform
 from arithjax.task.transforms import Fitted, Transform
 from arithjax.training.compiled import compiled, lanes_options, product_options
 from arithjax.training.initial import State, keys_of
@@ -90,11 +90,11 @@ def advance(
                 return moved
             return _afterwards(spec, moved, batch_losses(spec, state.params, x, t, *given), step, rate, shared, per_net)
 
-        noise_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
+        noise_keys = folded(keys, 1)
         steps = segment.steps if backend() == "cpu" else len(segment.rates)
         return jax.lax.fori_loop(0, steps, one_step, state)
 
-    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(per_net.identity, root, 1), 1)
+    keys = folded(keys_of(per_net.identity, root, 1), 1)
     return spec.layout.map(of_nets)(state, examples, keys, per_net)
 
 
@@ -129,7 +129,7 @@ def drawn_batches(
 
     `x [steps, *shape, lanes]` and `t [steps, batch, *outputs, lanes]`.
     """
-    keys = jax.vmap(jax.random.fold_in, (0, None))(keys_of(identity, root, 1), 1)
+    keys = folded(keys_of(identity, root, 1), 1)
     return mapped(lambda step: _fresh_batch(spec, keys, step, shape, fits, shared), steps)
 
 
@@ -165,7 +165,7 @@ def _normal(
     keys: Key[Array, " lanes"], step: Int32[Array, ""], shape: tuple[int, ...]
 ) -> Float[Array, "batch *outputs lanes"]:
     """Normal numbers of every lane at a step, of a shape `[batch, *outputs, lanes]`."""
-    own = jax.vmap(jax.random.fold_in, (0, None))(keys, 0)
+    own = folded(keys, 0)
     u = uniform(own, step, (shape[0], math.prod(shape[1:-1]))).reshape(shape)
     return math.sqrt(2) * jax.lax.erf_inv(2 * jnp.clip(u, 2**-25, None) - 1)
 
