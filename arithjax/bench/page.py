@@ -55,14 +55,15 @@ def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:
     cases = list(dict.fromkeys((row["net"], row["batch"]) for row in rows))
     of = {(row["net"], row["batch"], row["way"]): row for row in rows}
     yield "The net `{}`, batch {}:\n".format(*cases[0])
-    measured = ("of multiply-adds",) * ("fma_share" in rows[0])
-    columns = ("way", "nets", "model-steps/s", "ratio", "GFLOP/s", "of the peak", *measured, "compile")
+    measured = ("of FMA peak",) * ("fma_share" in rows[0])
+    columns = ("way", "nets", "model-steps/s", "ratio", "GFLOP/s", "of matrix peak", *measured, "compile")
     yield from _table(columns, (_of_way(row) for row in rows if (row["net"], row["batch"]) == cases[0]))
     if pairs := [
         (*case, of[*case, OURS], of[*case, USUAL]) for case in cases[1:] if (*case, OURS) in of and (*case, USUAL) in of
     ]:
         yield f"Other nets, beside `{USUAL}`, the usual way:\n"
-        head = ("net", "batch", OURS, f"`{USUAL}`", "ratio", "of the peak")
+        peak = "FMA" if rows[0].get("fma_share") else "matrix"
+        head = ("net", "batch", OURS, f"`{USUAL}`", "ratio", f"of {peak} peak")
         yield from _table(head, (_of_pair(*pair) for pair in pairs))
 
 
@@ -75,7 +76,7 @@ def _of_way(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _of_pair(net: str, batch: int, ours: dict[str, Any], usual: dict[str, Any]) -> tuple[Any, ...]:
     rates = f"{ours['rate']:,.0f}", f"{usual['rate']:,.0f}"
-    return net, batch, *rates, f"{usual['ratio']:.1f}x", f"{ours['peak_share']:.1%}"
+    return net, batch, *rates, f"{usual['ratio']:.1f}x", f"{ours.get('fma_share') or ours['peak_share']:.1%}"
 
 
 def _of_study(study: dict[str, Any]) -> str:

@@ -203,17 +203,16 @@ def versions() -> dict[str, str]:
 
 
 def rate_table(rows: list[dict]) -> Table:
-    """The speed table for a terminal: a section for each net, a line for each way."""
+    """The speed table for a terminal of 80 columns: a section for each net, a line for each way."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("way", no_wrap=True)
-    for name in ("nets", "model-steps/s", "arithjax", "GFLOP/s", "matmul", "FMA", "compile s"):
+    measured = all(row["fma_share"] for row in rows)
+    for name in ("nets", "model-steps/s", "ratio", f"of {'FMA' if measured else 'matrix'} peak", "compile"):
         table.add_column(name, justify="right", no_wrap=True)
     for (net, batch), section in itertools.groupby(rows, lambda row: (row["net"], row["batch"])):
         table.add_row(f"{net}, batch {batch}", style="bold")
         for row in section:
-            ratio = f"x {row['ratio']:,.1f}" if row["ratio"] else ""
-            share, seconds = f"{row['peak_share']:.1%}", f"{row['compile_seconds']:.1f}"
-            of_fma = f"{row['fma_share']:.1%}" if row["fma_share"] else ""
-            rate, gflops = f"{row['rate']:,.0f}", f"{row['gflops']:.2f}"
-            table.add_row(f"  {row['way']}", f"{row['nets']:,}", rate, ratio, gflops, share, of_fma, seconds)
+            ratio = f"{row['ratio']:,.1f}x" if row["ratio"] else ""
+            share, seconds = f"{row['fma_share' if measured else 'peak_share']:.1%}", f"{row['compile_seconds']:.1f} s"
+            table.add_row(f"  {row['way']}", f"{row['nets']:,}", f"{row['rate']:,.0f}", ratio, share, seconds)
     return table
