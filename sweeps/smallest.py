@@ -14,6 +14,7 @@ SPACE = {
     **{f"activation{i}": CategoricalDistribution(ACTIVATIONS) for i in (1, 2)},
     "learning_rate": FloatDistribution(3e-3, 0.1, log=True),
 }
+WORDS = {"add": "A sum", "mul": "A product", "max": "The larger of two numbers"}
 FRESH = 100  # seeds that the search has not seen
 
 
@@ -70,9 +71,11 @@ def answer(nets):
     return aj.Answer(
         (f"{min(sizes)} to {max(sizes)} parameters suffice for {aj.listed(fresh)}." if fresh else "")
         + (f" For {aj.listed(missing)} no exact net was found." if missing else ""),
-        [f"Of the smallest net for products {aj.share(fresh['mul'].whole)} of fresh seeds are exact."]
-        if "mul" in fresh
-        else [],
+        [
+            f"{words} takes {found[op].parameters} parameters; {aj.share(fresh[op].whole)} of fresh seeds are exact."
+            for op, words in WORDS.items()
+            if op in fresh
+        ],
         aj.dots(
             *("fresh", "The smallest exact net of each operation, and how often it is exact again"),
             {names[op]: fresh[op] for op in fresh},
@@ -81,6 +84,7 @@ def answer(nets):
             title="nets that are exact",
         ),
         tables={"The smallest nets": pd.DataFrame(table, columns=["op", "parameters", "widths", "activation", "bias"])},
+        recipes=aj.recipes(aj.Setup.from_row(found["mul"])) if "mul" in fresh else {},
     )
 
 

@@ -120,7 +120,7 @@ def test_what_smallest_says():
     said, answer = row_of("smallest"), json.loads((ROOT / "results" / "smallest" / "study.json").read_text())["answer"]
     assert len(sizes) == nets.op.nunique() == 8
     assert f"from {sizes.min()} parameters ({fewest}) to {sizes.max()} ({most}); a product takes {sizes['mul']}" in said
-    fresh = re.search(r"products (.*) of fresh seeds", answer["sentences"][0])
+    fresh = re.search(rf"A product takes {sizes['mul']} parameters; (.*) of fresh seeds", " ".join(answer["sentences"]))
     assert said.endswith(f"exact in {fresh[1]} of fresh seeds")
 
 
