@@ -133,6 +133,11 @@ def arithmetic(precision: str) -> Iterator[None]:
         yield
 
 
+def is_double() -> bool:
+    """Whether numbers are of double precision in the `arithmetic` that is in force."""
+    return jax.dtypes.canonicalize_dtype(float).itemsize == 8
+
+
 def packages(extra: str) -> str:
     """What to give pip for an optional part of arithjax, wherever arithjax itself came from.
 

@@ -8,7 +8,7 @@ with `of_optimizer`, and use it in the rule.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -219,6 +219,11 @@ def of_optimizer(help: str, allowed: Limits, usual: float) -> Any:
 def names_of(value: str | tuple[str, ...]) -> tuple[str, ...]:
     """The names in a value of kind `name` or `names`."""
     return (value,) if isinstance(value, str) else value
+
+
+def per_layer(value: str | Sequence[str], layers: int) -> tuple[str, ...]:
+    """The names of so many layers, of a value that is one for all of them or has one for each."""
+    return (value,) * layers if isinstance(value, str) else tuple(value)
 
 
 def cell(value: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from arithjax import disk
 from arithjax.architecture import dense_layer
 from arithjax.errors import ArithjaxError
-from arithjax.fields import names_of
+from arithjax.fields import per_layer
 from arithjax.ranges import closed
 from arithjax.task import encodings
 from arithjax.task.encodings import Encoder
@@ -93,14 +93,13 @@ class Saved:
     def _answered(self, x: Any) -> np.ndarray:
         setup, fits = self.header["setup"], self.tree["fits"]
         layers = [self.tree["params"][dense_layer(i)] for i in range(len(self.tree["params"]))]
-        hidden = names_of(setup["activation"]) if isinstance(setup["activation"], str) else setup["activation"]
-        hidden = [*hidden] * (len(layers) - 1) if len(hidden) == 1 else [*hidden]
+        activations = (*per_layer(setup["activation"], len(layers) - 1), setup["output_activation"])
         x = np.asarray(x, setup["precision"])
         # as XLA compiles both transforms: a reciprocal for the division, one rounding for the sum of a product
         shown = (x - fits["x"]["shift"]) * (1 / fits["x"]["scale"])
         if self.encoder is not None:
             shown = self.encoder.encode(x[:, :, None])[:, :, 0]
-        y = numeric.predict(layers, (*hidden, setup["output_activation"]), shown)
+        y = numeric.predict(layers, activations, shown)
         return numeric.fma(y, fits["t"]["scale"], np.broadcast_to(fits["t"]["shift"], y.shape))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_export import assert_same, lacking, module_of
 
 import arithjax as aj
-from arithjax.export import TARGETS, encoded, plain
+from arithjax.export import TARGETS, codes, encoded
 from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.task.encodings import Column, Encoder, Encoding
 
@@ -220,13 +220,17 @@ def test_scripts_hold_encodings(nets, name):
 def test_scripts_encode_any_columns(name, bounds):
     code, rng = encoder(name, *bounds), np.random.default_rng(0)
     x = np.stack([rng.integers(low, high + 1, 40) for low, high in bounds], 1).astype("f")
-    names = {"np": np, "x": x} | {f.__name__: f for f in [encoded.function_of(code)]}
-    shown = eval(encoded.call(code, "x"), names)
+    names = {"np": np, "x": x} | {f.__name__: f for f in (*encoded.showing(code), *encoded.reading(code))}
+    shown = eval(encoded.shown(code, "x"), names)
     np.testing.assert_allclose(shown, code.encode(x[..., None])[..., 0], atol=1e-5)  # of sines
+    y = (shown + rng.uniform(-0.3, 0.3, shown.shape) * code.encoding.whole).astype("f")
+    back, own = eval(encoded.read(code, "y"), names | {"y": y}), code.decode(y[..., None])[..., 0]
+    assert own.shape == (len(x), len(bounds))
+    np.testing.assert_array_equal(back, own if len(bounds) > 1 else own[:, 0])
 
 
 def test_scripts_hold_every_encoding_that_came_with_arithjax():
-    assert {name.partition(":")[0] for name in NAMES} == set(plain.ENCODINGS)
+    assert {name.partition(":")[0] for name in NAMES} == set(codes.ENCODINGS) == set(codes.DECODINGS)
 
 
 def test_a_script_says_which_numbers_it_takes(nets):

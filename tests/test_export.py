@@ -1,5 +1,6 @@
 """Nets taken home: exported scripts give the net's own answers, and run without arithjax."""
 
+import inspect
 import math
 import os
 import random
@@ -246,6 +247,9 @@ RECIPES = {
     "training": {"optimizer": "sgd", "clip": 1.0, "weight_decay": 1e-3, "loss": "relative", "initializer": "he_normal"},
     "fresh": {"fresh": True, "optimizer": "rmsprop", "loss": "huber", "bias": False, "warmup": 5},
     "encoded": {"input_transform": "digits:10"},
+    "digits": {"target_transform": "digits:10", "loss": "cross_entropy"},
+    "bits": {"target_transform": "binary", "loss": "bit_cross_entropy", "fresh": True},
+    "waves": {"target_transform": "fourier:4", "precision": "float64"},
     "reals": {"integers": False, "distribution": "normal", "optimizer": "adamw", "loss": "mae", "precision": "float64"},
 }
 
@@ -302,3 +306,13 @@ def test_untrained_scripts_refuse_what_they_cannot_hold():
     ]:
         with pytest.raises(aj.ArithjaxError, match=phrase):
             untrained(base.replace(**changes), target)
+    aj.LOSSES["fourth"] = lambda p, t: (p - t) ** 4
+    for target in ("keras", "torch"):
+        with pytest.raises(aj.ArithjaxError, match="loss=fourth is your own, which no script that trains can hold"):
+            untrained(base.replace(loss="fourth"), target)
+
+
+def test_a_script_holds_the_functions_that_it_calls_and_no_others():
+    assert plain.sources([plain.softmax]) == [inspect.getsource(plain.softmax).strip()], "np.exp is not plain.exp"
+    names = [source.split("(")[0] for source in plain.sources([plain.mcfc, plain.silu])]
+    assert names == ["def sigmoid", "def softmax", "def mcfc", "def silu"]

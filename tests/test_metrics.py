@@ -13,8 +13,9 @@ import arithjax as aj
 from arithjax.cli import arithjax
 from arithjax.errors import ArithjaxError
 from arithjax.report import page
+from arithjax.studies import samplers
 from arithjax.studies.files import find_study
-from arithjax.tables import loading, schema, statistics
+from arithjax.tables import loading, objectives, schema, statistics
 from arithjax.task.points import Task
 
 TINY = {"op": "add", "widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
@@ -91,6 +92,36 @@ def test_metrics_and_losses_travel_with_a_study(tmp_path, monkeypatch, in_parts)
     assert "near" in [column["name"] for column in page._table(nets)["columns"]]
     table = CliRunner().invoke(arithjax, ["table", "runs/mine", "--where", "near >= 0"])
     assert " near" in table.output
+
+
+def search(trial):
+    width = trial.suggest_int("width", 2, 5)
+    return SETUP.replace(widths=(width,), learning_rate=trial.suggest_float("rate", 1e-3, 1e30, log=True))
+
+
+def test_a_search_minimises_a_metric(tmp_path, monkeypatch, in_parts):
+    monkeypatch.setattr(samplers, "ADAPTIVE", 4)
+    aj.METRICS["mae"] = lambda prediction, target: np.abs(prediction - target).mean()
+    study = aj.Study("mine", search, trials=12, seeds=2, sampler="tpe", objectives=("mae", "parameters"))
+    nets = aj.run(study, tmp_path / "whole")
+    told = objectives.objectives(nets, study.objectives)
+    known = nets.groupby("trial")["mae"].apply(lambda of: np.median(of.fillna(np.inf)))
+    assert np.isinf(known).any() and np.isfinite(known).any(), "some rates are too large, and some are not"
+    assert told["mae"].tolist() == known.clip(upper=objectives.LARGEST).tolist()
+    front = aj.front(aj.load(tmp_path / "whole/mine"), study.objectives)
+    assert front["mae"].min() == known.min()
+
+    moments = iter([False, True, False, False, False])
+    assert in_parts(study, tmp_path / "parts", lambda rows: next(moments, False))
+    whole, parts = (tmp_path / folder / "mine/nets.parquet" for folder in ("whole", "parts"))
+    assert whole.read_bytes() == parts.read_bytes()
+
+
+def test_a_metric_is_no_objective_before_it_is_entered():
+    with pytest.raises(ArithjaxError, match=r"unknown objective 'mae'. There are .* entered in aj.METRICS"):
+        aj.Study("mine", search, trials=2, objectives=("mae", "parameters"))
+    with pytest.raises(ArithjaxError, match="metric 'error' has the name of a column of tables, or of an objective"):
+        aj.METRICS["error"] = share_within_a_tenth
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 - `scripts`: a trained net with its weights, in Keras, PyTorch, NumPy or Flax;
 - `untrained`: a setup as data, model, training loop and judging, in Keras or PyTorch;
-- `plain`: what the scripts hold of arithjax's activations, transforms and units;
+- `plain`, `codes`: what the scripts hold of arithjax's activations, transforms and units, and of its encodings;
 - `linen`: a trained net as a Linen module.
 """
 

@@ -23,7 +23,11 @@ class InKeras(Library):
         "lion": ("Lion", {"beta1": "beta_1", "beta2": "beta_2"}, {"beta_2": 0.99}),
     }
     usual: ClassVar = {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "momentum": 0.0, "rho": 0.9}
-    losses: ClassVar = {"mse": '"mean_squared_error"', "mae": '"mean_absolute_error"', "huber": "losses.Huber()"}
+    losses: ClassVar = {
+        **{"mse": '"mean_squared_error"', "mae": '"mean_absolute_error"', "huber": "losses.Huber()"},
+        "bit_cross_entropy": "losses.BinaryCrossentropy(from_logits=True)",
+        "cross_entropy": "losses.CategoricalCrossentropy(from_logits=True)",
+    }
 
     def imports(self) -> str:
         """NumPy and Keras."""
@@ -44,17 +48,24 @@ class InKeras(Library):
             does = [] if activation == "linear" else [f"activation={Keras.activations[activation]}"]
             dense.append(f"{call_of('layers.Dense', str(width), *does, *self._options())},")
         inside = "\n".join(f"        {line}" for line in dense)
-        own = ""
-        if self.setup.loss == "relative":
-            own = (
-                'def relative(t, y):\n    """((y - t) / (1 + |t|))²."""\n'
-                "    return ops.mean(ops.square((y - t) / (1 + ops.abs(t))))\n\n\n"
-            )
-        loss = self.losses.get(self.setup.loss, self.setup.loss)
+        own = self._own_loss()
+        loss = self.setup.loss if own else self.losses[self.setup.loss]
         return (
             f"{own}model = Sequential(\n    [\n{inside}\n    ]\n)\n"
             f"model.compile(optimizer={self._optimizer()}, loss={loss})"
         )
+
+    def _own_loss(self) -> str:
+        """A loss that Keras lacks, as a function; empty where it has it."""
+        if self.setup.loss == "relative":
+            about, result = "((y - t) / (1 + |t|))²", "ops.mean(ops.square((y - t) / (1 + ops.abs(t))))"
+        elif self.setup.loss == "cross_entropy" and len(self.ends) > 1:
+            about = "-ln softmax(y) of the right class, the mean over all results or digits"
+            each = "losses.categorical_crossentropy(t[:, i:j], y[:, i:j], from_logits=True)"
+            result = f"sum({each} for i, j in {self.ends}) / {len(self.ends)}"
+        else:
+            return ""
+        return f'def {self.setup.loss}(t, y):\n    """{about}."""\n    return {result}\n\n\n'
 
     def _options(self) -> list[str]:
         """Keywords of every layer."""

@@ -11,6 +11,7 @@ gives `[points, features]`. Sources are in `arithjax/models/units.py`.
 from __future__ import annotations
 
 import ast
+import dis
 import functools
 import inspect
 import textwrap
@@ -141,38 +142,6 @@ WARPS: dict[str, tuple[Callable, Callable]] = {
     "log": (log, exp),
 }
 """What a transform does before its shift and scale, and what undoes it."""
-
-# ---- encodings, of one column `[points]`: `[points, numbers]`
-
-
-def binary(x, bits):
-    """The bits of each number, the highest first."""
-    return x[:, None] // 2 ** np.arange(bits - 1, -1, -1) % 2
-
-
-def digits(x, base, places):
-    """The digits of each number, the highest first, each one-hot."""
-    found = x[:, None] // base ** np.arange(places - 1, -1, -1) % base
-    return 1.0 * (found[:, :, None] == np.arange(base)).reshape(len(x), -1)
-
-
-def onehot(x, low, numbers):
-    """A 1 in the place of each number, counted from low."""
-    return 1.0 * (x[:, None] - low == np.arange(numbers))
-
-
-def thermometer(x, low, numbers):
-    """Whether each number is above low, above low + 1, and so on."""
-    return 1.0 * (x[:, None] - low > np.arange(numbers))
-
-
-def fourier(x, low, length, waves):
-    """Sines and cosines of waves: of the longest half a one is as long as the range, the others are half as long."""
-    turned = (x[:, None] - low) * 2 ** np.arange(waves) % (2 * length) * (np.pi / length)
-    return np.concatenate([np.sin(turned), np.cos(turned)], 1)
-
-
-ENCODINGS: dict[str, Callable] = {f.__name__: f for f in (binary, digits, onehot, thermometer, fourier)}
 
 # ---- units
 
@@ -376,12 +345,12 @@ WITHOUT_FORMULA = (*ACTIVATED, "KAN")
 
 
 def sources(functions: Iterable[Callable]) -> list[str]:
-    """The source of functions of this module, each after those that it calls, and each once."""
+    """The source of plain functions, each after those that it calls, and each once."""
     found: dict[str, str] = {}
 
     def add(function: Callable) -> None:
-        for name in function.__code__.co_names:
-            called = globals().get(name)
+        for name in (step.argval for step in dis.get_instructions(function) if step.opname == "LOAD_GLOBAL"):
+            called = function.__globals__.get(name)
             if inspect.isfunction(called) and called is not function:
                 add(called)
         found.setdefault(function.__name__, textwrap.dedent(inspect.getsource(function)).strip())

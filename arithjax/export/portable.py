@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from arithjax.errors import ArithjaxError
-from arithjax.export import plain
+from arithjax.export import codes, plain
 from arithjax.fields import cell, names_of
 from arithjax.models.network import PlainLayer
 from arithjax.registry import ACTIVATIONS, LOSSES, MODELS, OPERATIONS, TRANSFORMS, Registry
@@ -43,10 +43,9 @@ class Portable:
         return OPERATIONS[self.setup.op].arity
 
     @property
-    def encoder(self) -> Encoder | None:
-        """The encoder of its numbers, if each is shown as several."""
-        encoder: Encoder | None = self.setup.input_encoder
-        return encoder
+    def encoders(self) -> tuple[Encoder | None, Encoder | None]:
+        """The encoders of its numbers and of its results; None where each is shown as one number."""
+        return self.setup.input_encoder, self.setup.target_encoder
 
     @property
     def named(self) -> str:
@@ -120,15 +119,10 @@ def refuse_own(setup: Setup) -> None:
     named: list[tuple[str, str, Registry, Collection[str]]] = [
         *(("activation", name, ACTIVATIONS, plain.ACTIVATIONS) for name in names_of(setup.activation)),
         ("output_activation", setup.output_activation, ACTIVATIONS, plain.ACTIVATIONS),
-        ("input_transform", setup.input_transform, TRANSFORMS, {**plain.WARPS, **_encodings(setup.input_transform)}),
-        ("target_transform", setup.target_transform, TRANSFORMS, plain.WARPS),
+        ("input_transform", setup.input_transform, TRANSFORMS, _transforms(setup.input_transform)),
+        ("target_transform", setup.target_transform, TRANSFORMS, _transforms(setup.target_transform)),
         *(("model", name, MODELS, [*MODELS, name]) for name in names_of(setup.model)),
     ]
-    if setup.target_encoder is not None:
-        raise ArithjaxError(
-            f"target_transform={setup.target_transform} is an encoding of results, which no script can hold yet; "
-            "net.flax() gives the net as a Linen module."
-        )
     for field, name, registry, known in named:
         if not registry.ours(name) or name not in known:
             raise ArithjaxError(
@@ -137,10 +131,9 @@ def refuse_own(setup: Setup) -> None:
             )
 
 
-def _encodings(name: str) -> dict[str, None]:
-    """The names of encodings that scripts can hold, with this one if it is of a family that they can."""
-    known = [*plain.ENCODINGS, *([name] if name.partition(":")[0] in plain.ENCODINGS else [])]
-    return dict.fromkeys(known)
+def _transforms(name: str) -> list[str]:
+    """The names of transforms that scripts can hold, with this one if it is of a family that they can."""
+    return [*plain.WARPS, *codes.ENCODINGS, *([name] if name.partition(":")[0] in codes.ENCODINGS else [])]
 
 
 def array_text(array: np.ndarray, indent: int = 0) -> str:

@@ -46,6 +46,8 @@ class Target:
 
     def script(self) -> Script:
         """The script."""
+        arguments, results = self.net.encoders
+        held = plain.sources([*encoded.showing(arguments), *encoded.reading(results), *self.functions()])
         blocks = [
             f'"""{self.net.title}; needs {self.needs}.\n\n    python {self.name} {self._sample()}\n"""',
             "\n".join(["import sys", *(["from pathlib import Path"] if self.apart else [])]),
@@ -53,7 +55,7 @@ class Target:
             self.settings(),
             self._numbers(),
             self._weights(),
-            *(f"\n{self.named(source)}" for source in plain.sources([*self._encoding(), *self.functions()])),
+            *(f"\n{self.named(source)}" for source in held),
             f"\n{self.model()}",
             f"\n{self._main()}",
         ]
@@ -69,12 +71,8 @@ class Target:
         return []
 
     def model(self) -> str:
-        """The lines that define `net(numbers)`, `[points, arity] -> [points]`."""
+        """The lines that define `net(numbers)`, `[points, arity] -> [points]`, or `[points, results]` of several."""
         raise NotImplementedError
-
-    def _encoding(self) -> list[Callable]:
-        """The function that encodes numbers, if they are shown as several."""
-        return [] if self.net.encoder is None else [encoded.function_of(self.net.encoder)]
 
     def named(self, source: str) -> str:
         """Source that is written with `np.`, for this target."""
@@ -125,23 +123,23 @@ class Target:
         )
 
     def _printed(self, form: str) -> str:
-        if self.net.setup.outputs == 1:
+        if self.net.setup.results == 1:
             return f'print(f"{{net([numbers])[0]:{form}}}")'
         return f'print(*(f"{{answer:{form}}}" for answer in net([numbers])[0]))'
 
     @property
     def about(self) -> str:
         """What the function of a script gives, for its docstring."""
-        outputs = self.net.setup.outputs
-        return "Answers [points]" if outputs == 1 else f"Answers [points, {outputs}]"
+        results = self.net.setup.results
+        return "Answers [points]" if results == 1 else f"Answers [points, {results}]"
 
     # ---- lines of models
 
     def shown(self) -> list[str]:
         """Lines that turn arguments `x` into what the net sees."""
-        name = self.net.setup.input_transform
-        if self.net.encoder is not None:
-            return [f"x = {self.named(encoded.call(self.net.encoder, 'x'))}{self.cast()}"]
+        name, encoder = self.net.setup.input_transform, self.net.encoders[0]
+        if encoder is not None:
+            return [f"x = {self.named(encoded.shown(encoder, 'x'))}{self.cast()}"]
         warp = self.named(warped(name, 0, "x"))
         lines = [f"x = {warp}"] if warp != "x" else []
         shift, scale = FITS.get(name, ("", ""))
@@ -156,14 +154,17 @@ class Target:
     @property
     def takes(self) -> str:
         """The numbers that it takes, in words: their shape, and which."""
-        which = "" if self.net.encoder is None else encoded.words(self.net.encoder)
+        encoder = self.net.encoders[0]
+        which = "" if encoder is None else encoded.words(encoder)
         return f"[points, {self.net.arity}]{which}"
 
     def answered(self, outputs: str) -> list[str]:
-        """Lines that return outputs `[points, results]` in original units; of one result as `[points]`."""
-        name = self.net.setup.target_transform
+        """Lines that return what outputs, a variable, mean in original units: `[points]`, or `[points, results]`."""
+        name, encoder = self.net.setup.target_transform, self.net.encoders[1]
+        if encoder is not None:
+            return [f"return {self.named(encoded.read(encoder, outputs))}{self.cast()}"]
         shift, scale = FITS.get(name, ("", ""))
-        first = "[:, 0]" if self.net.setup.outputs == 1 else ""
+        first = "[:, 0]" if self.net.setup.results == 1 else ""
         y = f"{outputs}{first}" + (f" * T_{scale}" if scale else "") + (f" + T_{shift}" if shift else "")
         unwarped = self.named(warped(name, 1, "y"))
         return [f"return {y}"] if unwarped == "y" else [f"y = {y}", f"return {unwarped}"]

@@ -24,15 +24,17 @@ class InTorch(Library):
         "lecun_normal": 'kaiming_normal_(layer.weight, nonlinearity="linear")',
     }
     losses: ClassVar = {
-        "mse": "F.mse_loss(y, t)",
-        "mae": "F.l1_loss(y, t)",
-        "huber": "F.huber_loss(y, t)",
-        "relative": "torch.mean(torch.square((y - t) / (1 + torch.abs(t))))",
+        "mse": "F.mse_loss(y, wanted)",
+        "mae": "F.l1_loss(y, wanted)",
+        "huber": "F.huber_loss(y, wanted)",
+        "relative": "torch.mean(torch.square((y - wanted) / (1 + torch.abs(wanted))))",
+        "bit_cross_entropy": "F.binary_cross_entropy_with_logits(y, wanted)",
+        "cross_entropy": "F.cross_entropy(y, wanted)",
     }
 
     def imports(self) -> str:
         """NumPy and PyTorch."""
-        used = "F." in self.model() + self.losses[self.setup.loss]
+        used = "F." in self.model() + self.loss
         functional = ["import torch.nn.functional as F"] if used else []
         return "\n".join(["import numpy as np", "import torch", *functional, "from torch import nn"])
 
@@ -110,12 +112,20 @@ class InTorch(Library):
             "schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)",
         ]
 
+    @property
+    def loss(self) -> str:
+        """The loss of outputs `y` and targets `wanted`, as an expression; of several groups of classes the mean."""
+        loss = self.losses[self.setup.loss]
+        if len(self.ends) < 2 or self.setup.loss != "cross_entropy":
+            return loss
+        return f"sum(F.cross_entropy(y[:, i:j], wanted[:, i:j]) for i, j in {self.ends}) / {len(self.ends)}"
+
     def training(self, call: str) -> str:
         """A loop over batches."""
         setup, batch = self.setup, self.setup.batch
         step = [
-            "y = model(x)" if setup.fresh else "y, t = model(inputs[rows]), targets[rows]",
-            f"loss = {self.losses[setup.loss]}",
+            "y = model(x)" if setup.fresh else "y, wanted = model(inputs[rows]), targets[rows]",
+            f"loss = {self.loss}",
             "optimizer.zero_grad()",
             "loss.backward()",
             *([f"nn.utils.clip_grad_norm_(model.parameters(), {setup.clip!r})"] if setup.clip else []),
@@ -127,7 +137,7 @@ class InTorch(Library):
             lines = [
                 f"for step in range({self.steps}):",
                 f"    x = draw({batch})",
-                f"    t = tensor({self.target(self.column(call))})",
+                f"    wanted = tensor({self.target(self.column(call))})",
                 f"    x = tensor({self.shown('x')})",
                 *(f"    {line}" for line in step),
             ]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from arithjax.export import encoded, examples, plain
 from arithjax.export.exact import exact_source
 from arithjax.export.portable import FITS
-from arithjax.export.target import warped
+from arithjax.export.target import indented, warped
 from arithjax.models.mlp import layer_activations
-from arithjax.registry import OPERATIONS
+from arithjax.registry import LOSSES, OPERATIONS
 from arithjax.setup import Setup
 from arithjax.training.optimizers import numbers_of
 
@@ -43,6 +45,8 @@ class Library:
         self.batches = -(-setup.example_count // setup.batch)
         self.epochs = max(1, round(setup.steps / self.batches))
         self.steps = setup.steps if setup.fresh else self.epochs * self.batches
+        self.encoders = setup.input_encoder, setup.target_encoder
+        self.linked = LOSSES[setup.loss].link is not None
         self.layers = list(zip((*setup.widths, setup.outputs), layer_activations(setup), strict=True))
 
     def script(self) -> str:
@@ -63,8 +67,7 @@ class Library:
             "seed = int(sys.argv[1]) if len(sys.argv) > 1 else 0\nrng = np.random.default_rng(seed)\n" + self.seeded(),
             *(f"\n{source}" for source in (definition, examples.draw(self.setup)) if source),
             f"\n{self._data(call)}",
-            *(f"\n{source}" for source in self._encoding()),
-            f"\n{self._views()}",
+            *(f"\n{source}" for source in (*self._functions(), *self._views.values())),
             f"\n{self.model()}{note}",
             self.training(call),
             examples.judged(self.setup, call, self.answers),
@@ -105,51 +108,66 @@ class Library:
 
     @property
     def first(self) -> str:
-        """What turns outputs `[points, 1]` into `[points]`; nothing where there are several."""
-        return "[:, 0]" if self.setup.results == 1 else ""
+        """What turns answers `[points, 1]` into `[points]`; nothing where there are several, or they are decoded."""
+        return "[:, 0]" if self.setup.results == 1 and self.encoders[1] is None else ""
 
     @property
     def _transforms(self) -> tuple[str, str]:
         return self.setup.input_transform, self.setup.target_transform
 
-    def _views(self) -> str:
-        """Functions between original units and the net's, where these differ."""
+    @functools.cached_property
+    def _views(self) -> dict[str, str]:
+        """Functions between original units and the net's, by name, where these differ."""
         (x_shift, x_scale), (t_shift, t_scale) = (FITS.get(name, ("", "")) for name in self._transforms)
-        shown, target = self._shown(), warped(self.setup.target_transform, 0, "t")
-        y = "y" + (f" * T_{t_scale}" if t_scale else "") + (f" + T_{t_shift}" if t_shift else "")
-        told = warped(self.setup.target_transform, 1, "y") if y == "y" else y
+        (x, t), told = (self._shown(i) for i in range(2)), self._told(t_shift, t_scale)
         views = [
-            ("shown", "x", "Arguments as the net sees them.", _affine(shown, "X", x_shift, x_scale)),
-            ("target", "t", "Results as the net is to answer them.", _affine(target, "T", t_shift, t_scale)),
+            ("shown", "x", "Arguments as the net sees them.", [f"return {_affine(x, 'X', x_shift, x_scale)}"]),
+            ("target", "t", "Results as the net is to answer them.", [f"return {_affine(t, 'T', t_shift, t_scale)}"]),
             ("told", "y", "The net's outputs in original units.", told),
         ]
-        return "\n\n\n".join(
-            f'def {name}({argument}):\n    """{about}"""\n    return {result}'
-            for name, argument, about, result in views
-            if result != argument
-        )
+        return {
+            name: f'def {name}({argument}):\n    """{about}"""\n{indented(lines)}'
+            for name, argument, about, lines in views
+            if lines != [f"return {argument}"]
+        }
 
-    def _shown(self) -> str:
-        """Arguments `x` as the net sees them but for shift and scale, as an expression."""
-        encoder = self.setup.input_encoder
-        return warped(self.setup.input_transform, 0, "x") if encoder is None else encoded.call(encoder, "x")
+    def _shown(self, i: int) -> str:
+        """Arguments `x`, or results `t`, as the net sees them but for shift and scale, as an expression."""
+        word, encoder = "xt"[i], self.encoders[i]
+        return warped(self._transforms[i], 0, word) if encoder is None else encoded.shown(encoder, word)
 
-    def _encoding(self) -> list[str]:
-        """The function that encodes arguments, if they are shown as several numbers."""
-        encoder = self.setup.input_encoder
-        return [] if encoder is None else plain.sources([encoded.function_of(encoder)])
+    def _told(self, shift: str, scale: str) -> list[str]:
+        """Lines that return what outputs `y` mean, given the names of the shift and the scale of results."""
+        lines, encoder = ["y = sigmoid(y)"] if self.linked else [], self.encoders[1]
+        if encoder is not None:
+            return [*lines, f"return {encoded.read(encoder, 'y')}"]
+        y = "y" + (f" * T_{scale}" if scale else "") + (f" + T_{shift}" if shift else "")
+        return [*lines, f"return {warped(self.setup.target_transform, 1, 'y') if y == 'y' else y}"]
+
+    def _functions(self) -> list[str]:
+        """What the script holds of arithjax for its views."""
+        link = [plain.sigmoid] if self.linked else []
+        return plain.sources([*encoded.showing(*self.encoders), *encoded.reading(self.encoders[1]), *link])
 
     def shown(self, x: str) -> str:
         """Arguments as the net sees them, of an expression."""
-        return x if self.setup.input_transform == "raw" else f"shown({x})"
+        return self._seen("shown", x)
 
     def target(self, t: str) -> str:
         """Results as the net is to answer them, of an expression."""
-        return t if self.setup.target_transform == "raw" else f"target({t})"
+        return self._seen("target", t)
 
     def told(self, y: str) -> str:
         """Outputs in original units, of an expression."""
-        return y if self.setup.target_transform == "raw" else f"told({y})"
+        return self._seen("told", y)
+
+    def _seen(self, view: str, of: str) -> str:
+        return f"{view}({of})" if view in self._views else of
+
+    @property
+    def ends(self) -> list[tuple[int, int]]:
+        """Where the outputs of each group of classes begin and end, for a cross entropy."""
+        return list(itertools.pairwise(itertools.accumulate(self.setup.blocks, initial=0)))
 
 
 def _affine(value: str, letter: str, shift: str, scale: str) -> str:

@@ -35,8 +35,8 @@ def untrained(setup: Setup, target: str = "keras") -> str:
             f"layers (model=mlp)."
         )
     refuse_own(setup)
-    if LOSSES[setup.loss].link is not None:
+    if not LOSSES.ours(setup.loss):
         raise ArithjaxError(
-            f"loss={setup.loss} cannot be in a script that trains yet; leave --untrained out for the trained net."
+            f"loss={setup.loss} is your own, which no script that trains can hold; net.export writes the trained net."
         )
     return LIBRARIES[target](setup).script()

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt32
 
 from arithjax.architecture import count_parameters, dense_layer
+from arithjax.fields import per_layer
 from arithjax.models import initializers
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
@@ -227,5 +228,4 @@ class MLPModel(Model):
 
 def layer_activations(setup: Setup) -> tuple[str, ...]:
     """The activation of every layer, the output last."""
-    hidden = setup.activation
-    return (*((hidden,) * len(setup.widths) if isinstance(hidden, str) else hidden), setup.output_activation)
+    return (*per_layer(setup.activation, len(setup.widths)), setup.output_activation)

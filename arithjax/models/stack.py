@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from arithjax.fields import per_layer
 from arithjax.models.activations import Activation
 from arithjax.models.branches import activate
 from arithjax.models.mlp import Dense, layer_activations
@@ -237,5 +238,4 @@ class UnitModel(Model):
 
 def kinds_of(setup: Setup) -> tuple[type[Unit], ...]:
     """The unit of each layer: the one that a setup names, or one for each."""
-    names = (setup.model,) * (len(setup.widths) + 1) if isinstance(setup.model, str) else setup.model
-    return tuple(MODELS[name].kind for name in names)
+    return tuple(MODELS[name].kind for name in per_layer(setup.model, len(setup.widths) + 1))

@@ -21,7 +21,6 @@ from arithjax.setup import Setup
 from arithjax.studies.search import as_chosen, fixed
 from arithjax.studies.study import Study
 from arithjax.tables import groups, loading, statistics
-from arithjax.tables.objectives import check_objectives
 from arithjax.tables.objectives import objectives as objective_values
 
 COMPLETE = "arithjax_complete"
@@ -43,7 +42,7 @@ def export(folder: str | Path, url: str, name: str | None = None, study: Study |
     results, or when `study.json` does not say what a parameter was chosen from.
     """
     rows, described = loading.load(folder), loading.description(folder)
-    names = check_objectives(described.get("objectives", ["error"]))
+    names = tuple(described.get("objectives", ["error"]))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Choices for a categorical distribution")  # lists, which storages do hold
         return _exported(_trials(rows, described, names, study), described, names, url, name)

@@ -12,6 +12,7 @@ import optuna
 import pandas as pd
 
 from arithjax.errors import ArithjaxError, check_count, check_seed, nearest
+from arithjax.registry import METRICS
 from arithjax.setup import Setup
 from arithjax.studies.samplers import SAMPLERS
 from arithjax.tables.objectives import check_objectives
@@ -27,7 +28,8 @@ class Study:
     seeds: the number of nets trained from each setup.
     sampler: a name (`tpe`, `nsga2`, `random`, `quasi-random`, `grid`) or any Optuna sampler.
     seed: the root of all randomness, from 0 to 2**32 - 1.
-    objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps`.
+    objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps` and
+        of the user's own metrics that are in `aj.METRICS` by now; of a metric the median over a trial's nets.
     halving: shares of the steps, such as (0.1, 0.3), after each of which the worse half of a batch's setups stops
         (`arithjax.studies.halving`).
     by: the columns that the summary and the report group by; default: the first two fields that vary.
@@ -111,7 +113,7 @@ def _sampler(sampler: Any) -> str | optuna.samplers.BaseSampler:
 
 
 def _objectives(objectives: Any) -> tuple[str, ...]:
-    return check_objectives((objectives,) if isinstance(objectives, str) else objectives)
+    return check_objectives((objectives,) if isinstance(objectives, str) else objectives, METRICS)
 
 
 def _by(by: Any) -> tuple[str, ...]:

@@ -1,21 +1,26 @@
 """Objectives: what a search over setups minimises, computed from a table.
 
-An objective is a function from a table's rows to one finite number per trial. To add one, add it to `OBJECTIVES`.
+An objective is a function from a table's rows to one finite number per trial. To add one, add it to `OBJECTIVES`. The
+user's own metrics (`aj.METRICS`) are objectives too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
 
 from arithjax.errors import ArithjaxError, nearest
+from arithjax.tables import groups
 from arithjax.tables.schema import SUCCESS
 from arithjax.tables.statistics import varied
 
 WORST, BEST = 2.0, -8.0
 """Bounds of an error as an objective, as decimal logarithms: a diverged setup is a bad one, not a failed trial."""
+
+LARGEST = 1e30
+"""What a metric is at most as an objective; it is that for a trial half of whose nets have none."""
 
 
 def _log_error(rows: pd.DataFrame, name: str) -> pd.Series:
@@ -43,14 +48,19 @@ OBJECTIVES: dict[str, Callable[[pd.DataFrame], pd.Series]] = {
 """Objectives by name; each maps rows to a series of finite numbers, indexed by trial."""
 
 
-def check_objectives(names: Sequence[str]) -> tuple[str, ...]:
-    """The names as a tuple; raises `ArithjaxError` unless each is in `OBJECTIVES` and there are no duplicates."""
+def check_objectives(names: Sequence[str], metrics: Collection[str] = ()) -> tuple[str, ...]:
+    """The names as a tuple; raises `ArithjaxError` unless there is an objective of each, and none is named twice.
+
+    metrics: the user's own, which are objectives as well.
+    """
     if not isinstance(names, tuple | list) or not names or len(set(map(str, names))) != len(names):
         raise ArithjaxError(f"objectives={names!r} is not allowed; name one or several of {', '.join(OBJECTIVES)}.")
     for name in map(str, names):
-        if name not in OBJECTIVES:
+        if name not in OBJECTIVES and name not in metrics:
+            known = [*OBJECTIVES, *metrics]
             raise ArithjaxError(
-                f"unknown objective '{name}'{nearest(name, OBJECTIVES)} There are {', '.join(OBJECTIVES)}."
+                f"unknown objective '{name}'{nearest(name, known)} There are {', '.join(known)}; a metric of your own "
+                "is one too, once it is entered in aj.METRICS."
             )
     return tuple(names)
 
@@ -59,16 +69,28 @@ def objectives(nets: pd.DataFrame, names: Sequence[str] = ("error",)) -> pd.Data
     """The values that a search minimises: one row per trial, one column per objective.
 
     nets: rows of a results table.
-    names: which of `OBJECTIVES`; raises `ArithjaxError` for an unknown one.
+    names: which of `OBJECTIVES` and of the table's metrics; raises `ArithjaxError` for an unknown one.
     """
-    return pd.DataFrame({name: OBJECTIVES[name](nets) for name in check_objectives(names)})
+    metrics = groups.metrics(nets)
+    return pd.DataFrame(
+        {
+            name: OBJECTIVES[name](nets) if name in OBJECTIVES else _of_metric(metrics[name], nets["trial"])
+            for name in check_objectives(names, metrics)
+        }
+    )
+
+
+def _of_metric(values: pd.Series, trials: pd.Series) -> pd.Series:
+    """The median of a metric over a trial's nets; a net without one, as a diverged net, is the worst."""
+    return values.fillna(np.inf).groupby(trials).median().clip(-LARGEST, LARGEST)
 
 
 def front(nets: pd.DataFrame, names: Sequence[str] = ("error", "parameters")) -> pd.DataFrame:
     """The Pareto front: the trials that no other trial equals or beats in all objectives and beats in one.
 
     nets: rows of a results table.
-    names: which of `OBJECTIVES`; raises `ArithjaxError` for an unknown one.
+    names: which of `OBJECTIVES` and of the table's metrics, of which each is to be small; raises `ArithjaxError` for
+        an unknown one.
 
     One row per trial, sorted by the first objective: the objectives, the success rate as `rate`, and the setup's fields
     that vary between the table's rows; `steps (field)` beside an objective of that name.

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, UInt, UInt32
 
+from arithjax.environment import is_double
+
 
 def words_of(keys: Key[Array, " lanes"]) -> UInt32[Array, "2 lanes"]:
     """The two words of every lane's key, for the functions below."""
@@ -27,7 +29,7 @@ def split(words: UInt32[Array, "2 lanes"]) -> tuple[UInt32[Array, "2 lanes"], UI
 def bits(words: UInt32[Array, "2 lanes"], count: int, start: UInt32[Array, ""] | int = 0) -> UInt[Array, "count lanes"]:
     """So many words of random bits of every lane, from the one numbered `start` on."""
     high, low = _counted(words, count, start)
-    if not _double():
+    if not is_double():
         return high ^ low
     return (high.astype(jnp.uint64) << np.uint64(32)) | low.astype(jnp.uint64)
 
@@ -37,7 +39,7 @@ def uniform(
 ) -> Float[Array, "count lanes"]:
     """So many numbers in [0, 1) of every lane, as `jax.random.uniform` draws them."""
     drawn = bits(words, count, start)
-    if _double():
+    if is_double():
         mantissa = (drawn >> np.uint64(12)) | np.uint64(0x3FF << 52)
         return jax.lax.bitcast_convert_type(mantissa, jnp.float64) - 1
     mantissa = (drawn >> np.uint32(9)) | np.uint32(0x3F800000)
@@ -58,11 +60,6 @@ def integers(
     half = jnp.asarray(1 << 4 * high.dtype.itemsize, high.dtype) % span
     drawn = ((high % span) * (half * half % span) + lower % span) % span
     return low + drawn.astype(low.dtype)
-
-
-def _double() -> bool:
-    """Whether numbers are of double precision here."""
-    return jnp.zeros((), float).dtype == jnp.float64
 
 
 def _counted(

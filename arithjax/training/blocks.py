@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from arithjax.environment import backend
+from arithjax.environment import backend, is_double
 from arithjax.training.tile import VECTOR
 
 WIDE = 512
@@ -27,7 +27,7 @@ def by_lanes(program: Callable, spec: Hashable, per_lane: Any, *shared: Any) -> 
     if backend() != "cpu":
         return program(spec, per_lane, *shared)
     whole, others = jax.tree.map(np.asarray, (per_lane, shared))
-    nets, wide = jax.tree.leaves(whole)[0].shape[-1], WIDE // jax.dtypes.canonicalize_dtype(float).itemsize
+    nets, wide = jax.tree.leaves(whole)[0].shape[-1], WIDE // (8 if is_double() else 4)
     start, parts = 0, []
     while start < nets:
         size = wide if nets - start >= wide else nets if nets % VECTOR else VECTOR

@@ -21,6 +21,7 @@ from jaxtyping import Float, Float64, Shaped
 from arithjax.errors import ArithjaxError
 from arithjax.registry import METRICS
 from arithjax.setup import Setup
+from arithjax.tables.objectives import OBJECTIVES
 from arithjax.tables.schema import COLUMNS
 from arithjax.tables.statistics import COMPUTED
 from arithjax.task import trying
@@ -42,8 +43,10 @@ class Metric:
 
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless the function gives a number, under a name that no other column has."""
-        if self.name in {*COLUMNS, *COMPUTED}:
-            raise ArithjaxError(f"metric '{self.name}' has the name of a column of tables; give it another.")
+        if self.name in {*COLUMNS, *COMPUTED, *OBJECTIVES}:
+            raise ArithjaxError(
+                f"metric '{self.name}' has the name of a column of tables, or of an objective; give it another."
+            )
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise ArithjaxError(f"metric {self.name!r} has to be called by letters, digits and _, as a column is.")
         self._tried(np.linspace(1.0, 2.0, 12), np.linspace(1.1, 2.3, 12), "")
