@@ -16,7 +16,8 @@ def question(trial):
 
 
 def answer(nets):
-    nets = nets.assign(decade=10.0 ** np.floor(np.log10(nets.learning_rate)), who=nets.unit + ", " + nets.optimizer)
+    decade = [float(f"1e{exponent:.0f}") for exponent in np.floor(np.log10(nets.learning_rate))]
+    nets = nets.assign(decade=decade, who=nets.unit + ", " + nets.optimizer)
     rates = nets.groupby(["who", "decade"]).success.mean()
     (unit, optimizer), of = best(nets, ["unit", "optimizer"]), aj.summarise(nets, ["unit"])
     units = nets.groupby("unit").success.mean()
