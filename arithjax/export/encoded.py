@@ -14,17 +14,17 @@ SPELT_OUT = 4
 
 def showing(*encoders: Encoder | None) -> list[Callable]:
     """The functions of `codes` that encoders show numbers with; None stands for a transform that is no encoding."""
-    return [codes.ENCODINGS[_family(encoder)] for encoder in encoders if encoder is not None]
+    return [codes.ENCODINGS[_scheme(encoder)] for encoder in encoders if encoder is not None]
 
 
 def reading(encoder: Encoder | None) -> list[Callable]:
     """The function of `codes` that reads an encoder's numbers off a net's outputs, likewise."""
-    return [] if encoder is None else [codes.DECODINGS[_family(encoder)]]
+    return [] if encoder is None else [codes.DECODINGS[_scheme(encoder)]]
 
 
 def shown(encoder: Encoder, x: str) -> str:
     """An expression in NumPy that shows the columns of a variable `x [points, columns]`, side by side."""
-    columns, name = encoder.columns, codes.ENCODINGS[_family(encoder)].__name__
+    columns, name = encoder.columns, codes.ENCODINGS[_scheme(encoder)].__name__
     each = [f"{name}({x}[:, {i}]{_given(encoder, column)})" for i, column in enumerate(columns)]
     if len(columns) <= SPELT_OUT:
         return f"np.concatenate([{', '.join(each)}], 1)" if len(columns) > 1 else each[0]
@@ -60,7 +60,7 @@ def words(encoder: Encoder) -> str:
     return f", whole ones {' and '.join(ranges)}"
 
 
-def _family(encoder: Encoder) -> str:
+def _scheme(encoder: Encoder) -> str:
     return encoder.encoding.name.partition(":")[0]
 
 
