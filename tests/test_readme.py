@@ -113,6 +113,19 @@ def test_what_grokking_says():
     assert f"{steps}, in {share(right)} of seeds" in row_of("grokking")
 
 
+def test_what_grokking_97_says():
+    of = {
+        name: loading.with_choices(aj.load(ROOT / "results" / name)).groupby("cell" if name == "grokking" else "rule")
+        for name in ("grokking", "grokking_97")
+    }
+    small, large = (nets.right_at.apply(lambda steps: steps.notna().mean()) for nets in of.values())
+    found = large[large >= 0.5].index
+    (gained,) = set(found) & set(small[small == 0].index)
+    words = {6: "six", 8: "eight"}
+    row = row_of("grokking_97")
+    assert f"find {words[len(found)]} of the {words[len(of['grokking_97'])]} rules, among them `{gained}`, which" in row
+
+
 def test_what_smallest_says():
     nets = aj.load(ROOT / "results" / "smallest")
     sizes = nets[nets.grade == "exact"].groupby("op").parameters.min()
@@ -120,7 +133,9 @@ def test_what_smallest_says():
     said, answer = row_of("smallest"), json.loads((ROOT / "results" / "smallest" / "study.json").read_text())["answer"]
     assert len(sizes) == nets.op.nunique() == 8
     assert f"from {sizes.min()} parameters ({fewest}) to {sizes.max()} ({most}); a product takes {sizes['mul']}" in said
-    fresh = re.search(rf"A product takes {sizes['mul']} parameters; (.*) of fresh seeds", " ".join(answer["sentences"]))
+    fresh = re.search(
+        rf"A product takes {sizes['mul']} parameters; (.*?) of fresh seeds", " ".join(answer["sentences"])
+    )
     assert said.endswith(f"exact in {fresh[1]} of fresh seeds")
 
 
@@ -258,7 +273,7 @@ def test_what_there_is():
         folder: len(list((ROOT / folder).glob(f"*/{name}" if folder == "results" else name)))
         for folder, name in pages.items()
     }
-    words = {8: "eight", 9: "nine", 10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen", 14: "fourteen"}
+    words = {12: "twelve", 13: "thirteen", 14: "fourteen", 15: "fifteen", 16: "sixteen"}
     assert all(f"[{folder}]({folder}/README.md) has {words[count]}" in README for folder, count in found.items())
 
 
