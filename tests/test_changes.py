@@ -38,6 +38,49 @@ def test_encodings_are_tried_where_they_make_few_inputs():
     assert encoded | wide <= {change.name for change in changes_of(QUESTION.replace(high=20))}
 
 
+LOSSES = {"binary": "bit_cross_entropy", "thermometer": "bit_cross_entropy"}
+LOSSES |= {"onehot": "cross_entropy", "digits:10": "cross_entropy", "fourier:8": "mse"}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_encodings_of_whole_results_come_with_their_loss_alone_and_with_those_of_inputs(name):
+    setup = aj.Setup(op="mod", low=1, high=20, output_activation="relu")
+    changes = {change.name: change for change in changes_of(setup)}
+    words = "" if name == "fourier:8" else f" with {LOSSES[name].replace('_', ' ')}"
+    alone, both = (applied(setup, (changes[f"{name} {what}{words}"],)) for what in ("targets", "inputs and targets"))
+    new = {"target_transform": name, "output_activation": "linear", "loss": LOSSES[name]}
+    assert alone == setup.replace(**new) and both == alone.replace(input_transform=name)
+    assert changes[f"{name} targets{words}"].kind == "targets", "so that it goes with another encoding of inputs"
+
+
+def targets_encoded(setup):
+    """The encodings that are tried of a setup's results."""
+    return {change.name.split()[0] for change in changes_of(setup) if "targets" in change.name} & {*LOSSES}
+
+
+def test_results_are_encoded_where_they_are_whole_and_their_codes_short_and_several():
+    assert targets_encoded(QUESTION) == {"binary", "digits:10", "fourier:8"}
+    assert targets_encoded(aj.Setup(op="equal")) == {"onehot", "digits:10", "fourier:8"}
+    assert not targets_encoded(aj.Setup(op="div", low=1))
+
+
+def test_bit_by_bit_nets_need_bits_of_arguments_and_of_results():
+    shape = {"widths": (16,), "activation": "relu", "batch": 16, "steps": 1000, "learning_rate": 0.01, "tests": 256}
+    setup = aj.Setup(op="xor", high=32, examples=2048, **shape)
+    changes = {change.name: change for change in changes_of(setup)}
+    words = "with bit cross entropy"
+    names = ["binary inputs", f"binary targets {words}", f"binary inputs and targets {words}"]
+    nets = aj.train([setup, *(applied(setup, (changes[name],)) for name in names)], seeds=16)
+    *others, both = nets["success"].groupby(nets["trial"]).mean()
+    assert max(others) < 0.3 < 0.7 < both
+
+
+def test_a_net_of_classes_may_become_one_of_numbers():
+    classes = aj.Setup(op="mod", low=1, high=20, target_transform="onehot", loss="cross_entropy")
+    changes = {change.name: change for change in changes_of(classes)}
+    assert applied(classes, (changes["standardized targets"],)) == aj.Setup(op="mod", low=1, high=20)
+
+
 def test_one_layer_is_changed_after_all_layers():
     both = in_kinds([CHANGES["layer 2 square"], CHANGES["all layers linear"]])
     assert applied(QUESTION, both).activation == ("linear", "square", "linear", "linear")

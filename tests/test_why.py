@@ -10,12 +10,16 @@ from click.testing import CliRunner
 import arithjax as aj
 from arithjax.cli.commands import UNASKED, arithjax
 from arithjax.cli.nets import given_fields
-from arithjax.diagnosis.answer import finding
+from arithjax.diagnosis.answer import finding, sentences
 from arithjax.diagnosis.race import GROUP, JUDGING
 from arithjax.setup import make
 from arithjax.tables.loading import load, setup_of
 
 KEYS = ["finding", "causes", "changes", "path", "recipe", "rate", "seconds"]
+
+
+told: list[aj.Evaluation] = []
+"""What the callback of `asked` was told."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +30,8 @@ def asked():
         **{"op": "line", "low": -8, "high": 8, "widths": (4,), "activation": "relu", "output_activation": "relu"},
         **{"examples": 64, "batch": 16, "steps": 1500, "learning_rate": 0.01, "tests": 64},
     )
-    yield aj.why(setup, seconds=3, seeds=16, patience=1000)
+    told.clear()
+    yield aj.why(setup, seconds=3, seeds=16, patience=1000, callback=told.append)
     del aj.OPERATIONS["line"]
 
 
@@ -46,6 +51,12 @@ def test_rates_of_the_path_are_those_of_fresh_seeds_alone(asked):
     mine = fresh[[setup_of(row) == asked.mended for _, row in fresh.iterrows()]]
     assert all(step.judged for step in asked.path)
     assert asked.after.nets == GROUP == len(mine) and asked.after.learned == mine["success"].sum()
+
+
+def test_a_callback_is_told_of_every_net_of_the_table(asked):
+    ends = {(net.trial, net.seed): net.setup for one in told if one.step == one.steps for net in one.nets}
+    assert ends == {(row["trial"], row["seed"]): setup_of(row) for _, row in asked.nets.iterrows()}
+    assert len(set(ends.values())) == asked.nets["trial"].nunique()
 
 
 def test_without_time_nothing_is_said_to_have_been_tried(asked):
@@ -83,6 +94,20 @@ def test_it_shows_itself(asked, tmp_path):
     assert len(load(tmp_path / "out")) == len(asked.nets)
 
 
+def test_nets_that_are_shown_codes_of_all_arguments_may_know_it_by_heart(asked):
+    def said(**changes):
+        found = replace(asked.findings, mended=asked.mended.replace(**changes))
+        assert len(sentences(found)) <= 3
+        return [sentence for sentence in sentences(found) if "by heart" in sentence]
+
+    (sentence,) = said(input_transform="onehot")
+    assert "shown most of the 16 arguments" in sentence and "split=0.5 judges them on a half" in sentence
+    assert said(input_transform="binary", fresh=True) == [sentence]
+    for others in ({"examples": "all", "split": 0.5, "batch": 8}, {"examples": 15, "batch": 8}, {"high": 80}):
+        assert not said(input_transform="onehot", **others)
+    assert not said() and not said(input_transform="fourier:4", integers=False)
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [
@@ -91,6 +116,7 @@ def test_it_shows_itself(asked, tmp_path):
         ({"seconds": float("nan")}, "seconds=nan is not allowed"),
         ({"seeds": 0}, "seeds=0 is not allowed"),
         ({"seed": -1}, "seed=-1 is not allowed"),
+        ({"callback": 3}, "callback is a int"),
     ],
 )
 def test_what_is_not_allowed_is_said(given, words):

@@ -19,6 +19,7 @@ from arithjax.report.answer import Answer
 from arithjax.report.words import listed
 from arithjax.tables.parquet import table_bytes
 from arithjax.tables.words import size
+from arithjax.task.points import Task
 
 LEARNS = 0.5
 """The share of nets that has to learn for an answer to say that it learns."""
@@ -182,13 +183,29 @@ def _ends(found: Findings) -> str:
 
 
 def sentences(found: Findings) -> list[str]:
-    """At most three sentences, with one number each: the causes, and the single change that helps most."""
-    said = [one.sentence for one in found.told if one.first][:2]
+    """At most three sentences: the causes, the single change that helps most, and whether nets may know it by heart."""
+    heart = _by_heart(found)
+    said = [one.sentence for one in found.told if one.first][: 2 - len(heart)]
     mends = [one for one in found.tried if not one.other]
-    best = next((one for one in mends if one.judged and one.rate > found.before.interval[1]), None)
-    if best is not None:
+    better = [one for one in mends if one.judged and one.rate > found.before.interval[1]]
+    if better:
+        equal = [one for one in better if (one.rate, one.exact) == (better[0].rate, better[0].exact)]
+        best = next((one for one in equal if found.path and one.change == found.path[0].change), better[0])
         said.append(f"Of {len(mends)} single changes, {best.change} helps most: {best.words()} learn it.")
-    return said[:3]
+    return [*said, *heart]
+
+
+def _by_heart(found: Findings) -> list[str]:
+    """A sentence where mended nets are given codes of numbers, and are judged on arguments that they were shown."""
+    setup = found.mended
+    task, seen = Task.of(setup), setup.batch * setup.steps if setup.fresh else setup.example_count
+    learns = found.path and found.after.rate >= LEARNS
+    if not learns or setup.input_encoder is None or task.apart or not task.arguments or seen < task.arguments:
+        return []
+    return [
+        f"Nets are shown most of the {task.arguments:,} arguments in training, and may know their results by heart; "
+        f"{'holdout' if task.op.data else 'split'}=0.5 judges them on a half that they are not shown."
+    ]
 
 
 def _ladders(found: Findings) -> dict[str, pd.DataFrame]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arithjax.errors import ArithjaxError
-from arithjax.fields import ALL, names_of
+from arithjax.fields import ALL, names_of, per_layer
 from arithjax.registry import ACTIVATIONS, INITIALIZERS, LOSSES, MODELS, OPTIMIZERS, SCHEDULES, TRANSFORMS
 from arithjax.setup import Setup
 
@@ -21,8 +21,8 @@ Fields = dict[str, Any]
 OF_FAMILIES = ("digits:10", "fourier:8")
 """Transforms of families that are tried as well."""
 
-MOST_INPUTS = 64
-"""The most numbers that a net is given by an encoding that is tried."""
+MOST_NUMBERS = 64
+"""The most numbers that a net is given, or answers, by an encoding that is tried."""
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,46 @@ def _fixed(kind: str, name: str, helper: bool = False, **fields: Any) -> Change:
 
 
 def _transforms(setup: Setup) -> Iterator[Change]:
-    for name in TRANSFORMS:
-        yield _fixed("transforms", f"{_shown(name)} inputs and targets", name == "standardize", **_both(name))
-    for name in (*TRANSFORMS, *OF_FAMILIES):
+    """Re-scalings of inputs, of targets and of both, and encodings of inputs; encodings of targets come with a loss."""
+    loss: Fields = {"loss": "mse"} if _of_classes(setup.loss) else {}
+    several = {name: TRANSFORMS[name].several for name in (*TRANSFORMS, *OF_FAMILIES)}
+    for name in (name for name in several if not several[name]):
+        yield _fixed("transforms", f"{_shown(name)} inputs and targets", name == "standardize", **_both(name), **loss)
+    for name in several:
         yield Change(f"{_shown(name)} inputs", "inputs", _affordable({"input_transform": name}))
-        yield _fixed("targets", f"{_shown(name)} targets", target_transform=name)
+        if not several[name]:
+            yield _fixed("targets", f"{_shown(name)} targets", target_transform=name, **loss)
+    for name in (name for name in several if several[name]):
+        yield from _encoded_targets(setup, name)
+
+
+def _encoded_targets(setup: Setup, name: str) -> Iterator[Change]:
+    """Results shown by an encoding, with the loss that it needs: alone, and together with the arguments."""
+    fields: Fields = {"target_transform": name, "output_activation": "linear", "loss": "mse"}
+    shown = applied(setup, (_fixed("targets", name, **fields),))
+    encoder = None if shown is None else shown.target_encoder
+    if encoder is None or not all(column.whole for column in encoder.columns):
+        return
+    if not setup.results < encoder.size <= MOST_NUMBERS:
+        return
+    loss = "cross_entropy" if encoder.blocks else "bit_cross_entropy" if encoder.shows_bits else ""
+    fields["loss"] = loss or ("mse" if _of_classes(setup.loss) else setup.loss)
+    words = f" with {loss.replace('_', ' ')}" if loss else ""
+    yield _fixed("targets", f"{name} targets{words}", **fields)
+    both = {"input_transform": name, **fields}
+    yield Change(f"{name} inputs and targets{words}", "transforms", _affordable(both))
+
+
+def _of_classes(loss: str) -> bool:
+    """Whether a loss is for targets of 0 and 1 alone."""
+    return LOSSES[loss].shared or LOSSES[loss].link is not None
 
 
 def _affordable(fields: Fields) -> Callable[[Setup], Fields]:
     """A change of what a net is given, refused where that is many times the work."""
 
     def checked(setup: Setup) -> Fields:
-        if (changed := setup.replace(**fields)).inputs > max(MOST_INPUTS, setup.inputs):
+        if (changed := setup.replace(**fields)).inputs > max(MOST_NUMBERS, setup.inputs):
             raise ArithjaxError(f"{changed.inputs} inputs take too long to try.")
         return fields
 
@@ -142,7 +170,7 @@ def _layers(setup: Setup) -> Iterator[Change]:
 
 def _at(layer: int, name: str) -> Callable[[Setup], Fields]:
     def fields(setup: Setup) -> Fields:
-        names = list(per_layer(setup))
+        names = list(_hidden(setup))
         if layer >= len(names):
             raise ArithjaxError(f"layer {layer + 1} is not there.")
         names[layer] = name
@@ -151,10 +179,9 @@ def _at(layer: int, name: str) -> Callable[[Setup], Fields]:
     return fields
 
 
-def per_layer(setup: Setup) -> tuple[str, ...]:
+def _hidden(setup: Setup) -> tuple[str, ...]:
     """The activation of every hidden layer."""
-    names = names_of(setup.activation)
-    return names * len(setup.widths) if len(names) == 1 else names
+    return per_layer(setup.activation, len(setup.widths))
 
 
 def _rates(setup: Setup) -> Iterator[Change]:
@@ -202,7 +229,7 @@ def _resized(setup: Setup, widths: tuple[int, ...]) -> Fields:
     """Other hidden layers; a new one has the activation of the last."""
     if not widths:
         raise ArithjaxError("a net needs a hidden layer.")
-    names = per_layer(setup)
+    names = _hidden(setup)
     return {"widths": widths, "activation": (*names, names[-1])[: len(widths)]}
 
 
@@ -238,7 +265,7 @@ def _units(setup: Setup) -> Iterator[Change]:
     for name in names:
         yield _other(f"{name} instead of the net", model=name, widths=(), **plain)
     if _dense(setup):
-        layers = (*per_layer(setup), setup.output_activation)
+        layers = (*_hidden(setup), setup.output_activation)
         for layer in range(1, len(layers)) if names and setup.widths else ():
             model = tuple(names[0] if i == layer else "dense" for i in range(len(layers)))
             yield _other(f"{names[0]} in place of layer {layer + 1}", model=model)

@@ -19,6 +19,7 @@ from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup
 from arithjax.tables import statistics
 from arithjax.training import cost, workers
+from arithjax.training.callbacks import NOTHING, Callback
 from arithjax.training.planning import plan
 from arithjax.training.tile import NetId, Tile
 
@@ -76,13 +77,15 @@ MERITS = ["grade", "success", "relative_rmse"]
 class Race:
     """Setups in a race: what each group of their seeds came to.
 
-    root: the seed of all randomness. rows: what has been trained, by setup and group.
+    root: the seed of all randomness. callback: is told of all nets that train. rows: what has been trained, by setup
+    and group. trials: the number of each setup, in the order in which they were begun.
     """
 
-    def __init__(self, budget: Budget, root: int = 0):
-        self.budget, self.root = budget, root
+    def __init__(self, budget: Budget, root: int = 0, callback: Callback = NOTHING):
+        self.budget, self.root, self.callback = budget, root, callback
         self.devices, self.workers = devices_and_workers()
         self.rows: dict[Asked, pd.DataFrame] = {}
+        self.trials: dict[Setup, int] = {}
         self.refused: dict[Setup, str] = {}
 
     def price(self, setup: Setup) -> float:
@@ -110,12 +113,15 @@ class Race:
     def train(self, setups: Iterable[Setup], groups: Sequence[int] = CHOOSERS[:1], even_late: bool = False) -> None:
         """Train groups of seeds of each setup that are not trained yet, as long as there is time, or `even_late`."""
         setups = dict.fromkeys(setups)
+        for setup in setups:
+            self.trials.setdefault(setup, len(self.trials))
         asked = [(setup, group) for group in groups for setup in setups]
         tiles = self.tiles([one for one in asked if one not in self.rows])
         self.budget.spent += sum(map(tile_seconds, tiles))
         stop = threading.Event()
         if tiles and (even_late or not self.budget.over):
-            for done in workers.train_tiles(tiles, self.root, self.workers, self.devices, lambda steps: None, stop):
+            how = self.root, self.workers, self.devices, lambda steps: None, stop, self.callback
+            for done in workers.train_tiles(tiles, *how):
                 self.rows[done.tile.setup, done.tile.nets[0].seed // GROUP] = done.rows
                 if self.budget.over and not even_late:
                     break
@@ -132,8 +138,11 @@ class Race:
 
     def tiles(self, asked: Sequence[Asked]) -> list[Tile]:
         """A tile for each group; planned one by one, so that all have one size and are compiled once."""
-        seeds = [(setup, range(GROUP * group, GROUP * (group + 1))) for setup, group in asked]
-        return [tile for setup, some in seeds for tile in plan([NetId(0, seed, setup) for seed in some], 1)]
+        return [tile for one in asked for tile in plan(self._nets(*one), 1)]
+
+    def _nets(self, setup: Setup, group: int) -> list[NetId]:
+        trial = self.trials.get(setup, 0)
+        return [NetId(trial, seed, setup) for seed in range(GROUP * group, GROUP * (group + 1))]
 
 
 def tile_seconds(tile: Tile) -> float:

@@ -21,6 +21,7 @@ from arithjax.report.words import percent
 from arithjax.setup import Setup
 from arithjax.tables import statistics
 from arithjax.tables.schema import in_order
+from arithjax.training.callbacks import Callback, Evaluation
 
 LOOK, JUDGE = 0.08, 0.25
 """Shares of the budget for recording the net as it is, and for judging what was chosen."""
@@ -39,6 +40,7 @@ def why(
     seed: int = 0,
     patience: float = 1.0,
     say: Say = lambda words: None,
+    callback: Callable[[Evaluation], object] | None = None,
 ) -> Why:
     """Why a net does not learn, and what makes it learn.
 
@@ -54,6 +56,8 @@ def why(
         seed: the root of all randomness.
         patience: how many times longer than `seconds` it may take, where the machine is busy with other work.
         say: is given a line about what is done next.
+        callback: called after each evaluation of nets that train, with an `aj.Evaluation`, as in `aj.train`. A net's
+            `trial` is the number of its setup, there as in the answer's `nets`.
 
     Returns:
         The answer, which shows itself in a notebook; `print` writes it as text.
@@ -68,7 +72,7 @@ def why(
     for name, value in (("seconds", seconds), ("patience", patience)):
         if not (isinstance(value, int | float) and 0 < value < 1e9):
             raise ArithjaxError(f"{name}={value} is not allowed; it has to be a number above 0.")
-    race = Race(Budget(seconds, patience), seed)
+    race = Race(Budget(seconds, patience), seed, Callback(callback))
     say("Training the net as it is.")
     rows, seen = _look(setup, race, -(-seeds // GROUP))
     say("Trying every change alone, and several together.")
@@ -141,15 +145,9 @@ def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Ev
         unpaid=tuple(found.unpaid),
         evidence=seen,
         seen=_mended(mended, race, judges) if path else seen,
-        nets=_table(race),
+        nets=in_order(pd.concat(race.rows.values())),
         seconds=race.budget.elapsed,
     )
-
-
-def _table(race: Race) -> pd.DataFrame:
-    """The rows of all nets, a trial a setup."""
-    trials = {setup: trial for trial, setup in enumerate(dict.fromkeys(setup for setup, _ in race.rows))}
-    return in_order(pd.concat(rows.assign(trial=trials[setup]) for (setup, _), rows in race.rows.items()))
 
 
 def _name(change: Change, path: Changes) -> str:
