@@ -57,7 +57,7 @@ EXACT = LAYERED | {
     "gelu": net(),
     "squared": net(activation=("linear", "square", "linear", "linear"), widths=(3, 5, 3, 5), batch=10),
     "half a block, clipped": net(
-        **{"widths": (8,), "batch": 136, "examples": 140, "activation": "relu"},
+        **{"widths": (8,), "batch": 136, "examples": 192, "activation": "relu"},
         **{"clip": 0.05, "optimizer": "sgd", "learning_rate": 0.5},
     ),
     "fresh": net(
@@ -68,7 +68,7 @@ EXACT = LAYERED | {
         **{"low": 1, "input_transform": "raw", "target_transform": "raw", "regularizer": 0.1, "regularizer_end": 10},
         **{"clip_value": 0.5, "threshold": 1e-3, "learning_rate": 0.01},
     ),
-    "double adam": net(precision="float64", activation="tanh", widths=(4,), batch=64, examples=256, learning_rate=0.03),
+    "double adam": net(precision="float64", activation="tanh", widths=(4,), batch=64, examples=192, learning_rate=0.03),
 }
 """Nets that are trained alone, and some again beside others."""
 
