@@ -186,7 +186,7 @@ def answers(net):
     return x, net(x)
 
 
-@pytest.mark.parametrize("name", ["onehot", "fourier:8"])
+@pytest.mark.parametrize("name", ["onehot", pytest.param("fourier:8", marks=pytest.mark.slow)])
 def test_both_engines_train_the_same_net(nets, name):
     from arithjax.training.engines import choice
 
