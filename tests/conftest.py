@@ -1,6 +1,7 @@
 """What all tests share: programs are kept in a folder of their own (one for both processes of a run), ranks are never
 promoted silently, types and shapes of arrays are checked at every call, and registries are left as they were found."""
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -18,6 +19,8 @@ import arithjax as aj
 from arithjax.registry import REGISTRIES
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+gc.freeze()  # what was imported stays
+gc.set_threshold(100_000, 20, 50)  # tracing makes many objects, of which few go; looking at all takes its time
 
 RESULTS = Path(__file__).parents[1] / "results"
 OF_RESULTS = ["test_charts.py", "test_keras.py", "test_readme.py"]

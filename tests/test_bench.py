@@ -22,7 +22,7 @@ from arithjax.studies.study import Study
 from arithjax.training.engines import fused
 
 KEYS = {"net", "batch", "way", "nets", "rate", "ratio", "gflops", "peak_share", "fma_share", "compile_seconds"}
-SMALL = QUESTION.replace(examples=200)
+SMALL = QUESTION.replace(examples=64)
 
 
 def runnable(way: Way) -> bool:
@@ -88,8 +88,8 @@ def test_the_rows_of_the_table():
 
 
 def test_the_usual_way_trains_setups_of_the_space():
-    for setup in {net.setup for net in studies.nets_of(1, 1, 20)}:
-        assert studies.one_program(setup, 2).shape == (2,)
+    setups = [net.setup for net in studies.nets_of(8, 1, 20)]
+    assert studies.one_program(min(setups, key=lambda setup: len(setup.widths)), 2).shape == (2,)
 
 
 def test_the_usual_way_learns():

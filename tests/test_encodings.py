@@ -170,7 +170,7 @@ def test_columns_count_whole_numbers():
 TRAINED = ["binary", "onehot", "thermometer", "digits:10", "fourier:8"]
 SMALL = {
     **{"op": "add", "low": -3, "high": 9, "widths": (5,), "activation": "tanh", "learning_rate": 0.01},
-    **{"examples": 96, "batch": 32, "steps": 60, "tests": 64},
+    **{"examples": 64, "batch": 32, "steps": 60, "tests": 64},
 }
 
 
@@ -186,7 +186,7 @@ def answers(net):
     return x, net(x)
 
 
-@pytest.mark.parametrize("name", ["onehot", "fourier:8"])
+@pytest.mark.parametrize("name", ["onehot", pytest.param("fourier:8", marks=pytest.mark.slow)])
 def test_both_engines_train_the_same_net(nets, name):
     from arithjax.training.engines import choice
 

@@ -33,23 +33,20 @@ def net(seed=0, **changes):
     return NetId(0, seed, aj.Setup(**{**TINY, "widths": (3,), **changes}))
 
 
-MEMBERS = {
-    f"{name}, {optimizer}, {loss}": net(activation=name, optimizer=optimizer, loss=loss)
-    for i, name in list(enumerate(ACTIVATIONS))[::3]  # all of them: test_fused.py
-    for optimizer, loss in [(OPTIMIZERS[i % len(OPTIMIZERS)], LOSSES[i % len(LOSSES)])]
-}
-FEATURES = {
+ALL = {  # every optimiser and loss, and some activations; all of them together: test_fused.py
     "deep": net(widths=(3, 5, 2, 4), activation=("linear", "relu", "square", "tanh"), output_activation="sigmoid"),
     "wide": net(widths=(40, 70), learning_rate=1e-3),
-    "one unit": net(widths=(1,), batch=1),
-    "a large batch": net(widths=(8,), batch=96),
+    "one unit": net(widths=(1,), batch=1, activation="relu6", optimizer="rmsprop", loss="relative"),
+    "a large batch": net(widths=(8,), batch=96, activation="softplus", optimizer="lion", loss="mae"),
     "clipped": net(clip=0.05, clip_value=0.01, optimizer="sgd", learning_rate=0.5),
-    "decay": net(weight_decay=0.1, optimizer="adamw", schedule="cosine", warmup=5, end_factor=0.1),
+    "decay": net(
+        **{"weight_decay": 0.1, "optimizer": "adamw", "schedule": "cosine", "warmup": 5, "end_factor": 0.1},
+        **{"activation": "silu", "loss": "huber"},
+    ),
     "fresh": net(fresh=True, integers=False, distribution="normal", input_transform="symlog", bias=False),
     "double": net(precision="float64", widths=(6, 6), schedule="exponential"),
-    "own numbers": net(beta1=0.5, beta2=0.9, epsilon=1e-3, initializer="he_normal"),
+    "own numbers": net(beta1=0.5, beta2=0.9, epsilon=1e-3, initializer="he_normal", activation="linear"),
 }
-ALL = MEMBERS | FEATURES
 
 
 def trained(one, layout):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import arithjax as aj
+from arithjax import nets
 from arithjax.export import TARGETS, plain, portable, script, untrained
 from arithjax.export.exact import exact_source
 from arithjax.models import model_of
@@ -189,7 +190,10 @@ def test_a_script_that_would_hide_a_library_is_refused(all_activations, name, tm
 
 def test_what_cannot_be_exported_is_said(add, all_activations):
     assert "did you mean 'numpy'" in refused(all_activations, "nunpy")
-    unit = aj.fit(aj.Setup(op="mul", model="nmu", high=20, **SHORT), seeds=1)
+    setup, fits = aj.Setup(op="mul", model="nmu", high=20, **SHORT | RAW), all_activations.fits
+    unit = nets.Net(
+        setup, {"program": "lanes", "seed": 0, "grade": "failed"}, {"NMU_0": {"W": np.ones((2, 1), np.float32)}}, fits
+    )
     assert "NMU can be exported to torch and numpy, not to keras" in refused(unit, "keras")
     add(aj.ACTIVATIONS, aj.Activation("cube", "z³", lambda z: z**3))
     own = aj.fit(aj.Setup(op="mul", high=20, widths=(2,), activation="cube", **SHORT), seeds=1)

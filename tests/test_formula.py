@@ -72,7 +72,14 @@ def test_a_wrong_formula_is_not_called_exact():
     ids=str,
 )
 def test_what_is_not_short_has_no_formula(changes):
-    assert aj.fit(POLYNOMIAL.replace(**changes), seeds=1).formula() is None
+    setup = POLYNOMIAL.replace(**changes)
+    network, inputs = model_of(setup).network(setup), setup.inputs
+    widths = jnp.array([[inputs], *([width] for width in setup.widths), [1]])
+    architecture = Architecture(widths, jnp.zeros((), int), aj.INITIALIZERS["he_normal"].scaling())
+    shapes = jax.eval_shape(lambda key: network.initial(key, inputs, architecture), jax.random.key(0))
+    params = jax.tree.map(lambda p: np.full(p.shape[:-1], 0.5, np.float32), shapes)
+    fits = Fitted(np.zeros(inputs), np.ones(inputs)), RAW[1]
+    assert formula.formulas_of(setup, params, fits, network) == [None]
 
 
 UNITS = [name for name, model in aj.MODELS.items() if model.stackable]
@@ -132,9 +139,9 @@ def test_a_linear_unit_is_read_out(add):
 
 
 def test_many_arguments_have_numbered_names():
-    net = aj.fit(
-        aj.Setup(op="add:26:0-13:13-26", high=3, model="nau", steps=1, examples=64, tests=64, batch=16), seeds=1
-    )
+    setup = aj.Setup(op="add:26:0-13:13-26", high=3, model="nau", **SHOWN)
+    row, params = {"program": "lanes", "seed": 0}, {"NAU_0": {"W": np.ones((26, 1), np.float32)}}
+    net = nets.Net(setup, row, params, (Fitted(np.zeros(26), np.ones(26)), RAW[1]))
     assert [str(argument) for argument in net.formula().arguments] == [f"x{i}" for i in range(1, 27)]
     assert list(aj.fresh_pairs(net))[:26] == [f"x{i}" for i in range(1, 27)]
 

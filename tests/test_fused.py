@@ -21,6 +21,7 @@ import pytest
 
 from arithjax.errors import ArithjaxError
 from arithjax.models.activations import ACTIVATIONS
+from arithjax.training import compiled
 from arithjax.training.engines import fused
 from arithjax.training.optimizers import LOSSES as ALL_LOSSES
 from arithjax.training.optimizers import OPTIMIZERS, Numbers
@@ -71,29 +72,39 @@ def apply(name, x):
     return fused.from_vectors(fused.predict(shape, one, fused.to_vectors(x[:, None, None])), 1)[:, 0]
 
 
+ANY = (tuple(ACTIVATIONS),) * 2
+DEEP = (("sin",), ("softplus",), ("leaky_relu", "gelu"), ("gelu", "relu"), ("elu", "linear"))
+"""The activations that each layer of a reference can have."""
+
+
 @functools.cache
-def reference(activations, optimizer, bias=True):
-    """One net trained by JAX and optax; each layer has one of its own activations, by a number."""
+def reference(activations, optimizer):
+    """Nets trained by JAX and optax: each layer has one of its own activations, by a number.
+
+    One program serves nets of many shapes. Their parameters are filled up, and what they do not have counts 0 times in
+    `there`; layers before the `first` are passed by, and an example counts in a batch as its `share` says.
+    """
     rule = rule_of(optimizer)
     numbers = Numbers(rule.beta1, rule.beta2, rule.momentum, rule.epsilon)
     losses = [loss.fn for loss in LOSSES.values()]
 
-    def predict(params, code, x):
+    def predict(params, there, codes, first, x):
         for i, names in enumerate(activations):
-            layer = params[f"Dense_{i}"]
-            x = jnp.matmul(x, layer["kernel"][..., 0]) + (layer["bias"][..., 0] if bias else 0)
-            x = jax.lax.switch(code, [ACTIVATIONS[name].fn for name in names], x)
+            layer = jax.tree.map(jnp.multiply, params[i], there[i])
+            z = jnp.matmul(x, layer["kernel"]) + layer["bias"]
+            x = jnp.where(first <= i, jax.lax.switch(codes[i], [ACTIVATIONS[name].fn for name in names], z), x)
         return x[:, 0]
 
-    def loss_of(params, code, loss, x, t):
-        return jax.lax.switch(loss, losses, predict(params, code, x), t).mean()
-
-    def of_net(params, code, loss, x, t, rows, rates, learning_rate, decay, clip, clip_value):
+    def of_net(params, there, codes, first, loss, x, t, rows, share, rates, learning_rate, decay, clip, clip_value):
         transformation = OPTIMIZERS[optimizer].rule(numbers)
+
+        def loss_of(params, batch):
+            y = predict(params, there, codes, first, x[batch])
+            return (jax.lax.switch(loss, losses, y, t[batch]) * share).sum()
 
         def step(carry, now):
             params, state = carry
-            gradient = jax.grad(loss_of)(params, code, loss, x[now[0]], t[now[0]])
+            gradient = jax.grad(loss_of)(params, now[0])
             norm = optax.tree.norm(gradient)
             gradient = jax.tree.map(lambda g: g * jnp.minimum(1.0, clip / norm), gradient)
             gradient = jax.tree.map(lambda g: jnp.clip(g, -clip_value, clip_value), gradient)
@@ -107,31 +118,66 @@ def reference(activations, optimizer, bias=True):
 
         return jax.lax.scan(step, (params, transformation.init(params)), (rows, rates))[0][0]
 
-    of_nets = jax.vmap(of_net, (0, None, None, -1, -1, *[None] * 6), -1)
-    return jax.jit(of_nets)
+    of_nets = jax.vmap(of_net, (-1, *[None] * 4, -1, -1, *[None] * 7), -1)
+    return jax.jit(of_nets, compiler_options=compiled.quick_options())
+
+
+def filled(array, *shape):
+    """An array with zeros behind it, up to this shape."""
+    room = np.zeros(shape, array.dtype)
+    room[tuple(map(slice, array.shape))] = array
+    return room
 
 
 def trained_by_jax(
-    shape, rule, given, moves, choices=None, learning_rate=0.01, weight_decay=0.0, clip=np.inf, clip_value=np.inf
+    shape, rule, given, moves, choices, room, learning_rate=0.01, weight_decay=0.0, clip=np.inf, clip_value=np.inf
 ):
+    """By the reference of these `choices`, which has so much `room`: units of a layer, examples of a batch, steps."""
     params, x, t = given
-    choices = choices or [(name,) for name in shape.activations]
-    code, loss = choices[0].index(shape.activations[0]), list(LOSSES).index(rule.loss)
-    tree = jax.tree.map(lambda p: np.moveaxis(p, -1, 0)[..., None], fused.unpack(shape, params))
+    width, batch, steps = room
+    passed = len(choices) - len(shape.activations)
+    codes = [0] * passed + [names.index(own) for names, own in zip(choices[passed:], shape.activations, strict=True)]
+
+    def layers(flat):
+        own, none = fused.unpack(shape, flat), np.zeros((0, 0, flat.shape[-1]))
+        parts = [{}] * passed + [own[f"Dense_{i}"] for i in range(len(shape.activations))]
+        sizes = {"kernel": width, "bias": 1}
+        return [
+            {name: filled(part.get(name, none), rows, width, flat.shape[-1]) for name, rows in sizes.items()}
+            for part in parts
+        ]
+
+    there = jax.tree.map(lambda ones: ones[..., 0], layers(np.ones_like(params)))
+    examples = moves.rows.shape[1]
+    rows, share = filled(moves.rows, steps, batch), filled(np.full(examples, 1 / examples), batch)
+    x = filled(x, len(x), width, x.shape[-1])
+    numbers = (
+        filled(moves.rates, steps),
+        learning_rate,
+        weight_decay,
+        clip,
+        clip_value,
+    )  # at a rate of 0 nothing moves
     with jax.enable_x64(True):
-        train_all = reference(tuple(choices), rule.optimizer, shape.bias)
-        numbers = (learning_rate, weight_decay, clip, clip_value)
-        nets = train_all(tree, code, loss, x, t, moves.rows, moves.rates, *numbers)
-        return fused.pack(shape, jax.tree.map(lambda p: np.asarray(p)[..., 0, :], nets))
+        train_all, loss = reference(choices, rule.optimizer), list(LOSSES).index(rule.loss)
+        nets = train_all(layers(params), there, np.array(codes), passed, loss, x, t, rows, share, *numbers)[passed:]
+    own = fused.unpack(shape, params)
+    cut = {
+        f"Dense_{i}": {
+            name: np.asarray(layer[name])[tuple(map(slice, p.shape))] for name, p in own[f"Dense_{i}"].items()
+        }
+        for i, layer in enumerate(nets)
+    }
+    return fused.pack(shape, cut)
 
 
-def check(shape, rule, moves, choices=None, tolerance=1e-9, **per_net):
+def check(shape, rule, moves, choices=ANY, room=(4, 10, 30), **per_net):
     given = task(shape)
     ours, theirs = (
         train(shape, rule, given, moves, **per_net),
-        trained_by_jax(shape, rule, given, moves, choices, **per_net),
+        trained_by_jax(shape, rule, given, moves, choices, room, **per_net),
     )
-    np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
     assert not np.allclose(ours, given[0], atol=1e-4)
 
 
@@ -142,24 +188,25 @@ def check(shape, rule, moves, choices=None, tolerance=1e-9, **per_net):
 def test_every_activation_loss_and_optimizer_is_that_of_jax_and_optax(optimizer):
     for activation, loss in itertools.product(ACTIVATIONS, LOSSES):
         shape = fused.Shape((2, 4, 1), (activation, activation))
-        check(shape, rule_of(optimizer, loss), segment(30, 10), [tuple(ACTIVATIONS)] * 2)
+        check(shape, rule_of(optimizer, loss), segment(30, 10))
 
 
 @pytest.mark.parametrize("depth", range(1, 6))
 def test_any_depth_and_any_mixture_of_activations(depth):
     activations = ("sin", "softplus", "leaky_relu", "gelu", "elu")[-depth:]
-    check(fused.Shape((*(3, 2, 5, 7, 4)[:depth], 1), activations), rule_of(), segment(20, 10))
+    check(fused.Shape((*(3, 2, 5, 7, 4)[:depth], 1), activations), rule_of(), segment(20, 10), DEEP, (9, 500, 20))
 
 
 @pytest.mark.parametrize("batch", [1, 7, 16, 17, 100, 500])
 def test_any_batch(batch):
-    check(fused.Shape((2, 9, 6, 1), ("gelu", "relu", "linear")), rule_of(), segment(20, batch))
+    shape = fused.Shape((2, 9, 6, 1), ("gelu", "relu", "linear"))
+    check(shape, rule_of(), segment(20, batch), DEEP, (9, 500, 20))
 
 
 @pytest.mark.parametrize("width", [1, 5, 6, 8, 11, 33])
 @pytest.mark.parametrize("bias", [True, False])
 def test_any_width_with_and_without_bias(width, bias):
-    check(fused.Shape((2, width, 1), ("tanh", "linear"), bias), rule_of("sgd"), segment(5, 20))
+    check(fused.Shape((2, width, 1), ("tanh", "linear"), bias), rule_of("sgd"), segment(5, 20), ANY, (33, 20, 5))
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
@@ -169,7 +216,7 @@ def test_any_width_with_and_without_bias(width, bias):
 def test_decay_clipping_and_warm_up_are_those_of_optax(optimizer, per_net):
     shape = fused.Shape((2, 4, 1), ("tanh", "tanh"))
     rates = np.minimum(1, np.arange(1, 31) / 10) * np.linspace(1, 0.1, 30)
-    check(shape, rule_of(optimizer), segment(30, 10, rates=rates), [tuple(ACTIVATIONS)] * 2, **per_net)
+    check(shape, rule_of(optimizer), segment(30, 10, rates=rates), **per_net)
 
 
 def test_float32_is_float64_rounded():
@@ -197,9 +244,12 @@ def test_predictions_hidden_values_and_gradients_are_those_of_jax():
                 values.append(x := ACTIVATIONS[name].fn(z))
             return values
 
-        tree = fused.unpack(shape, params)
-        values = layers(tree, x)
-        slopes = jax.grad(lambda params: ((layers(params, x)[-1][:, 0] - t) ** 2).mean(0).sum())(tree)
+        def loss(params, x):
+            values = layers(params, x)
+            return ((values[-1][:, 0] - t) ** 2).mean(0).sum(), values
+
+        slopes_of = jax.jit(jax.grad(loss, has_aux=True), compiler_options=compiled.quick_options())
+        slopes, values = slopes_of(fused.unpack(shape, params), x)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-12, atol=1e-12)
     close(fused.from_vectors(fused.predict(shape, flat, points), 5), values[-1][:, 0])
     close(fused.from_vectors(fused.hidden(shape, flat, points, 2), 5), values[1])

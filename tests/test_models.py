@@ -11,10 +11,11 @@ import arithjax as aj
 from arithjax.models import initializers
 from arithjax.models.mlp import MLP, count_parameters
 from arithjax.models.network import Architecture
+from arithjax.training import compiled
 from arithjax.training.planning import plan
 from arithjax.training.tile import NetId
 
-SETUP = {"op": "add", "high": 10, "examples": 32, "tests": 16, "batch": 16, "steps": 4, "evaluate_every": 4}
+SETUP = {"op": "add", "high": 10, "examples": 64, "tests": 16, "batch": 16, "steps": 4, "evaluate_every": 4}
 FLAX = {
     "glorot_uniform": nn.initializers.glorot_uniform(),
     "glorot_normal": nn.initializers.glorot_normal(),
@@ -32,7 +33,7 @@ def architecture(*widths, lanes):
 
 def drawn(network, key, shape):
     """Initial parameters of one net."""
-    return jax.jit(network.initial, static_argnums=1)(key, 2, shape)
+    return jax.jit(network.initial, static_argnums=1, compiler_options=compiled.quick_options())(key, 2, shape)
 
 
 def mlp(*names, features, **options):
@@ -58,21 +59,21 @@ def test_a_padded_kernel_is_the_true_one(name, shape, padding):
     assert not kernel[shape[0] :].any() and not kernel[:, shape[1] :].any()
 
 
-@pytest.mark.parametrize(("lanes", "bias"), [(1, True), (3, False), (3, True)])
+@pytest.mark.parametrize(("lanes", "bias"), [(1, False), (3, True)])
 def test_every_lane_is_a_stack_of_flax_layers(lanes, bias):
     names, sizes = ("gelu", "tanh", "linear"), (2, 5, 4, 1)
     network, shape = mlp(*names, features=sizes[1:], use_bias=bias), architecture(*sizes, lanes=lanes)
     nets = [drawn(network, jax.random.key(lane), architecture(*sizes, lanes=1)) for lane in range(lanes)]
-    params = jax.tree.map(lambda *leaves: jnp.concatenate(leaves, -1) + 0.1, *nets)  # biases are not zero
-    x = jax.random.normal(jax.random.key(9), (16, 2, lanes))
-    y = network.predict(params, x, shape)
+    params = jax.tree.map(lambda *leaves: np.concatenate(leaves, -1) + np.float32(0.1), *nets)  # biases are not zero
+    x = np.random.default_rng(9).normal(size=(16, 2, lanes)).astype(np.float32)
+    y = jax.jit(network.predict, compiler_options=compiled.quick_options())(params, x, shape)
     assert y.shape == (16, lanes)
     for lane in range(lanes):
-        h = x[:, :, lane]
+        h = np.asarray(x)[:, :, lane]
         for name, layer in zip(names, params.values(), strict=True):
             weights = {key: leaf[..., lane] if key == "kernel" else leaf[0, :, lane] for key, leaf in layer.items()}
             dense = nn.Dense(weights["kernel"].shape[1], use_bias=bias, precision="highest")
-            h = aj.ACTIVATIONS[name].fn(dense.apply({"params": weights}, h))
+            h = np.asarray(aj.ACTIVATIONS[name].fn(dense.apply({"params": weights}, h)))
         np.testing.assert_allclose(y[:, lane], h[:, 0], rtol=1e-5, atol=1e-6)  # sums in another order
     assert sum(leaf.size for leaf in jax.tree.leaves(nets[0])) == count_parameters(sizes, bias)
 

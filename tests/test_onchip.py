@@ -21,7 +21,7 @@ from arithjax.training.tile import FEWEST_LANES, NetId, Tile, named_tile, per_ne
 from arithjax.training.trainer import Trainer
 
 ROOT = 3
-TINY = {"low": 0, "high": 10, "examples": 48, "tests": 64, "batch": 8, "steps": 12, "evaluate_every": 12}
+TINY = {"low": 0, "high": 10, "examples": 64, "tests": 64, "batch": 8, "steps": 12, "evaluate_every": 12}
 ACTIVATIONS, OPTIMIZERS, LOSSES = (tuple(registry) for registry in (aj.ACTIVATIONS, aj.OPTIMIZERS, aj.LOSSES))
 LOSSES = tuple(name for name in LOSSES if "entropy" not in name)  # for classes
 PLATFORMS = {"gpu": "cuda", "tpu": "tpu"}

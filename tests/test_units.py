@@ -191,7 +191,9 @@ def test_stacks_map_shapes_and_have_finite_gradients(layers):
         gradient = jax.grad(loss_of_batch, argnums=1)(spec, params, x, x[:, 0] * x[:, 1], noise, shared, per_net)
         return gradient, spec.network.penalty(params), spec.network.sparsity_error(params)
 
-    gradient, penalty, sparsity = judged(params, np.float32(random.uniform(1, 3, (16, 2, LANES))))
+    x = np.float32(random.uniform(1, 3, (16, 2, LANES)))
+    x[0, 0] = 0  # among numbers of either sign one in eight million is, so that a training meets it
+    gradient, penalty, sparsity = judged(params, x)
     assert [kind for kind, *_ in spec.network.layers(gradient)] == [MODELS[name].kind for name in layers]
     assert all(leaf.shape[-1] == LANES and np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     assert np.broadcast_to(penalty, LANES).shape == (LANES,)
@@ -262,24 +264,6 @@ def test_nac_weights_start_with_the_variance_of_glorot(inputs, features):
     w, m = generator.uniform(-r, r, (2, 400_000))
     variance = np.var(np.tanh(w) / (1 + np.exp(-m)))
     np.testing.assert_allclose(variance * max(inputs + features, 5), 2, rtol=0.02)
-
-
-@pytest.mark.parametrize("unit", UNITS)
-def test_an_input_of_0_leaves_gradients_finite(unit):
-    """Among numbers of either sign one in eight million is 0, so a training meets it."""
-    kind, x = UNITS[unit].kind(1), jnp.asarray([[0.0, 1.5], [0.5, 1.5]])[:, :, None]
-
-    @jax.jit
-    def slopes(key):
-        params = kind.init(key, x)["params"]
-
-        def loss(params):
-            y = kind.apply({"params": params}, x, *[jnp.full_like(x, 0.5)] * kind.trains_apart)
-            return ((y[:, 0] - x[:, 0] * x[:, 1]) ** 2).mean()
-
-        return jax.grad(loss)(params)
-
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(slopes(jax.random.key(0))))
 
 
 def test_a_square_mass_conserving_layer_starts_at_the_identity():
@@ -393,14 +377,13 @@ def test_the_best_evaluation_counts_and_not_the_last():
     assert (whole.success == (whole.extrapolation_mse < setup.threshold)).all()
 
 
-@pytest.mark.parametrize(("unit", "lanes"), [("nalu", 64), ("nalu", 128), ("kan", 64)])
-def test_a_net_is_the_same_in_programs_of_any_size(unit, lanes):
-    """Powers under RMSProp: what rounds differently in programs of 16 lanes."""
+def test_a_net_is_the_same_in_programs_of_any_size():
+    """Splines, and powers under RMSProp: what rounds differently in programs of 16 lanes."""
     changes = {"simple": True, "optimizer": "rmsprop", "learning_rate": 0.01, "steps": 60, "evaluate_every": 20}
-    setup = protocols.arithmetic_dataset(unit, "mul", tests=64, **changes)
+    setup = protocols.arithmetic_dataset(("kan", "nalu"), "mul", tests=64, **changes)
     one = NetId(0, 3, setup)
-    nets = tuple(NetId(0, seed, setup) for seed in range(lanes))
-    many = train_tile(Tile(specs_of(setup, lanes), nets), 0).rows
+    nets = tuple(NetId(0, seed, setup) for seed in range(128))
+    many = train_tile(Tile(specs_of(setup, 128), nets), 0).rows
     alone = train_tile(named_tile("lanes", one), 0).rows
     pd.testing.assert_frame_equal(alone, many.iloc[[3]].reset_index(drop=True), check_exact=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shlex
 import sys
@@ -19,6 +20,7 @@ __all__ = ["arithjax", "main"]
 
 def main() -> None:
     """Run the command line; exit status 0 done, 1 a part of the answer is missing, 2 a mistake, 130 interrupted."""
+    gc.set_threshold(100_000)  # what is imported and compiled stays; looking through it again and again takes a tenth
     warnings.showwarning = lambda message, *_: say(f"arithjax: warning: {message}", err=True)
     in_any_terminal()
     logging.getLogger("arithjax").addHandler(Log())
