@@ -1,11 +1,15 @@
 """Do published numbers come out? The cells that neither `units` nor `units_deep` holds and that take minutes: all of
-the minimal arithmetic of Schlör et al. (2020), and sums of a hundred inputs by dense nets, which are solved early."""
+the minimal arithmetic of Schlör et al. (2020), the simple arithmetic of Heim et al. (2020), and sums of a hundred
+inputs by dense nets, which are solved early."""
 
 import arithjax as aj
 
 EARLY = {"linear add": 200_000, "relu add": 200_000}  # half of the published runs by 61,000 and 61,500
-CELLS = {cell.name: cell for cell in aj.protocols.PUBLISHED if cell.protocol == "minimal_arithmetic"}
-CELLS |= {cell.name: cell for cell in aj.protocols.PUBLISHED if cell.name in EARLY}
+RATES = [cell for cell in aj.protocols.PUBLISHED if cell.protocol == "minimal_arithmetic" or cell.name in EARLY]
+ERRORS = [cell for cell in aj.protocols.PUBLISHED if cell.protocol == "simple_arithmetic"]  # four of each net
+CELLS = {cell.name: cell for cell in RATES} | {f"simple {cell.arguments['unit']}": cell for cell in ERRORS}
+for metric in aj.protocols.grid_errors():
+    aj.METRICS[metric.name] = metric
 
 
 def question(trial):
@@ -14,17 +18,22 @@ def question(trial):
 
 
 def answer(nets):
-    ours = aj.protocols.compare(nets, list(CELLS.values()))
-    apart = ours[~ours.inside.astype(bool)]
+    ours = aj.protocols.compare(nets, RATES + ERRORS)
+    rates, errors = (part.dropna(axis=1, how="all") for part in (ours[ours.measure.isna()], ours[ours.measure.notna()]))
+    apart = rates[~rates.inside.astype(bool)]
     return aj.Answer(
-        f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals.",
+        f"{rates.inside.sum()} of {len(rates)} published rates and {errors.inside.sum()} of {len(errors)} mean errors "
+        "lie inside our 95 % intervals.",
         [
-            f"In {(ours.p < 0.05).sum()} cells the two rates differ (Fisher's exact test, p < .05; at most "
-            f"{0.05 * len(ours):.0f} by chance).",
-            f"Of the {len(apart)} outside, something is known of {(apart.remark != '').sum()}.",
+            f"In {(ours.p < 0.05).sum()} cells the two numbers differ (Fisher's exact test of rates, Welch's of means, "
+            f"p < .05; at most {0.05 * len(ours):.0f} by chance).",
+            f"Of the {len(apart)} rates outside, something is known of {(apart.remark != '').sum()}.",
         ],
         aj.published("published", "Where ours and theirs disagree", apart) if len(apart) else None,
-        tables={"Every cell, disagreements first": ours.drop(columns=["source"]).round(3)},
+        tables={
+            "Every rate, disagreements first": rates.drop(columns=["source"]).round(3),
+            "Every mean error, disagreements first": errors.drop(columns=["source"]).round(3),
+        },
     )
 
 

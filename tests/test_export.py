@@ -20,12 +20,14 @@ from arithjax.export import TARGETS, plain, portable, script, untrained
 from arithjax.export.exact import exact_source
 from arithjax.models import model_of
 from arithjax.models.network import Architecture
+from arithjax.models.units import VARIANTS
 from arithjax.task.transforms import Fitted
 
 SHORT = {"steps": 20, "examples": 64, "tests": 16, "batch": 16}
 RAW = {"input_transform": "raw", "target_transform": "raw"}
 ACTIVATIONS = [name for name in aj.ACTIVATIONS if aj.ACTIVATIONS.ours(name)]
 UNITS = [name for name, model in aj.MODELS.items() if aj.MODELS.ours(name) and model.stackable and name != "dense"]
+UNITS += list(VARIANTS)
 needs = {"torch": ["torch"], "keras": ["keras", "torch"], "numpy": [], "flax": []}
 
 

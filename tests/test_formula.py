@@ -11,6 +11,7 @@ from arithjax import formula, nets
 from arithjax.export import portable, script
 from arithjax.models import model_of
 from arithjax.models.network import Architecture, Network, PlainLayer
+from arithjax.models.units import VARIANTS
 from arithjax.task.points import Task
 from arithjax.task.transforms import Fitted
 
@@ -82,7 +83,7 @@ def test_what_is_not_short_has_no_formula(changes):
     assert formula.formulas_of(setup, params, fits, network) == [None]
 
 
-UNITS = [name for name, model in aj.MODELS.items() if model.stackable]
+UNITS = [*(name for name, model in aj.MODELS.items() if model.stackable), *VARIANTS]
 ABOVE = {"op": "div", "low": 1, "high": 9, "extrapolation": (9, 19), "integers": False}
 
 

@@ -49,6 +49,42 @@ def test_metrics_of_several_results_get_all_of_them():
     assert nets["shape"].tolist() == [1.0] and set(shapes[1:]) == {((64, 2), (64, 2))}
 
 
+def test_a_metric_may_have_points_of_its_own_and_be_about_one_operation():
+    """Points beyond the range, whole or not; nets of other operations have none of it, and train all the same."""
+    x = [[100, 200], [-3, 0.5], [7, 7]]
+    aj.METRICS["far"] = aj.Metric("far", "mean error", lambda p, t: np.mean(np.abs(p - t)), "add", x)
+    aj.METRICS["sums"] = aj.Metric("sums", "of sums alone", lambda p, t: np.mean(t), op="add")
+    net = aj.fit(SETUP, seeds=2)
+    expected = np.abs(net(x).astype(float) - [300, -2.5, 14]).mean()
+    assert net.row["far"] == pytest.approx(expected, rel=1e-6)
+    assert net.row["sums"] == pytest.approx(Task.of(SETUP).interpolation_points.t.mean())
+    nets = aj.train([SETUP.replace(op="mul"), SETUP], seeds=2)
+    assert nets["far"].isna().tolist() == [True, True, False, False]
+    assert json.loads(nets["metrics"][0]) == {"far": None, "sums": None}
+
+
+@pytest.mark.parametrize(
+    ("op", "x", "message"),
+    [
+        (None, [[1, 2]], "metric 'far' has points x of its own; say with op= whose arguments they are"),
+        ("add", [1, 2], r"x has shape \(2,\); it has to be a table .* a column for each of the 2 arguments of add"),
+        ("add", [[1, 2, 3]], r"x has shape \(1, 3\)"),
+        ("add", [[1, np.nan]], "a table of finite numbers"),
+        ("add", "here", "a table of finite numbers"),
+        ("addd", [[1, 2]], "did you mean 'add'"),
+    ],
+)
+def test_points_that_are_none_are_refused_when_a_metric_is_made(op, x, message):
+    with pytest.raises(ArithjaxError, match=message):
+        aj.Metric("far", "mean error", lambda p, t: np.mean(np.abs(p - t)), op, x)
+
+
+def test_points_without_a_finite_result_are_refused_before_anything_trains():
+    aj.METRICS["far"] = aj.Metric("far", "error", lambda p, t: np.abs(p - t).mean(), "div", [[1, 0]])
+    with pytest.raises(ArithjaxError, match=r"div has no finite result at a = 1, b = 0, .* leave it out"):
+        aj.train([SETUP.replace(op="div", low=1)])
+
+
 def test_nets_are_the_same_with_metrics(mine):
     nets = aj.train([SETUP], seeds=2)
     aj.METRICS.clear()

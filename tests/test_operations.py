@@ -144,6 +144,16 @@ def test_sorting_gives_as_many_results():
     np.testing.assert_array_equal(jax.jit(op)(jnp.asarray(x, jnp.float32)), np.sort(x, 1))
 
 
+def test_four_results_at_once():
+    """Roots are those of magnitudes, so that the other results have negative arguments, too."""
+    op, x = OPERATIONS["four"], np.array([[1.5, 0.5], [-4.0, 0.25], [2.25, -3.0]])
+    a, b = x.T
+    np.testing.assert_allclose(op.exact(x, integers=False).t, np.stack([a + b, a * b, a / b, np.abs(a) ** 0.5], 1))
+    assert Setup(op="four", low=1).results == 4 and op is OPERATIONS["four"] and "four" not in list(OPERATIONS)
+    with pytest.raises(ArithjaxError, match="b ≠ 0"):
+        Setup(op="four", low=-1, high=1)
+
+
 def test_whole_numbers_that_floats_cannot_tell_apart_are_exact():
     top = 2**53 - 1
     for name, function in {"xor": int.__xor__, "or": int.__or__, "gcd": math.gcd, "floordiv": int.__floordiv__}.items():

@@ -11,6 +11,7 @@ from scipy import stats
 import arithjax as aj
 from arithjax import protocols
 from arithjax.protocols import setups
+from arithjax.protocols.published import STATISTICS
 from arithjax.tables import statistics
 from arithjax.task.points import Task
 
@@ -153,12 +154,17 @@ def test_published_cells_are_setups_and_agree_with_themselves():
     cells = protocols.PUBLISHED
     assert len(cells) == len({(cell.source, cell.name) for cell in cells})
     for cell in cells:
-        assert cell.setup(threshold=1.0).threshold == 1.0 and 0 <= cell.rate <= 1 and cell.source and cell.paper
+        assert cell.setup(threshold=1.0).threshold == 1.0 and cell.source and cell.paper
+        if cell.measure:
+            assert np.isnan(cell.rate) and cell.value > 0 and cell.spread > 0 and cell.runs
+            assert cell.statistic in STATISTICS
+        else:
+            assert 0 <= cell.rate <= 1
         if cell.solved:
             assert cell.rate == len(cell.solved) / cell.runs
             assert cell.median == np.median(cell.solved) and abs(cell.mean - np.mean(cell.solved)) <= 0.5
     counts = pd.Series([cell.protocol for cell in cells]).value_counts()
-    assert counts["single_module"] == 36 and counts["minimal_arithmetic"] == 84
+    assert counts["single_module"] == 36 and counts["minimal_arithmetic"] == 84 and counts["simple_arithmetic"] == 24
 
 
 @pytest.mark.parametrize(
@@ -177,6 +183,69 @@ def test_published_cells_are_setups_and_agree_with_themselves():
 def test_known_published_numbers(name, source, rate, median, mean):
     (cell,) = [cell for cell in protocols.PUBLISHED if cell.name == name and source in cell.source]
     assert (cell.rate, cell.median, cell.mean) == (rate, median, mean)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "spread"),
+    [  # as printed in the paper's table
+        *[("npu error_mul", 0.37, 0.23), ("realnpu error_add", 0.08, 0.021), ("nmu error_div", 11.399, 0.035)],
+        *[("nalu error_sqrt", 0.034, 0.006), ("inalu error_add", 2.18, 0.13), ("sigmoid error_div", 14.16, 0.23)],
+    ],
+)
+def test_known_published_errors(name, value, spread):
+    (cell,) = [cell for cell in protocols.PUBLISHED if cell.name == name]
+    assert (cell.value, cell.spread, cell.statistic, cell.runs) == (value, spread, "mean", 20)
+
+
+@pytest.mark.parametrize(
+    ("unit", "model", "optimizer", "rate"),
+    [
+        *[("npu", ("npu", "dense"), "adam", 0.005), ("nmu", ("nmu:clipped", "dense"), "adam", 0.005)],
+        *[("nalu", "nalu:glorot", "rmsprop", 0.005), ("inalu", "inalu:glorot", "rmsprop", 0.001)],
+        *[("snmu", ("snmu", "dense"), "adam", 0.005), ("sigmoid", "mlp", "adam", 0.005)],
+    ],
+)
+def test_simple_arithmetic(unit, model, optimizer, rate):
+    setup = protocols.simple_arithmetic(unit)
+    assert (setup.model, setup.optimizer, setup.learning_rate) == (model, optimizer, rate)
+    assert (setup.steps, setup.batch, setup.fresh, setup.low, setup.high) == (20_000, 100, True, 0.1, 2.1)
+    assert setup.widths == ((10, 10) if unit == "sigmoid" else (6,)) and setup.bias == (model[-1] != "dense")
+    assert setup.results == 4 and setup.regularizer == 0
+    assert protocols.simple_arithmetic(unit, widths=(3,) * len(setup.widths)).widths[0] == 3
+
+
+def test_errors_on_the_grids_are_those_of_numpy():
+    """Of a net's own answers, by loops over the numbers as the paper's table has them."""
+    for metric in protocols.grid_errors():
+        aj.METRICS[metric.name] = metric
+    net = aj.fit(protocols.simple_arithmetic("sigmoid", steps=20, widths=(3, 2), tests=16), seeds=1)
+    mixed, positive = [i / 10 for i in range(-41, 40, 2)], [i / 10 for i in range(1, 41)]
+    exact = {"add": lambda a, b: a + b, "mul": lambda a, b: a * b, "div": lambda a, b: a / b}
+    exact["sqrt"] = lambda a, b: a**0.5
+    assert len(mixed) == 41 and 0 not in mixed
+    for place, (name, of) in enumerate(exact.items()):
+        numbers = positive if name == "sqrt" else mixed
+        pairs = [(a, b) for a in numbers for b in numbers]
+        answers = np.asarray(net(pairs), float)[:, place]
+        expected = np.mean([abs(answer - of(*pair)) for answer, pair in zip(answers, pairs, strict=True)])
+        assert net.row[f"error_{name}"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_means_stand_beside_means_with_students_interval_and_welchs_test():
+    setup, random = protocols.simple_arithmetic("npu"), np.random.default_rng(0)
+    (cell,) = [cell for cell in protocols.PUBLISHED if cell.name == "npu error_add"]
+    near = cell.value + cell.spread * random.normal(size=30)
+    nets = table(setup, [np.nan] * 30).assign(error_add=near, error_mul=9.0 + near)
+    ours = protocols.compare(nets).set_index("measure")
+    assert list(ours.index) == ["error_mul", "error_add"] and list(ours.inside) == [False, True]
+    low, high = stats.t.interval(0.95, 29, near.mean(), near.std(ddof=1) / np.sqrt(30))
+    found = ours.loc["error_add"]
+    np.testing.assert_allclose([found.value, found.low, found.high, found.published], [near.mean(), low, high, 0.2])
+    theirs = 0.11 * np.sqrt(20)
+    expected = stats.ttest_ind_from_stats(near.mean(), near.std(ddof=1), 30, 0.2, theirs, 20, equal_var=False)
+    assert found.p == pytest.approx(expected.pvalue) and ours.p["error_mul"] < 1e-5 and np.isnan(found.rate)
+    assert not len(protocols.compare(nets.drop(columns=["error_add", "error_mul"]))), "nothing was measured"
+    assert not len(protocols.compare(nets.assign(steps=100))), "nor is it another training"
 
 
 def test_a_published_cell_cut_off():

@@ -16,7 +16,7 @@ from arithjax import protocols
 from arithjax.models import UnitModel
 from arithjax.models.network import Architecture
 from arithjax.models.stack import Stack
-from arithjax.models.units import LOG_GOLDEN, nac_bound
+from arithjax.models.units import LOG_GOLDEN, VARIANTS, nac_bound
 from arithjax.registry import MODELS
 from arithjax.task.points import Task
 from arithjax.training import compiled, initial
@@ -29,7 +29,7 @@ from arithjax.training.tile import NetId, Tile, architecture_of, named_tile, per
 from arithjax.training.trainer import Trainer
 
 DENSE = ("dense", "residual")
-UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name not in DENSE}
+UNITS = {name: model for name, model in MODELS.items() if isinstance(model, UnitModel) and name not in DENSE} | VARIANTS
 ON = 20.0
 """tanh and σ of this are 1 in float32."""
 X = np.random.default_rng(0).uniform(0.5, 3, (200, 2)).astype(np.float32) * np.float32([[1, -1]])
@@ -70,6 +70,11 @@ def ideal(unit, op):
         return {"W_hat": column(ON, ON)}
     if unit in ("nalu", "nalu_wide"):
         return {**nac(op), "G": gate(op)}
+    if unit == "nalu:glorot":
+        return {**nac(op), "G": gate(op), "b": column(0.0)}
+    if unit == "inalu:glorot":  # a gate that sees the signs of `X`
+        to = 200.0 if op in ("add", "sub") else -200.0
+        return {**nac(op, "_add"), **nac(op, "_mul"), "G": column(to, -to)}
     if unit == "nalu_separate":
         return {**nac(op), **nac(op, "_mul"), "G": gate(op)}
     if unit == "gnalu":
@@ -78,7 +83,7 @@ def ideal(unit, op):
         return {**nac(op), "G": column(200.0 if op in ("add", "sub") else -200.0)}
     if unit.startswith("inalu"):
         return {**nac(op, "_add"), **nac(op, "_mul"), "G": column(200.0 if op in ("add", "sub") else -200.0)}
-    if unit in ("nau", "nmu", "snmu", "nru"):
+    if unit in ("nau", "nmu", "nmu:clipped", "snmu", "nru"):
         return {"W": w}
     if unit.startswith("realnpu"):
         return {"W": w, "g": column(1.0, 1.0)}
@@ -113,8 +118,8 @@ def applied(layer, params, x):
 
 @pytest.mark.parametrize(("unit", "op"), [(name, op) for name, model in UNITS.items() for op in model.represents])
 def test_ideal_weights_are_exact(unit, op):
-    signless = ("nac_mul", "nac_mul_sigmoid", "nac_mul_nmu", "nalu", "nalu_separate", "nalu_wide", "gnalu")
-    positive_only = unit in signless and op in ("mul", "div")
+    signless = ("nac_mul", "nac_mul_sigmoid", "nac_mul_nmu", "gnalu")
+    positive_only = unit.startswith(("nalu", *signless)) and op in ("mul", "div")
     x, t = X, EXACT[op]
     if positive_only:
         x, t = np.abs(X), np.abs(EXACT[op])
@@ -246,6 +251,25 @@ def test_splines_are_those_of_scipy(order):
     far = 6.0 + np.arange(3.0)
     y = applied(kind(1), params, np.float32(far)[:, None, None])[:, 0, 0]
     np.testing.assert_allclose(y, 0.3 * far / (1 + np.exp(-far)), rtol=1e-6)
+
+
+def test_what_heim_et_al_clip_stays_where_it_is_clipped():
+    """Beyond the clip weights count as 0 or 1, have no gradient, and are not moved after a step."""
+    kind, x = MODELS["nmu:clipped"].kind, jnp.asarray(X[:, :, None])
+    params = {"W": column(1.25, -0.5)}
+    np.testing.assert_allclose(applied(kind(1), params, x), x[:, :1], rtol=2e-7)
+    gradient = jax.grad(lambda params: kind(1).apply({"params": params}, x).sum())(params)
+    assert not gradient["W"].any() and kind.constrain(params) is params
+    np.testing.assert_array_equal(kind.weights(params)[0], column(1.0, 0.0))
+
+
+@pytest.mark.parametrize("name", ["nalu:glorot", "inalu:glorot"])
+def test_what_heim_et_al_start_as_glorot_does(name):
+    """Uniform within the root of 6 over inputs plus outputs, where a gate's bias has one input."""
+    params = jax.jit(MODELS[name].kind(48).init)(jax.random.key(0), jnp.ones((1, 16, 1)))["params"]
+    for part, values in params.items():
+        bound = math.sqrt(6 / ((1 if part == "b" else 16) + 48))
+        assert 0.9 * bound < jnp.abs(values).max() <= bound, part
 
 
 def test_options_of_a_kan_layer():

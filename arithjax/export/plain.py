@@ -203,6 +203,12 @@ def nalu(x, W_hat, M_hat, G):
     return g * (x @ w) + (1 - g) * power(w, x)
 
 
+def nalu_glorot(x, W_hat, M_hat, G, b):
+    """NALU whose gate has a bias (Heim et al. 2020)."""
+    w, g = nac(W_hat, M_hat), sigmoid(x @ G + b)
+    return g * (x @ w) + (1 - g) * power(w, x)
+
+
 def nalu_separate(x, W_hat, M_hat, W_hat_mul, M_hat_mul, G):
     """NALU with a W of its own for each path (Madsen & Johansen 2020)."""
     g = sigmoid(x @ G)
@@ -228,6 +234,11 @@ def inalu(x, W_hat_add, M_hat_add, W_hat_mul, M_hat_mul, G):
     return gated_sum(x, nac(W_hat_add, M_hat_add), nac(W_hat_mul, M_hat_mul), sigmoid(G))
 
 
+def inalu_glorot(x, W_hat_add, M_hat_add, W_hat_mul, M_hat_mul, G):
+    """INALU whose gate sees x (Heim et al. 2020)."""
+    return gated_sum(x, nac(W_hat_add, M_hat_add), nac(W_hat_mul, M_hat_mul), sigmoid(x @ G))
+
+
 def inalu_shared(x, W_hat, M_hat, G):
     """INALU with one W for both paths."""
     return gated_sum(x, nac(W_hat, M_hat), nac(W_hat, M_hat), sigmoid(G))
@@ -241,6 +252,11 @@ def nau(x, W):
 def nmu(x, W):
     """NMU: ∏ᵢ (Wᵢ xᵢ + 1 - Wᵢ) (Madsen & Johansen 2020)."""
     return gated(W, x)
+
+
+def nmu_clipped(x, W):
+    """NMU whose W is clipped where it is used (Heim et al. 2020)."""
+    return gated(np.clip(W, 0, 1), x)
 
 
 def relevance(x, g):
@@ -327,6 +343,7 @@ def kan(x, W_b, W_s, C, knots):
 UNITS: dict[str, Callable] = {
     **{"NACAdd": nac_add, "NACMul": nac_mul, "NACMulSigmoid": nac_mul_sigmoid, "NACMulNMU": nac_mul_nmu},
     **{"NALU": nalu, "NALUSeparate": nalu_separate, "GNALU": gnalu, "NALUWide": nalu},
+    **{"NALUGlorot": nalu_glorot, "INALUGlorot": inalu_glorot, "NMUClipped": nmu_clipped},
     **{"INALU": inalu, "INALUWide": inalu, "INALUShared": inalu_shared},
     **{"NAU": nau, "NMU": nmu, "SNMU": nmu, "NRU": nru, "NMRU": nmru},
     **{"RealNPU": realnpu, "RealNPUThrough": realnpu, "NPU": npu, "NPUThrough": npu},

@@ -17,11 +17,16 @@ from arithjax.models.kan import KAN_MODEL, KANS, derived
 from arithjax.models.mlp import MLPModel
 from arithjax.models.network import Model
 from arithjax.models.stack import UnitModel
-from arithjax.models.units import UNITS
+from arithjax.models.units import UNITS, VARIANTS
 from arithjax.registry import MODELS
 from arithjax.setup import Setup
 
-MODELS.fill((MLPModel, UnitModel, FlaxModel), [MLPModel(), *UNITS, KAN_MODEL], derived, KANS)
+MODELS.fill(
+    (MLPModel, UnitModel, FlaxModel),
+    [MLPModel(), *UNITS, KAN_MODEL],
+    derive=lambda name: VARIANTS.get(name) or derived(name),
+    families={name: model.about for name, model in VARIANTS.items()} | KANS,
+)
 
 
 def model_of(setup: Setup) -> Model:

@@ -171,10 +171,13 @@ class NALU(NACAdd):
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         adding = self.weight(x)
-        gate = self.param("G", self.start("G", x.shape[1]), self.shape(x))
-        g = jax.nn.sigmoid(self.scale * contract(x, gate))
+        g = jax.nn.sigmoid(self.scale * self.gate(x))
         multiplying = self.weight(x, self.suffixes[-1]) if len(self.suffixes) > 1 else adding
         return g * contract(x, adding) + (1 - g) * power(multiplying, x)
+
+    def gate(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
+        """What the gate is the σ of."""
+        return contract(x, self.param("G", self.start("G", x.shape[1]), self.shape(x)))
 
 
 class NALUSeparate(NALU):
@@ -187,6 +190,16 @@ class GNALU(NALU):
     """G-NALU: NALU with φ, the golden ratio, for e in tanh and σ (Rana et al. 2019): `f_φ(x) = f(x ln φ)`."""
 
     scale: ClassVar[float] = LOG_GOLDEN
+
+
+class NALUGlorot(NALU):
+    """NALU as [H] has it: all parameters start as Glorot's do, and the gate has a bias, `g = σ(G x + b)`."""
+
+    def start(self, name: str, inputs: int) -> Callable:
+        return glorot(inputs, self.features)
+
+    def gate(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
+        return super().gate(x) + self.param("b", self.start("b", 1), (1, self.features, x.shape[2]))
 
 
 def away_from_zero(params: dict) -> Float[Array, "*lanes"]:
@@ -223,15 +236,23 @@ class INALU(Unit):
         self, x: Float[Array, "batch inputs lanes"], suffix: str
     ) -> Float[Array, "inputs {self.features} lanes"]:
         """W from its two parameters."""
-        draws = {name: normal(self.means[name], self.std) for name in ("W_hat", "M_hat")}
-        w, m = (self.param(name + suffix, draw, self.shape(x)) for name, draw in draws.items())
+        names = ("W_hat", "M_hat")
+        w, m = (self.param(name + suffix, self.start(name, x.shape[1]), self.shape(x)) for name in names)
         return nac(w, m)
+
+    def start(self, name: str, inputs: int) -> Callable:
+        """How Ŵ, M̂ or G is drawn."""
+        return normal(self.means[name], self.std)
+
+    def gate(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "rows {self.features} lanes"]:
+        """What the gate is the σ of."""
+        return self.param("G", self.start("G", x.shape[1]), (1, self.features, x.shape[2]))
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         weights = [self.weight(x, suffix) for suffix in self.suffixes]
         adding, multiplying = weights[0], weights[-1]
-        gate = self.param("G", normal(self.means["G"], self.std), (1, self.features, x.shape[2]))
+        gate = self.gate(x)
         log = jnp.log(jnp.maximum(jnp.abs(x), EPSILON))
         magnitude = jnp.exp(jnp.minimum(contract(log, multiplying), 20.0))
         sign = jnp.clip(gated(jnp.abs(multiplying), jnp.sign(x)), -1, 1)
@@ -260,6 +281,16 @@ class INALUShared(INALUWide):
     suffixes: ClassVar[tuple[str, ...]] = ("",)
 
 
+class INALUGlorot(INALU):
+    """iNALU as [H] has it: all parameters start as Glorot's do, and the gate sees x, `g = σ(G x)`."""
+
+    def start(self, name: str, inputs: int) -> Callable:
+        return glorot(inputs, self.features)
+
+    def gate(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
+        return contract(x, self.param("G", self.start("G", x.shape[1]), self.shape(x)))
+
+
 def nau_start(x: Float[Array, "batch inputs lanes"], features: int) -> Callable:
     """An initialiser: Glorot's uniform within [-0.5, 0.5] ([M])."""
     r = min(0.5, math.sqrt(6 / (x.shape[1] + features)))
@@ -282,6 +313,22 @@ class NMU(ClampedUnit):
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
         return gated(self.param("W", uniform(0.25, 0.75), self.shape(x)), x)
+
+
+class NMUClipped(NMU):
+    """NMU as [H] has it: W starts in [0, 1), and is clipped where it is used, so that beyond the clip it stays."""
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:
+        return gated(jnp.clip(self.param("W", uniform(0.0, 1.0), self.shape(x)), 0, 1), x)
+
+    @classmethod
+    def weights(cls, params: dict) -> list[Float[Array, "rows features lanes"]]:
+        return [jnp.clip(params["W"], 0, 1)]
+
+    @classmethod
+    def constrain(cls, params: dict) -> dict:
+        return params
 
 
 class SNMU(NMU):
@@ -514,3 +561,13 @@ UNITS = [
     UnitModel("quadratic", "Fan et al. 2020", Quadratic, ("add", "sub", "mul")),
     UnitModel("log_exp", "Sign as in Schlör et al. 2020", LogExp, ("mul", "div")),
 ]
+
+VARIANTS = {
+    model.name: model
+    for model in (
+        UnitModel("nmu:clipped", "Heim et al. 2020", NMUClipped, ("mul",)),
+        UnitModel("nalu:glorot", "Heim et al. 2020", NALUGlorot, ("add", "sub", "mul", "div")),
+        UnitModel("inalu:glorot", "Heim et al. 2020", INALUGlorot, ("add", "sub", "mul", "div")),
+    )
+}
+"""Units as one paper alone has them, by name; no entries of the registry, but known there."""

@@ -1,17 +1,23 @@
 """What was published: every cell that the library can run, with its source, beside our own nets.
 
 `published.csv` holds a row a cell: the call that gives its setup, how many runs it has and the share of them that
-succeeded, and when these were solved. Numbers are the authors' own: tables and runs in their repositories, and points
-of their figures, whose vectors are exact. Of Madsen & Johansen's runs (2020) the table `sft-last.csv` gives the step at
-which each was solved; medians and means are computed from these, since the means printed in the paper are those of
-fitted gamma distributions, and some of the fits failed (NAU, addition: 390,919 printed, 189,570 the mean of the runs).
+succeeded, and when these were solved. `published_errors.csv` holds those where no successes were counted: the mean of
+an error over the runs and its standard error, or their median and its median absolute deviation. Numbers are the
+authors' own: tables and runs in their repositories, and points of their figures, whose vectors are exact. Of Madsen &
+Johansen's runs (2020) the table `sft-last.csv` gives the step at which each was solved; medians and means are computed
+from these, since the means printed in the paper are those of fitted gamma distributions, and some of the fits failed
+(NAU, addition: 390,919 printed, 189,570 the mean of the runs).
 
 For the cells of Schlör et al. (2020) a remark says in how many of ten runs an independent port of their published
 script succeeded. In 19 of the 84 that is far from their table of results, which seems to be of another version of it.
 
+Of Heim et al. (2020) it holds the table of the simple arithmetic task. Its caption says medians and median absolute
+deviations; the script that writes it computes means and their standard errors, and so do ours come out: dense nets'
+four means are 2.10, 3.51, 14.18 and 0.08 here (published: 2.10, 3.55, 14.16 and 0.08), each with the same uncertainty.
+
 Left out, since they cannot be run here as they were: gated NAU/NMU, hidden layers without clamping, Nesterov momentum,
-and MulMCFC with other signs; and Heim et al. (2020), whose tables are errors of nets with four outputs, or of layers
-that start otherwise. What only figures without numbers show, such as most of Mistry et al. (2022), is left out too.
+and MulMCFC with other signs. What only figures without numbers show, such as most of Mistry et al. (2022), is left
+out, too.
 """
 
 from __future__ import annotations
@@ -31,6 +37,9 @@ from arithjax.protocols import setups
 from arithjax.setup import Setup
 from arithjax.tables import statistics
 
+STATISTICS = ("mean", "median")
+"""What a cell may give of an error: the mean of the runs and its standard error, or the median and the deviation."""
+
 OURS = ("steps", "until", "tests", "stop_early", "threshold")
 """Fields in which a net may differ from the setup of its published cell; its threshold has to be near."""
 
@@ -41,9 +50,13 @@ class Published:
 
     paper, source: where it was published, and where the numbers are: repository and path.
     protocol, arguments: the function of this module, and its arguments, that give the cell's setup.
-    runs: how many there were; None where the source does not say. rate: the share of them that succeeded.
+    runs: how many there were; None where the source does not say. rate: the share of them that succeeded; NaN where the
+        cell is about an error.
     median, mean: of the steps at which these were solved; None where not published.
     solved: these steps, where each was published. remark: what is known about a disagreement with ours.
+    measure: the error that a cell without a rate is about, a column of tables or a metric; else empty.
+    statistic: what is published of it, one of `STATISTICS`: value, the mean over the runs, with spread, its standard
+        error; or their median, with the median absolute deviation.
     """
 
     paper: str
@@ -51,11 +64,15 @@ class Published:
     protocol: str
     arguments: dict[str, Any]
     runs: int | None
-    rate: float
-    median: float | None
-    mean: float | None
-    solved: tuple[int, ...]
     remark: str
+    rate: float = math.nan
+    median: float | None = None
+    mean: float | None = None
+    solved: tuple[int, ...] = ()
+    measure: str = ""
+    statistic: str = ""
+    value: float = math.nan
+    spread: float = math.nan
 
     def setup(self, **changes: Any) -> Setup:
         """The cell's setup; `changes` are fields that replace the protocol's."""
@@ -64,12 +81,10 @@ class Published:
 
     @property
     def name(self) -> str:
-        """The cell in words, such as `nmu mul interpolation=1,2`."""
-        unit, op, *others = self.arguments.values()
-        names = list(self.arguments)[2:]
-        values = [",".join(map(str, v)) if isinstance(v, list) else str(v) for v in others]
-        words = [f"{name}={value}" for name, value in zip(names, values, strict=True)]
-        return " ".join([",".join(unit) if isinstance(unit, list) else unit, op, *words])
+        """The cell in words, such as `nmu mul interpolation=1,2` or `npu error_add`."""
+        given = {k: ",".join(map(str, v)) if isinstance(v, list) else str(v) for k, v in self.arguments.items()}
+        words = [value if name in ("unit", "op") else f"{name}={value}" for name, value in given.items()]
+        return " ".join([*words, self.measure]).rstrip()
 
     def until(self, steps: float) -> Published:
         """The cell as its first `steps` steps alone would have made it.
@@ -83,30 +98,42 @@ class Published:
         return Published(**{**vars(self), "rate": rate, "median": median, "mean": mean, "solved": solved})
 
 
-def _read() -> list[Published]:
-    """The cells of `published.csv`."""
-    with resources.files("arithjax.protocols").joinpath("published.csv").open(encoding="utf-8") as file:
-        rows = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records")
-    return [_cell(row) for row in rows]
+def _rows(name: str) -> list[dict[str, str]]:
+    """The rows of a file of this folder, all of them text."""
+    with resources.files("arithjax.protocols").joinpath(name).open(encoding="utf-8") as file:
+        return pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records")
 
 
-def _cell(row: dict[str, str]) -> Published:
-    median, mean = (float(row[name]) if row[name] else None for name in ("median", "mean"))
+def _cell(row: dict[str, str], **numbers: Any) -> Published:
+    """A cell from what rows of both files have, and the numbers of one."""
     return Published(
         paper=row["paper"],
         source=row["source"],
         protocol=row["protocol"],
         arguments=json.loads(row["arguments"]),
         runs=int(row["runs"]) if row["runs"] else None,
-        rate=float(row["rate"]),
-        median=median,
-        mean=mean,
-        solved=tuple(1000 * int(step) for step in row["solved"].split()),
         remark=row["remark"],
+        **numbers,
     )
 
 
-PUBLISHED: list[Published] = _read()
+def _of_rates(row: dict[str, str]) -> Published:
+    """A cell of `published.csv`."""
+    median, mean = (float(row[name]) if row[name] else None for name in ("median", "mean"))
+    solved = tuple(1000 * int(step) for step in row["solved"].split())
+    return _cell(row, rate=float(row["rate"]), median=median, mean=mean, solved=solved)
+
+
+def _of_errors(row: dict[str, str]) -> Published:
+    """A cell of `published_errors.csv`."""
+    value, spread = float(row["value"]), float(row["spread"])
+    return _cell(row, measure=row["measure"], statistic=row["statistic"], value=value, spread=spread)
+
+
+PUBLISHED: list[Published] = [
+    *map(_of_rates, _rows("published.csv")),
+    *map(_of_errors, _rows("published_errors.csv")),
+]
 """Every published cell that the library can run."""
 
 
@@ -122,29 +149,35 @@ def compare(nets: pd.DataFrame, cells: Sequence[Published] | None = None) -> pd.
     interval `low high`, the `published` rate, whether that lies `inside`; `p` of Fisher's exact test that both rates
     are one; median and mean of the steps at which our successful nets were solved, each beside the published one;
     `until`; what is known of a disagreement, `remark`; `paper` and `source`.
+
+    Cells about an error have no rate, but its `measure` and `statistic`; `low high`, `published` and `inside` are about
+    our `value` of that: a mean has Student's 95 % interval, and `p` is that of Welch's test; a median the interval of
+    its order statistics, and no `p`. Nets without the column are left out, and so are those trained for fewer steps.
     """
     groups = _by_setup(nets)
     rows = []
     for cell, fields in zip(PUBLISHED, _fields(), strict=True):
         if (cells is None or cell in cells) and fields in groups:
             found = nets.loc[groups[fields]]
-            threshold = float(cell.setup().threshold or 0)
-            near = np.isclose(found["threshold"].astype(float), threshold, rtol=1e-6, atol=0)
-            if near.any() and (row := _beside(cell, found[near])):
+            if row := _of_error(cell, found) if cell.measure else _of_rate(cell, found):
                 rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["inside", "p"], ignore_index=True, na_position="last", kind="stable")
 
 
 COLUMNS = [
-    *("cell", "nets", "runs", "rate", "low", "high", "published", "inside", "p"),
+    *("cell", "nets", "runs", "measure", "statistic", "value", "rate", "low", "high", "published", "inside", "p"),
     *("median", "published_median", "mean", "published_mean", "until", "remark", "paper", "source"),
 ]
 """The columns of `compare`."""
 
 
-def _beside(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
-    """A row of `compare`, if there is something to compare."""
+def _of_rate(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
+    """A row of `compare`, from the nets whose threshold is the cell's, if there is something to compare."""
+    threshold = float(cell.setup().threshold or 0)
+    nets = nets[np.isclose(nets["threshold"].astype(float), threshold, rtol=1e-6, atol=0)]
+    if not len(nets):
+        return None
     trained = int(nets["until"].fillna(nets["steps"]).min())
     short = trained < cell.setup(threshold=1.0).steps
     theirs = cell.until(trained) if short else cell
@@ -156,12 +189,51 @@ def _beside(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
     return {
         **{"cell": cell.name, "nets": len(nets), "runs": cell.runs, "rate": success.mean(), "low": low, "high": high},
         "published": theirs.rate,
-        "inside": bool(low - 1e-9 <= theirs.rate <= high + 1e-9),
+        "inside": _between(low, theirs.rate, high),
         "p": _fisher(int(success.sum()), len(nets), theirs.rate, cell.runs) if cell.runs else math.nan,
         **{"median": steps.median(), "published_median": theirs.median, "mean": steps.mean()},
         **{"published_mean": theirs.mean, "until": trained if short else None},
         **{"remark": cell.remark, "paper": cell.paper, "source": cell.source},
     }
+
+
+def _of_error(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
+    """A row of `compare` about an error, from the nets that have it after as many steps as the cell's, two at least."""
+    nets = nets[nets["until"].fillna(nets["steps"]) == cell.setup().steps]
+    errors = nets[cell.measure].dropna().to_numpy(float) if cell.measure in nets else np.empty(0)
+    if len(errors) < 2:
+        return None
+    value, low, high, p = (_mean if cell.statistic == "mean" else _median)(errors, cell)
+    return {
+        **{"cell": cell.name, "nets": len(errors), "runs": cell.runs},
+        **{"measure": cell.measure, "statistic": cell.statistic, "value": value, "low": low, "high": high},
+        **{"published": cell.value, "inside": _between(low, cell.value, high), "p": p},
+        **{"remark": cell.remark, "paper": cell.paper, "source": cell.source},
+    }
+
+
+def _between(low: float, value: float, high: float) -> bool:
+    return bool(low - 1e-9 <= value <= high + 1e-9)
+
+
+def _mean(errors: np.ndarray, cell: Published) -> tuple[float, float, float, float]:
+    """The mean of errors `[nets]`, Student's interval, and Welch's p that the published mean is the same."""
+    from scipy import stats  # half a second of start-up
+
+    n, mean, deviation = len(errors), float(errors.mean()), float(errors.std(ddof=1))
+    half = float(stats.t.ppf(0.975, n - 1)) * deviation / math.sqrt(n)
+    theirs = (cell.value, cell.spread * math.sqrt(cell.runs), cell.runs) if cell.runs else None
+    p = stats.ttest_ind_from_stats(mean, deviation, n, *theirs, equal_var=False).pvalue if theirs else math.nan
+    return mean, mean - half, mean + half, float(p)
+
+
+def _median(errors: np.ndarray, cell: Published) -> tuple[float, float, float, float]:
+    """The median of errors `[nets]`, and the order statistics that hold the true one at 95 % at least; no p."""
+    from scipy import stats  # half a second of start-up
+
+    ordered, n = np.sort(errors), len(errors)
+    least = max(0, int(stats.binom.ppf(0.025, n, 0.5)) - 1)
+    return float(np.median(errors)), float(ordered[least]), float(ordered[n - 1 - least]), math.nan
 
 
 def _fisher(good: int, nets: int, rate: float, runs: int) -> float:

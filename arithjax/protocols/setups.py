@@ -39,6 +39,9 @@ PAIRS = {
 SCHLOER = {"nalu": "nalu_wide", "inalu": "inalu_wide"}
 """Units as the experiments of Schlör et al. (2020) start them."""
 
+HEIM = {"nmu": "nmu:clipped", "nalu": "nalu:glorot", "inalu": "inalu:glorot"}
+"""Units as Heim et al. (2020) have them."""
+
 
 def question(op: str = "mul", **changes: Any) -> Setup:
     """The net of the question that arithjax began with: 2-3-5-3-5-1 on raw numbers from 0 to 499, Keras's Adam.
@@ -177,6 +180,36 @@ def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, *
     if unit.startswith(("nalu", "inalu")):
         start = {"regularizer_start": 11_000, "regularizer_end": 11_000}
         fields |= {"regularizer": 0.05, "regularizer_apart": True, **start}
+    return Setup(**{**fields, **changes})
+
+
+def simple_arithmetic(unit: str, **changes: Any) -> Setup:
+    """The simple arithmetic task: a + b, a · b, a / b and √a at once, by two layers of six units (Heim et al. 2020).
+
+    20,000 steps of fresh batches of 100 from U[0.1, 2.1), as the authors' script has it. The paper says U(0.1, 2) and a
+    rate of 0.001 for all; the script has 0.005, and 0.001 for iNALU, and trains NALU and iNALU by RMSProp. Nets are
+    judged after the last step, on grids beyond what they train on: `protocols.grid_errors`.
+
+    unit: `npu`, `realnpu` or `nmu`, under a linear layer without bias, which the paper calls NAU but never clamps; or
+    `nalu` or `inalu`, twice; another unit stands under the linear layer, too. NMU, NALU and iNALU are those of the
+    authors (`nmu:clipped`, `nalu:glorot`, `inalu:glorot`), and so are the gates of NPU and RealNPU, which start at 1/2
+    and have no gradient beyond their clip. Or an activation for the control, two hidden layers of ten, as in the
+    paper's table of models; the script's later version has 50 each.
+    changes: fields of the setup that replace the protocol's. iNALU goes without a regulariser, as the runs that were
+    published did: the script's later version, which has one, reads its parameter from a setting that is never given.
+    """
+    twice = unit.startswith(("nalu", "inalu"))
+    if unit in ACTIVATIONS:
+        network: dict[str, Any] = {"widths": (10, 10), "activation": unit}
+    else:
+        layer = HEIM.get(unit) or _network(unit)["model"]
+        network = {"model": (layer, layer if twice else "dense"), "widths": (6,), "activation": "linear", "bias": twice}
+    fields = {
+        **{**PLAIN, "tests": 1024, "fresh": True, "examples": 100, "batch": 100, "steps": 20_000},
+        **{"op": "four", "low": 0.1, "high": 2.1, "learning_rate": 0.001 if unit.startswith("inalu") else 0.005},
+        **({"optimizer": "rmsprop", "epsilon": 1e-16} if twice else {}),  # Flux adds the root of that to the root
+        **network,
+    }
     return Setup(**{**fields, **changes})
 
 

@@ -179,6 +179,18 @@ FAMILIES = {
 QUOTIENT = Operation("quotient", "a / b", lambda a, b: a / b, where="b ≠ 0; b = 0 is left out", leaves_out=True)
 """Division on ranges that hold 0, as some published experiments have it."""
 
+FOUR = Operation(
+    "four",
+    "a + b, a · b, a / b, √|a|",
+    lambda a, b: (a + b, a * b, a / b, jnp.sqrt(jnp.abs(a))),
+    defined=without_zero,
+    where="b ≠ 0",
+)
+"""Four results at once, as Heim et al. (2020) ask for; the root is one of |a|, so that it is there for all numbers."""
+
+PUBLISHED = {op.name: op for op in (QUOTIENT, FOUR)}
+"""Operations of published experiments, which are no entries of the registry, but known there."""
+
 PAIR = Argument("a", integers=True), Argument("b", integers=True)
 """Two whole numbers, whatever the range."""
 
@@ -186,8 +198,8 @@ PAIR = Argument("a", integers=True), Argument("b", integers=True)
 def _derived(name: str) -> Operation | None:
     """The operation that a name such as `times:7` or `mul:4:0-4:0-2` means, or None."""
     family, _, rest = name.partition(":")
-    if name == QUOTIENT.name:
-        return QUOTIENT
+    if name in PUBLISHED:
+        return PUBLISHED[name]
     if name in OPERATIONS.others:  # `sum` is `add` elsewhere
         return None
     if family in FAMILIES and not (family in OPERATIONS and ":" in rest):
@@ -267,5 +279,6 @@ OPERATIONS.fill(
     families={
         **{family.pattern: family.about for family in FAMILIES.values()},
         QUOTIENT.name: "a / b on ranges that hold 0, with b = 0 left out",
+        FOUR.name: f"{FOUR.symbol}: four results at once, defined where b ≠ 0",
     },
 )

@@ -169,6 +169,20 @@ class Task:
         """So many points, each argument from the union of its spans."""
         return points(self.op, columns, self.distribution, count, self.precision)
 
+    def at(self, x: Float[np.ndarray, "points arity"]) -> Points:
+        """Any arguments as points, in or beyond the range.
+
+        Raises:
+            ArithjaxError: a result is not finite.
+        """
+        given = x.astype(self.precision)
+        truth = self.op.exact(given, self.integers and bool((given == np.rint(given)).all()))
+        lost = np.flatnonzero(~np.isfinite(truth.t.reshape(len(x), -1)).all(1))
+        if len(lost):
+            where = self.op.at(given[lost[0]])
+            raise ArithjaxError(f"{self.op.name} has no finite result at {where}, which nets are asked; leave it out.")
+        return measured(given, truth, given[:0], given, truth.t)
+
     @property
     def integers(self) -> bool:
         """Whether all arguments are whole numbers."""

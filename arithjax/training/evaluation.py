@@ -257,7 +257,7 @@ def rows_of(tile: Tile, judge: Judge, history: History) -> pd.DataFrame:
     about = {setup: {**setup.row(), "parameters": _parameters(tile, net)} for setup, net in one_of.items()}
     identity = [{"trial": net.trial, "seed": net.seed, **about[net.setup]} for net in tile.nets]
     cells = {name: values[: len(tile.nets)] for name, values in measured.items()}
-    cells |= metrics.columns(lambda: judge.answers(kept.params, points), points, len(tile.nets))
+    cells |= metrics.columns(lambda points: judge.answers(kept.params, points), judge.task, len(tile.nets))
     return pd.DataFrame(identity).assign(program=tile.name, **cells)
 
 

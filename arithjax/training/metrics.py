@@ -5,6 +5,8 @@ number. Every metric that is entered is computed for every net that trains from 
 To add one, in a script or a study file:
 
     aj.METRICS["mape"] = lambda prediction, target: np.mean(np.abs(prediction / target - 1))
+
+One that is about points of its own, or about one operation alone, is an `aj.Metric`, which says so.
 """
 
 from __future__ import annotations
@@ -12,14 +14,14 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float64, Shaped
 
 from arithjax.errors import ArithjaxError
-from arithjax.registry import METRICS
+from arithjax.registry import METRICS, OPERATIONS
 from arithjax.setup import Setup
 from arithjax.tables.objectives import OBJECTIVES
 from arithjax.tables.schema import COLUMNS
@@ -35,11 +37,41 @@ class Metric:
     name: in the registry; also the name of its column. about: what it measures, a line.
     fn: of a net's answers and the exact results, each `[points]`, or `[points, results]` of several, in original units
         and float64, the number that the metric gives.
+    op: the operation whose nets it measures, others have none; default: those of all.
+    x: arguments `[points, arity]` of that operation, in original units, that nets are asked about; default: their test
+        points.
+
+    Raises:
+        ArithjaxError: `x` is no table of finite numbers, or there is no `op` that they are arguments of.
     """
 
     name: str
     about: str
     fn: Callable[[np.ndarray, np.ndarray], Any]
+    op: str | None = None
+    x: Float[np.ndarray, "points arity"] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.op is not None:
+            OPERATIONS[self.op]
+        if self.x is not None:
+            object.__setattr__(self, "x", self._arguments(self.x))
+
+    def _arguments(self, x: Any) -> Float[np.ndarray, "points arity"]:
+        """Points of its own, checked."""
+        if self.op is None:
+            raise ArithjaxError(f"metric '{self.name}' has points x of its own; say with op= whose arguments they are.")
+        arity = OPERATIONS[self.op].arity
+        try:
+            found = np.array(x, float)
+        except (TypeError, ValueError):
+            found = np.empty(0)
+        if found.ndim != 2 or found.shape[1] != arity or not len(found) or not np.isfinite(found).all():
+            raise ArithjaxError(
+                f"metric '{self.name}': x has shape {found.shape}; it has to be a table of finite numbers, a row for "
+                f"each point and a column for each of the {arity} arguments of {self.op}."
+            )
+        return found
 
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless the function gives a number, under a name that no other column has."""
@@ -49,11 +81,20 @@ class Metric:
             )
         if not isinstance(self.name, str) or not self.name.isidentifier():
             raise ArithjaxError(f"metric {self.name!r} has to be called by letters, digits and _, as a column is.")
-        self._tried(np.linspace(1.0, 2.0, 12), np.linspace(1.1, 2.3, 12), "")
+        if self.op is None:  # if not, it is tried on the results of its operation
+            self._tried(np.linspace(1.0, 2.0, 12), np.linspace(1.1, 2.3, 12), "")
+
+    def points(self, task: Task) -> Points | None:
+        """The points of a task that it is about; None where it is about other operations."""
+        if self.op not in (None, task.op.name):
+            return None
+        return task.interpolation_points if self.x is None else task.at(self.x)
 
     def check(self, setup: Setup) -> None:
         """Raise `ArithjaxError` unless it gives a finite number for answers that are near a setup's exact results."""
-        points = Task.of(setup).interpolation_points
+        points = self.points(Task.of(setup))
+        if points is None:
+            return
         near = points.t + 0.1 * np.asarray(points.scale) * np.cos(np.arange(points.t.size)).reshape(points.t.shape)
         self._tried(near, points.t.copy(), f" on {setup.op}")
 
@@ -103,17 +144,27 @@ def check(setups: Iterable[Setup]) -> None:
 
 
 def columns(
-    answers: Callable[[], Float[np.ndarray, "points *outputs places"]], points: Points, nets: int
+    answers: Callable[[Points], Float[np.ndarray, "points *outputs places"]], task: Task, nets: int
 ) -> dict[str, Shaped[np.ndarray, " nets"]]:
     """What the metrics that are entered come to: a column each, and all of them as JSON, in column `metrics`.
 
-    answers: gives the answers of all places to the points, in original units; asked for only if there are metrics.
+    answers: gives the answers of all places to points of the task, in original units.
     nets: how many of the places hold nets.
     """
     if not METRICS:
         return {"metrics": np.full(nets, None, object)}
-    given = np.moveaxis(np.asarray(answers()[..., :nets], float), -1, 0)
-    found = {name: [metric.of(one, points) for one in given] for name, metric in METRICS.items()}
+    given: dict[bytes, list[np.ndarray]] = {}  # what nets are asked by several metrics they answer once
+
+    def values(metric: Metric) -> list[float | None]:
+        points = metric.points(task)
+        if points is None:
+            return [None] * nets
+        asked = points.x.tobytes()
+        if asked not in given:
+            given[asked] = [*np.moveaxis(np.asarray(answers(points)[..., :nets], float), -1, 0)]
+        return [metric.of(one, points) for one in given[asked]]
+
+    found = {name: values(metric) for name, metric in METRICS.items()}
     texts = [json.dumps(dict(zip(found, values, strict=True))) for values in zip(*found.values(), strict=True)]
     return {"metrics": np.array(texts, object), **{name: np.array(values, float) for name, values in found.items()}}
 
