@@ -82,3 +82,9 @@ def test_names_at_the_ends_of_lines_keep_apart():
     placed = pictures._ends(pd.concat([ends.assign(x=0.0, y=0.0), ends]), ["a", "b", "c", "d"])
     gaps = placed["place"].sort_values().diff().dropna()
     assert (gaps > 0.05 * 5).all() and placed["place"].max() == 5
+
+
+def test_a_name_of_several_lines_stays_above_the_axis():
+    ends = pd.DataFrame({"x": [1.0, 1.0], "y": [0.0, 100.0], "who": ["dead before the first step", "b"]})
+    lowest = pictures._ends(ends, list(ends["who"]))["place"].min()
+    assert 0.05 * 100 * 2 < lowest < 0.06 * 100 * 2, "two lines more than the first"

@@ -166,10 +166,10 @@ def _ends(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     ends = ends.sort_values("y", kind="stable")
     span = float(table["y"].max() - table["y"].min()) or 1.0
     heights = [0.055 * span * (1 + label.count("\n")) for label in ends["label"]]
-    place = ends["y"].to_list()
-    for i in range(1, len(place)):  # up from the lowest, and down again from the top of the chart
-        place[i] = max(place[i], place[i - 1] + heights[i])
-    top = float(table["y"].max())
+    place, top = ends["y"].to_list(), float(table["y"].max())
+    for i in range(len(place)):  # up from the axis, and down again from the top of the chart
+        below = place[i - 1] if i else top - 1.055 * span
+        place[i] = max(place[i], below + heights[i])
     for i in reversed(range(len(place))):
         place[i] = min(place[i], top if i == len(place) - 1 else place[i + 1] - heights[i + 1])
     return ends.assign(place=place)
