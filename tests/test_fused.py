@@ -119,7 +119,7 @@ def reference(activations, optimizer):
         return jax.lax.scan(step, (params, transformation.init(params)), (rows, rates))[0][0]
 
     of_nets = jax.vmap(of_net, (-1, *[None] * 4, -1, -1, *[None] * 7), -1)
-    return jax.jit(of_nets, compiler_options=compiled.quick_options())
+    return jax.jit(of_nets, compiler_options=compiled.quick_options() | {"xla_backend_optimization_level": "0"})
 
 
 def filled(array, *shape):

@@ -43,7 +43,10 @@ HOW = [  # beside activations, every optimiser, loss and all else that is chosen
         **{"optimizer": "sgd", "loss": "huber", "learning_rate": 0.02, "momentum": 0.8, "weight_decay": 0.1},
         **{"widths": (16, 12, 4), "batch": 96, "examples": 192},  # which is summed in blocks
     },
-    {"optimizer": "rmsprop", "loss": "relative", "beta2": 0.95, "weight_decay": 0.1, "schedule": "exponential"},
+    {
+        **{"optimizer": "rmsprop", "loss": "relative", "beta2": 0.95, "weight_decay": 0.1, "schedule": "exponential"},
+        **{"batch": 10},  # which fills no vector
+    },
     {"optimizer": "lion", "loss": "mae", "schedule": "cosine", "end_factor": 0.1, "warmup": 5},
     {"optimizer": "adamw", "weight_decay": 0.1, "learning_rate": 0.01, "widths": (20, 2, 4)},
 ]
@@ -55,7 +58,6 @@ LAYERED = {
 }
 EXACT = LAYERED | {
     "gelu": net(),
-    "squared": net(activation=("linear", "square", "linear", "linear"), widths=(3, 5, 3, 5), batch=10),
     "half a block, clipped": net(
         **{"widths": (8,), "batch": 136, "examples": 192, "activation": "relu"},
         **{"clip": 0.05, "optimizer": "sgd", "learning_rate": 0.5},
@@ -201,7 +203,7 @@ def test_training_follows_optax(exact, name):
             x = activation(x @ layer["kernel"] + layer["bias"])
         return optax_loss(setup, x[:, 0], t)
 
-    @functools.partial(jax.jit, compiler_options=compiled.quick_options())
+    @functools.partial(jax.jit, compiler_options=compiled.quick_options() | {"xla_backend_optimization_level": "0"})
     def step(params, state, x, t):
         updates, state = rule.update(jax.grad(loss)(params, x, t), state, params)
         return optax.apply_updates(params, updates), state

@@ -16,7 +16,7 @@ from arithjax.task.points import Task
 from arithjax.task.truth import Results
 from arithjax.training import grading
 
-SMALL = {"steps": 2, "examples": 16, "batch": 8, "tests": 16, "widths": (2,)}
+SMALL = {"steps": 2, "examples": 64, "batch": 8, "tests": 16, "widths": (2,)}
 
 
 def columns(*values):

@@ -12,7 +12,7 @@ import arithjax as aj
 from arithjax.registry import ACTIVATIONS, DISTRIBUTIONS, LOSSES, OPTIMIZERS, RAMPS, REGISTRIES, SCHEDULES, TRANSFORMS
 from arithjax.task.transforms import Fitted
 
-TINY = {"op": "mul", "high": 9, "steps": 2, "examples": 16, "batch": 8, "tests": 16}
+TINY = {"op": "mul", "high": 9, "steps": 2, "examples": 64, "batch": 8, "tests": 16}
 
 
 @pytest.mark.parametrize(
