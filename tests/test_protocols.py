@@ -11,7 +11,6 @@ from scipy import stats
 import arithjax as aj
 from arithjax import protocols
 from arithjax.protocols import setups
-from arithjax.protocols.published import STATISTICS
 from arithjax.tables import statistics
 from arithjax.task.points import Task
 
@@ -156,8 +155,7 @@ def test_published_cells_are_setups_and_agree_with_themselves():
     for cell in cells:
         assert cell.setup(threshold=1.0).threshold == 1.0 and cell.source and cell.paper
         if cell.measure:
-            assert np.isnan(cell.rate) and cell.value > 0 and cell.spread > 0 and cell.runs
-            assert cell.statistic in STATISTICS
+            assert np.isnan(cell.rate) and cell.value > 0 and cell.standard_error > 0 and cell.runs
         else:
             assert 0 <= cell.rate <= 1
         if cell.solved:
@@ -186,15 +184,15 @@ def test_known_published_numbers(name, source, rate, median, mean):
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "spread"),
+    ("name", "value", "standard_error"),
     [  # as printed in the paper's table
         *[("npu error_mul", 0.37, 0.23), ("realnpu error_add", 0.08, 0.021), ("nmu error_div", 11.399, 0.035)],
         *[("nalu error_sqrt", 0.034, 0.006), ("inalu error_add", 2.18, 0.13), ("sigmoid error_div", 14.16, 0.23)],
     ],
 )
-def test_known_published_errors(name, value, spread):
+def test_known_published_errors(name, value, standard_error):
     (cell,) = [cell for cell in protocols.PUBLISHED if cell.name == name]
-    assert (cell.value, cell.spread, cell.statistic, cell.runs) == (value, spread, "mean", 20)
+    assert (cell.value, cell.standard_error, cell.runs) == (value, standard_error, 20)
 
 
 @pytest.mark.parametrize(
@@ -234,7 +232,7 @@ def test_errors_on_the_grids_are_those_of_numpy():
 def test_means_stand_beside_means_with_students_interval_and_welchs_test():
     setup, random = protocols.simple_arithmetic("npu"), np.random.default_rng(0)
     (cell,) = [cell for cell in protocols.PUBLISHED if cell.name == "npu error_add"]
-    near = cell.value + cell.spread * random.normal(size=30)
+    near = cell.value + cell.standard_error * random.normal(size=30)
     nets = table(setup, [np.nan] * 30).assign(error_add=near, error_mul=9.0 + near)
     ours = protocols.compare(nets).set_index("measure")
     assert list(ours.index) == ["error_mul", "error_add"] and list(ours.inside) == [False, True]

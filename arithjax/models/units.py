@@ -193,7 +193,7 @@ class GNALU(NALU):
 
 
 class NALUGlorot(NALU):
-    """NALU as [H] has it: all parameters start as Glorot's do, and the gate has a bias, `g = σ(G x + b)`."""
+    """NALU of Heim et al.: a NALU that starts as Glorot's layers do, its gate with a bias, `g = σ(G x + b)` ([H])."""
 
     def start(self, name: str, inputs: int) -> Callable:
         return glorot(inputs, self.features)
@@ -282,7 +282,7 @@ class INALUShared(INALUWide):
 
 
 class INALUGlorot(INALU):
-    """iNALU as [H] has it: all parameters start as Glorot's do, and the gate sees x, `g = σ(G x)`."""
+    """iNALU of Heim et al.: an iNALU that starts as Glorot's layers do, its gate sees x, `g = σ(G x)` ([H])."""
 
     def start(self, name: str, inputs: int) -> Callable:
         return glorot(inputs, self.features)
@@ -316,7 +316,7 @@ class NMU(ClampedUnit):
 
 
 class NMUClipped(NMU):
-    """NMU as [H] has it: W starts in [0, 1), and is clipped where it is used, so that beyond the clip it stays."""
+    """NMU of Heim et al.: an NMU whose W starts in [0, 1), and is clipped where it is used, not after steps ([H])."""
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch inputs lanes"]) -> Float[Array, "batch {self.features} lanes"]:

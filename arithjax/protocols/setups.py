@@ -193,10 +193,11 @@ def simple_arithmetic(unit: str, **changes: Any) -> Setup:
     unit: `npu`, `realnpu` or `nmu`, under a linear layer without bias, which the paper calls NAU but never clamps; or
     `nalu` or `inalu`, twice; another unit stands under the linear layer, too. NMU, NALU and iNALU are those of the
     authors (`nmu:clipped`, `nalu:glorot`, `inalu:glorot`), and so are the gates of NPU and RealNPU, which start at 1/2
-    and have no gradient beyond their clip. Or an activation for the control, two hidden layers of ten, as in the
-    paper's table of models; the script's later version has 50 each.
-    changes: fields of the setup that replace the protocol's. iNALU goes without a regulariser, as the runs that were
-    published did: the script's later version, which has one, reads its parameter from a setting that is never given.
+    and have no gradient beyond their clip. Or an activation for the control, two hidden layers of ten as in the paper's
+    table of models: the script's last version has 50 each, with which errors of sums are 1.81 (ten: 2.10; published:
+    2.10) and of quotients 16.2 (14.3; 14.2). iNALU goes without a regulariser, as it did where the published files were
+    written: the script's last version, which has one, reads its parameter from a setting that is never given.
+    changes: fields of the setup that replace the protocol's.
     """
     twice = unit.startswith(("nalu", "inalu"))
     if unit in ACTIVATIONS:
