@@ -38,7 +38,11 @@ def typechecker(function):
 TRAINING = [f"arithjax.training.{path.stem}" for path in (Path(aj.__file__).parent / "training").glob("[a-z]*.py")]
 install_import_hook(("arithjax.task", "arithjax.models", *TRAINING), f"{__name__}.typechecker")
 
-LONG = ["training", "survival", "units", "fused", "engines", "cluster", "files", "finishing", "bench", "cli", "runner"]
+LONG = [
+    *("training", "units", "survival", "fused", "files", "outputs", "engines", "export", "finishing", "encodings"),
+    *("bench", "report", "onchip", "cluster", "causes", "models", "cli", "operations", "selection", "protocols"),
+    *("truth", "optuna_export", "environment", "compiled"),
+]
 """Files that take longest come first, so that both processes end at the same time."""
 
 

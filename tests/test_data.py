@@ -1,5 +1,7 @@
 """Examples and test points: known yardsticks, inside their intervals, and each net's own."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,14 +12,16 @@ from arithjax.registry import DISTRIBUTIONS
 from arithjax.task.arguments import Span
 from arithjax.task.examples import Range, arguments, draw_batch, order, uniform
 from arithjax.task.points import Task, points
+from arithjax.training.compiled import quick_options
 
 UNIFORM = DISTRIBUTIONS["uniform"]
 
 
-def training(keys, op="mul", integers=True, low=0.0, high=9.0):
-    """Arguments and results of every key's net."""
-    x = arguments(keys, OPERATIONS[op], integers, 64, Range(np.float32(low), np.float32(high)), UNIFORM)
-    return x, OPERATIONS[op](x)
+@functools.partial(jax.jit, static_argnames="integers", compiler_options=quick_options())
+def training(keys, integers=True, low=0.0, high=9.0):
+    """Arguments and products of every key's net; one program, where op by op each would be compiled."""
+    x = arguments(keys, OPERATIONS["mul"], integers, 64, Range(jnp.float32(low), jnp.float32(high)), UNIFORM)
+    return x, OPERATIONS["mul"](x)
 
 
 @pytest.mark.parametrize(
@@ -110,9 +114,10 @@ def test_uniform_is_threefry():
 def test_a_lane_draws_the_same_batch_beside_others():
     keys = jax.random.split(jax.random.key(0), 6)
     how = (33, 2), False, Range(np.float32(1), np.float32(2)), UNIFORM
-    together, alone = draw_batch(keys, jnp.int32(7), *how), draw_batch(keys[4:5], jnp.int32(7), *how)
+    draw = jax.jit(lambda keys, step: draw_batch(keys, step, *how), compiler_options=quick_options())
+    together, alone = draw(keys, jnp.int32(7)), draw(keys[4:5], jnp.int32(7))
     np.testing.assert_array_equal(together[:, :, 4], alone[:, :, 0])
-    assert not np.array_equal(alone, draw_batch(keys[4:5], jnp.int32(8), *how))
+    assert not np.array_equal(alone, draw(keys[4:5], jnp.int32(8)))
 
 
 @pytest.mark.parametrize(

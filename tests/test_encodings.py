@@ -16,6 +16,7 @@ import arithjax as aj
 from arithjax.export import TARGETS, codes, encoded
 from arithjax.registry import OPERATIONS, TRANSFORMS
 from arithjax.task.encodings import Column, Encoder, Encoding
+from arithjax.training.compiled import quick_options
 
 NAMES = [name for name, member in TRANSFORMS.items() if isinstance(member, Encoding)]
 NAMES += ["digits:2", "digits:3", "digits:10", "fourier:1", "fourier:8"]
@@ -69,9 +70,9 @@ def test_real_numbers_go_there_and_back(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_compiled_programs_encode_as_numpy_does(name):
     code, x = encoder(name, (-20, 30), (3, 9)), columns(np.arange(-20, 31), np.resize(np.arange(3, 10), 51))
-    shown = jax.jit(code.encode)(x)
+    shown = jax.jit(code.encode, compiler_options=quick_options())(x)
     np.testing.assert_allclose(shown, code.encode(x), atol=1e-6)  # of sines
-    np.testing.assert_array_equal(jax.jit(code.decode)(shown), x)
+    np.testing.assert_array_equal(jax.jit(code.decode, compiler_options=quick_options())(shown), x)
 
 
 @pytest.mark.parametrize(

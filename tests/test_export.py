@@ -22,6 +22,7 @@ from arithjax.models import model_of
 from arithjax.models.network import Architecture
 from arithjax.models.units import VARIANTS
 from arithjax.task.transforms import Fitted
+from arithjax.training.compiled import quick_options
 
 SHORT = {"steps": 20, "examples": 64, "tests": 16, "batch": 16}
 RAW = {"input_transform": "raw", "target_transform": "raw"}
@@ -144,7 +145,7 @@ def test_units_are_the_same_everywhere(name):
     params = jax.tree.map(lambda p: rng.normal(size=p.shape[:-1]).astype(np.float32), shapes)
     x = rng.uniform(-2, 2, (40, 2)).astype(np.float32)
     module, variables = network.linen(params, 2, (3,))
-    own = jax.jit(module.apply)({"params": variables}, x)
+    own = jax.jit(module.apply, compiler_options=quick_options())({"params": variables}, x)
     raw = Fitted(np.zeros(2, np.float32), np.ones(2, np.float32)), Fitted(np.float32(0), np.float32(1))
     net = portable(setup, network.plain(params, 2, (3,)), raw, exact=False)
     for target in ("numpy", "torch")[: 1 if lacking("torch") else 2]:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from arithjax import OPERATIONS, ArithjaxError, Operation, Setup
+from arithjax.training.compiled import quick_options
 
 REFERENCES = {
     "add": np.add,
@@ -125,6 +126,11 @@ FAMILIES = {
 }
 
 
+def compiled(op, x):
+    """What a compiled program in float32 gives, with the options of those that compute targets."""
+    return jax.jit(op, compiler_options=quick_options())(jnp.asarray(x, jnp.float32))
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_families_equal_pythons_whole_numbers(name):
     """Outside compiled programs and within them, in float32."""
@@ -134,14 +140,14 @@ def test_families_equal_pythons_whole_numbers(name):
     found = op.exact(x, integers=True)
     assert found.known and found.whole
     np.testing.assert_array_equal(found.t, expected)
-    np.testing.assert_array_equal(jax.jit(op)(jnp.asarray(x, jnp.float32)), expected)
+    np.testing.assert_array_equal(compiled(op, x), expected)
 
 
 def test_sorting_gives_as_many_results():
     op, x = OPERATIONS["sort:3"], products(9, 9, 9) - 4
     assert Setup(op="sort:3").outputs == 3
     np.testing.assert_array_equal(op.exact(x, integers=True).t, np.sort(x, 1))
-    np.testing.assert_array_equal(jax.jit(op)(jnp.asarray(x, jnp.float32)), np.sort(x, 1))
+    np.testing.assert_array_equal(compiled(op, x), np.sort(x, 1))
 
 
 def test_four_results_at_once():

@@ -110,7 +110,7 @@ def ideal(unit, op):
     return {"W": w, "b": column(0.0)}
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(jax.jit, static_argnums=0, compiler_options=compiled.quick_options())
 def applied(layer, params, x):
     """What a layer makes of `x [batch, inputs, lanes]`; one program, where op by op each would be compiled."""
     return layer.apply({"params": params}, x)
@@ -212,10 +212,12 @@ def test_a_residual_layer_adds_what_it_reads(bias):
     network = MODELS["residual"].network(setup)
     widths, scaling = jnp.asarray([[2], [2], [3], [1]]), aj.INITIALIZERS["lecun_normal"].scaling()
     architecture = Architecture(widths, jnp.zeros((), int), scaling)
-    params = jax.jit(network.initial, static_argnums=1)(jax.random.key(0), 2, architecture)
+    params = jax.jit(network.initial, static_argnums=1, compiler_options=compiled.quick_options())(
+        jax.random.key(0), 2, architecture
+    )
     assert "skip_0" not in params and params["skip_1"]["kernel"].shape == (2, 3, 1)
     params = jax.tree.map(lambda p: np.asarray(p) + np.float32(0.1), params)  # biases are not zero
-    y = jax.jit(network.predict)(params, X[:, :, None], architecture)[:, 0]
+    y = jax.jit(network.predict, compiler_options=compiled.quick_options())(params, X[:, :, None], architecture)[:, 0]
     h = X
     for i, does in enumerate((np.tanh, np.square, lambda z: z)):
         layer = {name: np.asarray(p)[..., 0] for name, p in params[f"Residual_{i}"].items()}
@@ -266,7 +268,9 @@ def test_what_heim_et_al_clip_stays_where_it_is_clipped():
 @pytest.mark.parametrize("name", ["nalu:glorot", "inalu:glorot"])
 def test_what_heim_et_al_start_as_glorot_does(name):
     """Uniform within the root of 6 over inputs plus outputs, where a gate's bias has one input."""
-    params = jax.jit(MODELS[name].kind(48).init)(jax.random.key(0), jnp.ones((1, 16, 1)))["params"]
+    params = jax.jit(MODELS[name].kind(48).init, compiler_options=compiled.quick_options())(
+        jax.random.key(0), jnp.ones((1, 16, 1))
+    )["params"]
     for part, values in params.items():
         bound = math.sqrt(6 / ((1 if part == "b" else 16) + 48))
         assert 0.9 * bound < jnp.abs(values).max() <= bound, part
@@ -292,7 +296,9 @@ def test_nac_weights_start_with_the_variance_of_glorot(inputs, features):
 
 def test_a_square_mass_conserving_layer_starts_at_the_identity():
     for features in (2, 3):
-        params = jax.jit(UNITS["mcfc"].kind(features).init)(jax.random.key(0), jnp.ones((1, 3, 1)))["params"]
+        params = jax.jit(UNITS["mcfc"].kind(features).init, compiler_options=compiled.quick_options())(
+            jax.random.key(0), jnp.ones((1, 3, 1))
+        )["params"]
         r = params["R"][..., 0]
         np.testing.assert_allclose(r.T @ r, np.eye(features), atol=1e-6)  # orthogonal, as the identity is
         assert np.array_equal(r, np.eye(3)) == (features == 3)
@@ -327,11 +333,11 @@ def test_steps_of_the_minimal_arithmetic_are_those_of_its_script():
     params = jax.tree.map(lambda leaf: leaf[..., :1], trainer.state.params["NALUWide_0"])
     means, penalised = rule.init(params), 0
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiled.quick_options())
     def loss_and_slopes(params, x, t):
         return jax.value_and_grad(lambda p: ((unit.apply({"params": p}, x)[:, 0] - t) ** 2).mean())(params)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiled.quick_options())
     def penalty_slopes(params):
         return jax.grad(lambda p: 0.05 * UNITS["nalu_wide"].kind.penalty(p).sum())(params)
 
