@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import io
 import json
 import math
 import time
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import jax
 import pytest
+from rich.console import Console
 
 from arithjax.bench import QUESTION, WAYS, WIDE, Runner, Way, bench, compare_study, scale, stages, write
 from arithjax.bench import study as studies
 from arithjax.bench.fresh import measure
 from arithjax.bench.page import page
 from arithjax.bench.peak import fma_peak
+from arithjax.bench.table import rate_table
 from arithjax.environment import devices_and_workers
 from arithjax.errors import ArithjaxError
 from arithjax.studies.runner import run
@@ -144,3 +147,19 @@ def test_the_page_of_measurements():
     assert len(of_question) > 5 and all(
         f"| {row['way']} | {row['nets']:,} | {row['rate']:,.0f} |" in text for row in of_question
     )
+
+
+def test_the_table_fits_80_columns():
+    row = {
+        "net": "2-256-256-1",
+        "batch": 128,
+        "way": "arithjax, compiled engine",
+        "nets": 1024,
+        "rate": 16_293_022.0,
+        "ratio": 10_588.1,
+    }
+    row |= {"peak_share": 0.329, "fma_share": 0.306, "compile_seconds": 11.5}
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(rate_table([row]))
+    heads, _, said = console.export_text().splitlines()
+    assert "…" not in heads + said and "of FMA peak" in heads and said.split()[-3:] == ["30.6%", "11.5", "s"]

@@ -151,13 +151,8 @@ def trained_by_jax(
     examples = moves.rows.shape[1]
     rows, share = filled(moves.rows, steps, batch), filled(np.full(examples, 1 / examples), batch)
     x = filled(x, len(x), width, x.shape[-1])
-    numbers = (
-        filled(moves.rates, steps),
-        learning_rate,
-        weight_decay,
-        clip,
-        clip_value,
-    )  # at a rate of 0 nothing moves
+    rates = filled(moves.rates, steps)  # at a rate of 0 nothing moves
+    numbers = rates, learning_rate, weight_decay, clip, clip_value
     with jax.enable_x64(True):
         train_all, loss = reference(choices, rule.optimizer), list(LOSSES).index(rule.loss)
         nets = train_all(layers(params), there, np.array(codes), passed, loss, x, t, rows, share, *numbers)[passed:]

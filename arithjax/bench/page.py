@@ -62,9 +62,14 @@ def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:
         (*case, of[*case, OURS], of[*case, USUAL]) for case in cases[1:] if (*case, OURS) in of and (*case, USUAL) in of
     ]:
         yield f"Other nets, beside `{USUAL}`, the usual way:\n"
-        peak = "FMA" if rows[0].get("fma_share") else "matrix"
+        peak, share = peak_of(rows)
         head = ("net", "batch", OURS, f"`{USUAL}`", "ratio", f"of {peak} peak")
-        yield from _table(head, (_of_pair(*pair) for pair in pairs))
+        yield from _table(head, (_of_pair(*pair, share) for pair in pairs))
+
+
+def peak_of(rows: list[dict[str, Any]]) -> tuple[str, str]:
+    """Which peak rates are set beside, that of multiply-adds (FMA) where it was measured, and the rows' share of it."""
+    return ("FMA", "fma_share") if all(row.get("fma_share") for row in rows) else ("matrix", "peak_share")
 
 
 def _of_way(row: dict[str, Any]) -> tuple[str, ...]:
@@ -74,9 +79,9 @@ def _of_way(row: dict[str, Any]) -> tuple[str, ...]:
     return row["way"], f"{row['nets']:,}", *rate, f"{row['gflops']:.2f}", *shares, seconds
 
 
-def _of_pair(net: str, batch: int, ours: dict[str, Any], usual: dict[str, Any]) -> tuple[Any, ...]:
+def _of_pair(net: str, batch: int, ours: dict[str, Any], usual: dict[str, Any], share: str) -> tuple[Any, ...]:
     rates = f"{ours['rate']:,.0f}", f"{usual['rate']:,.0f}"
-    return net, batch, *rates, f"{usual['ratio']:.1f}x", f"{ours.get('fma_share') or ours['peak_share']:.1%}"
+    return net, batch, *rates, f"{usual['ratio']:.1f}x", f"{ours[share]:.1%}"
 
 
 def _of_study(study: dict[str, Any]) -> str:

@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from arithjax import __version__, environment, protocols
+from arithjax.bench.page import peak_of
 from arithjax.bench.peak import fma_peak, matmul_peak
 from arithjax.bench.runner import Runner, flops, sizes_of
 from arithjax.bench.ways import WAYS, Way
@@ -206,13 +207,13 @@ def rate_table(rows: list[dict]) -> Table:
     """The speed table for a terminal of 80 columns: a section for each net, a line for each way."""
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("way", no_wrap=True)
-    measured = all(row["fma_share"] for row in rows)
-    for name in ("nets", "model-steps/s", "ratio", f"of {'FMA' if measured else 'matrix'} peak", "compile"):
+    peak, named = peak_of(rows)
+    for name in ("nets", "model-steps/s", "ratio", f"of {peak} peak", "compile"):
         table.add_column(name, justify="right", no_wrap=True)
     for (net, batch), section in itertools.groupby(rows, lambda row: (row["net"], row["batch"])):
         table.add_row(f"{net}, batch {batch}", style="bold")
         for row in section:
             ratio = f"{row['ratio']:,.1f}x" if row["ratio"] else ""
-            share, seconds = f"{row['fma_share' if measured else 'peak_share']:.1%}", f"{row['compile_seconds']:.1f} s"
+            share, seconds = f"{row[named]:.1%}", f"{row['compile_seconds']:.1f} s"
             table.add_row(f"  {row['way']}", f"{row['nets']:,}", f"{row['rate']:,.0f}", ratio, share, seconds)
     return table

@@ -78,7 +78,7 @@ class Race:
     """Setups in a race: what each group of their seeds came to.
 
     root: the seed of all randomness. callback: is told of all nets that train. rows: what has been trained, by setup
-    and group. trials: the number of each setup, in the order in which they were begun.
+    and group. trials: the number of each setup, in the order in which they were asked for.
     """
 
     def __init__(self, budget: Budget, root: int = 0, callback: Callback = NOTHING):

@@ -1,8 +1,7 @@
 """Callbacks: a user's function that is told how nets do while they train.
 
 `aj.train`, `aj.fit`, `aj.run` and `aj.why` call it after each evaluation, with an `Evaluation`, in the thread that
-called them.
-It may print, or write to any tracker of experiments, as here to TensorBoard:
+called them. It may print, or write to any tracker of experiments, as here to TensorBoard:
 
     writer = tensorboardX.SummaryWriter("runs/tensorboard")
 
