@@ -33,18 +33,20 @@ def question(trial):
 
 def answer(nets):
     nets = judged(nets)
-    best = {op: nets[nets.trial == best_trial(nets[nets.operation == op])].iloc[0] for op in OPERATIONS}
+    asked = [op for op in OPERATIONS if (nets.operation == op).any()]
+    best = {op: nets[nets.trial == best_trial(nets[nets.operation == op])].iloc[0] for op in asked}
     fresh = {op: judged(aj.train([aj.Setup.from_row(row)], seeds=50, seed=study.seed + 1)) for op, row in best.items()}
     names = {op: f"{op}: {row.cell}, {row.parameters:,} parameters" for op, row in best.items()}
-    learnt = [op for op in OPERATIONS if fresh[op].right.mean() >= 0.5]
-    others = [op for op in OPERATIONS if op not in learnt]
+    learnt = [op for op in asked if fresh[op].right.mean() >= 0.5]
+    others = [op for op in asked if op not in learnt]
     of = nets.groupby(["operation", "cell", "width"])[["right", "heart"]].mean()
-    plain = of.right.xs("standardize → standardize", level="cell").groupby("operation").max()
-    alone = [op for op in OPERATIONS if plain[op] >= 0.5]
-    heart = [op for op in OPERATIONS if of.heart[op].max() >= 0.5]
+    plain = of.right[of.index.get_level_values("cell") == "standardize → standardize"].groupby("operation").max()
+    alone = [op for op in asked if plain.get(op, 0) >= 0.5]
+    heart = [op for op in asked if of.heart[op].max() >= 0.5]
     halfway = aj.listed([f"{op} {fresh[op].share.median():.0%}".replace("%", " %") for op in others], 12)
     return aj.Answer(
-        f"{all_of(heart)} operations are learnt by heart, {len(learnt)} of them also on pairs that were never shown.",
+        f"{all_of(heart, asked)} operations are learnt by heart, {len(learnt)} of them also on pairs that were never "
+        "shown.",
         [
             f"With plain numbers nets learn {aj.listed(alone, 12)}; encodings add "
             f"{aj.listed([op for op in learnt if op not in alone], 12)}.",
@@ -65,8 +67,8 @@ def answer(nets):
     )
 
 
-def all_of(names):
-    return f"All {len(OPERATIONS)}" if len(names) == len(OPERATIONS) else f"{len(names)} of {len(OPERATIONS)}"
+def all_of(names, asked):
+    return f"All {len(asked)}" if len(names) == len(asked) else f"{len(names)} of {len(asked)}"
 
 
 def judged(nets):

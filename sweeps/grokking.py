@@ -27,19 +27,19 @@ def question(trial):
 def answer(nets):
     nets = nets.assign(right=nets.right_at.notna(), delay=nets.right_at - nets.train_right_at)
     of = dict(list(nets.groupby("cell", sort=False)))
-    first, learnt = of["a + b"], [rule for rule in RULES if of[rule].right.mean() >= 0.5]
+    rules = {rule: of[rule] for rule in RULES if rule in of}
+    learnt = [rule for rule, some in rules.items() if some.right.mean() >= 0.5]
+    first, undecayed = (of.get(cell, nets[:0]) for cell in ("a + b", "a + b, decay 0"))
     columns = ["train_right_at", "right_at", "delay"]
     return aj.Answer(
         f"A net that is shown half of the table of a + b modulo 31 knows that half after "
         f"{first.train_right_at.median():.0f} steps, and the other half after {first.right_at.median():.0f}.",
         [
             f"{aj.share(first.right)} of the nets get 99 % of the pairs right that they have never seen.",
-            f"Without weight decay {aj.share(of['a + b, decay 0'].right)} do.",
-            f"Of {len(RULES)} rules these are found in at least half of the seeds: {aj.listed(learnt)}.",
+            f"Without weight decay {aj.share(undecayed.right)} do.",
+            f"Of {len(rules)} rules these are found in at least half of the seeds: {aj.listed(learnt)}.",
         ],
-        aj.dots(
-            "rules", "Nets that find the rule, half of the table shown", {rule: of[rule] for rule in RULES}, "right"
-        ),
+        aj.dots("rules", "Nets that find the rule, half of the table shown", rules, "right"),
         [
             aj.dots(
                 name,

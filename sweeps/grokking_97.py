@@ -1,7 +1,8 @@
-"""Is the rule of a larger modular table found as well? As `grokking`, modulo 97: 4,704 pairs shown, 4,705 held out.
+"""Is the rule of a larger modular table found as well? The rules of `grokking` modulo 97.
 
-The nets are those of Gromov (2023, arXiv:2301.02679), the polynomials of the kinds of Doshi et al. (2024,
-arXiv:2406.03495).
+Of 9,409 pairs 4,705 are shown and 4,704 held out; of a / b, where b is not 0, 4,656 each. The layer is wider than in
+`grokking`, 192 squares for 64, and trains for 600 steps instead of 1,200; all else is as there. The nets are those of
+Gromov (2023, arXiv:2301.02679), the polynomials of the kinds of Doshi et al. (2024, arXiv:2406.03495).
 """
 
 import arithjax as aj
@@ -33,14 +34,18 @@ def question(trial):
 def answer(nets):
     nets = nets.assign(right=nets.right_at.notna(), heart=nets.train_right_at.notna())
     of = dict(list(nets.groupby("rule", sort=False)))
-    found, learnt = ([rule for rule in RULES if of[rule][what].mean() >= 0.5] for what in ("right", "heart"))
-    first, others = of["a + b"], [rule for rule in RULES if rule not in learnt]
+    found = [rule for rule in of if of[rule].right.mean() >= 0.5]
+    unknown = [rule for rule in RULES if rule in of and of[rule].heart.mean() < 0.5]
     return aj.Answer(
-        f"Shown half of a table modulo 97, most nets find the rest of {len(found)} of {len(RULES)} rules.",
+        f"Shown half of a table modulo 97, most nets find the rest of {len(found)} of {len(of)} rules.",
         [
-            f"The half of a + b that is shown is right after {first.train_right_at.median():.0f} steps, 99 % of the "
-            f"other half after {first.right_at.median():.0f}, in {aj.share(first.right)} of seeds.",
-            *([f"Not even known by heart after 600 steps: {aj.listed(others)}."] if others else []),
+            *(
+                f"The half of a + b that is shown is right after {some.train_right_at.median():.0f} steps, 99 % of the "
+                f"other half after {some.right_at.median():.0f}, in {aj.share(some.right)} of seeds."
+                for rule, some in of.items()
+                if rule == "a + b"
+            ),
+            *([f"Known by heart in fewer than half of the seeds: {aj.listed(unknown)}."] if unknown else []),
         ],
         aj.dots("rules", "Nets that find the rule", of, "right", "Right on 99 % of the half that was held out."),
         tables={

@@ -38,13 +38,14 @@ def answer(nets):
     widest, furthest = (rates >= 0.5 for rates in (inside, beyond))
     most, far = widest.sum(axis=1), furthest.sum(axis=1)
     learners, keepers = (list(count.index[count == count.max()]) for count in (most, far))
-    never = [op for op in OPERATIONS if not widest[op].any()]
+    never = [op for op in OPERATIONS if op in widest and not widest[op].any()]
+    own, mended = (most.get(net, 0) for net in (QUESTION, MENDED))
     return aj.Answer(
-        f"{aj.listed(learners)} learn {most.max()} of {len(OPERATIONS)} operations within the range; beyond it no kind "
-        f"of net keeps more than {far.max()}.",
+        f"{aj.listed(learners)} learn {most.max()} of {len(widest.columns)} operations within the range; beyond it no "
+        f"kind of net keeps more than {far.max()}.",
         [
-            f"Within the range the question's net learns {most[QUESTION]} operations in at least half of its seeds, "
-            f"and with one layer squared {most[MENDED]}.",
+            f"Within the range the question's net learns {own} operations in at least half of its seeds, "
+            f"and with one layer squared {mended}.",
             f"Beyond it {aj.listed(keepers)} keep most, {far.max()} each; tanh keeps {far.get('tanh 16-16', 0)}.",
             f"No kind of net learns {aj.listed(never)} in half of its seeds.",
         ],

@@ -12,14 +12,15 @@ def answer(nets):
     of = dict(list(nets.groupby("op", sort=False)))
     learnt = [aj.OPERATIONS[op].symbol for op, some in of.items() if some.success.any()]
     never = [aj.OPERATIONS[op].symbol for op, some in of.items() if not some.success.any()]
-    middle = {op: aj.median_net(of[op]) for op in ("add", "mul")}
+    middle = {op: aj.median_net(of[op]) for op in ("add", "mul") if op in of}
+    add, mul = (of.get(op, nets[:0]) for op in ("add", "mul"))
     pairs = {op: aj.fresh_pairs(aj.net_again(row, study.seed)).round(1) for op, row in middle.items()}
     told = {op: f"Ten fresh pairs, the net of {op} with the median error ({row.grade})" for op, row in middle.items()}
     return aj.Answer(
         f"This net learns {aj.listed(learnt)} in some seeds, and {aj.listed(never)} in none.",
         [
-            f"{aj.rate_of(of['add'])} of the nets learn to add: their error is at most 1 % of the spread of the sums.",
-            f"{aj.rate_of(of['mul'])} learn to multiply, and {aj.share(of['mul'].dead)} answer the same to every pair.",
+            f"{aj.rate_of(add)} of the nets learn to add: their error is at most 1 % of the spread of the sums.",
+            f"{aj.rate_of(mul)} learn to multiply, and {aj.share(mul.dead)} answer the same to every pair.",
             "The command below says why, and what makes this net multiply.",
         ],
         aj.dots("rates", "Nets that learn it, of 100 each", {aj.OPERATIONS[op].symbol: of[op] for op in of}),

@@ -32,6 +32,8 @@ def question(trial):
 def answer(nets):
     nets = nets.assign(pairs=(250_000 * nets.split).round(), width=nets.widths.str.split(",").str[0].astype(int))
     curves = {column: medians(along(nets, name), column) for name, column in ALONG_AS.items()}
+    if not all(table.groupby("who").x.nunique().min() >= 2 for table in curves.values()):
+        raise aj.ArithjaxError("a line needs two sizes of each kind of net at least; run the study without --trials.")
     gains = {column: table.groupby("who").apply(gain) for column, table in curves.items()}
     typical = curves["pairs"].groupby("x").y.median()
     enough = int(typical.index[typical < 1.5 * typical.iloc[-1]][0])

@@ -22,13 +22,13 @@ def answer(nets):
     unit = nets.model.where(nets.model != "mlp", nets.activation + " net")
     nets = nets.assign(unit=unit)
     rates = nets.groupby(["unit", "op"]).success.mean().unstack().fillna(0)
-    can = {op: list(rates.index[rates[op] >= 0.9]) for op in rates}
+    can = {op: list(rates.index[rates[op] >= 0.9]) if op in rates else [] for op in ("add", "sub", "mul", "div")}
     multiply = nets[nets.op == "mul"]
     epsilon = aj.protocols.by_epsilon(multiply, ["unit"])
     epsilon = epsilon.assign(across=epsilon.epsilon.map("{:.0e}".format))
     epsilon["mean"] = epsilon.groupby("unit").rate.transform("mean")
     epsilon = epsilon.sort_values(["mean", "unit", "epsilon"], ascending=[False, True, True])
-    all_four = rates.index[(rates >= 0.9).all(axis=1)]
+    all_four = set.intersection(*map(set, can.values()))
     return aj.Answer(
         f"{'One' if len(all_four) else 'No'} unit learns all four operations: {aj.listed(can['add'])} add, "
         f"{aj.listed(can['mul'])} multiply, {aj.listed(can['div'])} divide.",

@@ -22,7 +22,7 @@ def answer(nets):
     unit = nets.model.where(nets.model != "mlp", nets.activation + " net")
     nets = nets.assign(task=task, unit=unit)
     ours = aj.protocols.compare(nets)
-    of = dict(list(nets.groupby("cell")))
+    of = {cell: nets[nets.cell == cell] for cell in CELLS}
     tenth = [name for name in MULTIPLIERS if of[f"{name} n=10 mul"].success.mean() >= 0.5]
     sums = [name for name in ADDERS if of[f"{name} n=100 add"].success.mean() >= 0.5]
     divide = nets[nets.task == "simple div"]

@@ -243,7 +243,24 @@ def test_means_stand_beside_means_with_students_interval_and_welchs_test():
     expected = stats.ttest_ind_from_stats(near.mean(), near.std(ddof=1), 30, 0.2, theirs, 20, equal_var=False)
     assert found.p == pytest.approx(expected.pvalue) and ours.p["error_mul"] < 1e-5 and np.isnan(found.rate)
     assert not len(protocols.compare(nets.drop(columns=["error_add", "error_mul"]))), "nothing was measured"
-    assert not len(protocols.compare(nets.assign(steps=100))), "nor is it another training"
+    assert not len(protocols.compare(nets.assign(steps=100, trained_steps=100))), "nor is it another training"
+
+
+def test_means_are_of_nets_judged_after_the_published_step_and_count_those_without_a_finite_error():
+    nets = table(protocols.simple_arithmetic("npu"), [np.nan] * 6).assign(
+        error_add=[0.1, 0.2, 0.3, 0.4, np.nan, np.inf]
+    )
+    (found,) = protocols.compare(nets).to_dict("records")
+    assert (found["nets"], found["lost"], found["value"]) == (4, 2, pytest.approx(0.25))
+    longer = nets.assign(steps=40_000, trained_steps=40_000)
+    others = [nets.assign(threshold=1.0), nets.assign(stop_early=True, trained_steps=7000), longer]
+    assert not any(len(protocols.compare(other)) for other in others)
+    pd.testing.assert_frame_equal(
+        protocols.compare(pd.concat([nets, *others], ignore_index=True)), protocols.compare(nets)
+    )
+    cut = longer.assign(until=20_000, trained_steps=20_000)
+    assert protocols.compare(cut).value.tolist() == [found["value"]], "trained for as long, whatever was planned"
+    assert not len(protocols.compare(nets[3:])), "a single finite error has no interval"
 
 
 def test_a_published_cell_cut_off():

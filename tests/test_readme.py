@@ -121,9 +121,11 @@ def test_what_grokking_97_says():
     small, large = (nets.right_at.apply(lambda steps: steps.notna().mean()) for nets in of.values())
     found = large[large >= 0.5].index
     (gained,) = set(found) & set(small[small == 0].index)
+    wide = of["grokking"].widths.unique()[gained]
     words = {6: "six", 8: "eight"}
     row = row_of("grokking_97")
     assert f"find {words[len(found)]} of the {words[len(of['grokking_97'])]} rules, among them `{gained}`, which" in row
+    assert f"which no net of {wide[0]} squares finds modulo 31" in row and len(wide) == 1
 
 
 def test_what_smallest_says():

@@ -13,6 +13,7 @@ from rich.console import Console
 from arithjax.cli.output import Parts, say
 from arithjax.cli.text import choice_table, rate_table, text
 from arithjax.environment import devices_and_workers
+from arithjax.errors import ArithjaxError
 from arithjax.report import percent, write
 from arithjax.report.answer import Answer, default_answer, restored
 from arithjax.studies import runner, samplers
@@ -144,6 +145,9 @@ def _answer(study: Study, nets: pd.DataFrame) -> Answer | None:
         if not (answer is None or isinstance(answer, str | Answer)):
             raise TypeError(f"a {type(answer).__name__} and neither text nor an aj.Answer")
         return restored(answer) if isinstance(answer, str) else answer
+    except ArithjaxError as error:
+        warnings.warn(f"the study's answer could not be given: {error}", stacklevel=2)
+        return None
     except Exception as error:
         warnings.warn(
             f"the study's answer could not be given ({type(error).__name__}: {error}); its table is complete.",

@@ -68,9 +68,19 @@ class Combinations:
         return self.setups[trial.suggest_categorical("change", list(self.setups))].replace(op=op)
 
     def of(self, nets: pd.DataFrame, op: str) -> dict[str, pd.DataFrame]:
-        """The nets of an operation in the study's table, by what was changed; an unknown error is infinite."""
+        """The nets of an operation in the study's table, by what was changed; an unknown error is infinite.
+
+        Raises `ArithjaxError` where some combination of fixes has no nets, as in a study of too few trials.
+        """
         nets = nets.assign(relative_rmse=nets["relative_rmse"].fillna(np.inf))
-        return dict(list(nets[nets["op"] == op].groupby("change", sort=False)))
+        of = dict(list(nets[nets["op"] == op].groupby("change", sort=False)))
+        called = [self.called(names) for names in self.sets]
+        if missing := [name for name in called if name not in of]:
+            raise ArithjaxError(
+                f"the table has no nets of {op} for {len(missing)} of {len(called)} combinations, such as "
+                f"'{missing[0]}'; run the study without --trials, which trains all."
+            )
+        return of
 
     def singles(self, of: Of) -> list[str]:
         """The single changes that were tried; of several that come to the same setup the last."""

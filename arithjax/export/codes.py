@@ -36,7 +36,7 @@ def thermometer(x, low, numbers):
 
 
 def fourier(x, low, length, waves):
-    """Sines and cosines of waves: of the longest half a one is as long as the range, the others are half as long."""
+    """Sines and cosines of waves, each half as long as the one before; half of the first is as long as the range."""
     turned = (x[:, None] - low) * 2 ** np.arange(waves) % (2 * length) * (np.pi / length)
     return np.concatenate([np.sin(turned), np.cos(turned)], 1)
 

@@ -184,7 +184,9 @@ def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, *
 
 
 def simple_arithmetic(unit: str, **changes: Any) -> Setup:
-    """The simple arithmetic task: a + b, a · b, a / b and √a at once, by two layers of six units (Heim et al. 2020).
+    """The simple arithmetic task: a + b, a · b, a / b and √a at once (Heim et al. 2020).
+
+    Nets have two inputs, four results and two layers with six numbers between them (2-6-4); of the control see below.
 
     20,000 steps of fresh batches of 100 from U[0.1, 2.1), as the authors' script has it. The paper says U(0.1, 2) and a
     rate of 0.001 for all; the script has 0.005, and 0.001 for iNALU, and trains NALU and iNALU by RMSProp. Nets are
@@ -192,11 +194,12 @@ def simple_arithmetic(unit: str, **changes: Any) -> Setup:
 
     unit: `npu`, `realnpu` or `nmu`, under a linear layer without bias, which the paper calls NAU but never clamps; or
     `nalu` or `inalu`, twice; another unit stands under the linear layer, too. NMU, NALU and iNALU are those of the
-    authors (`nmu:clipped`, `nalu:glorot`, `inalu:glorot`), and so are the gates of NPU and RealNPU, which start at 1/2
-    and have no gradient beyond their clip. Or an activation for the control, two hidden layers of ten as in the paper's
-    table of models: the script's last version has 50 each, with which errors of sums are 1.81 (ten: 2.10; published:
-    2.10) and of quotients 16.2 (14.3; 14.2). iNALU goes without a regulariser, as it did where the published files were
-    written: the script's last version, which has one, reads its parameter from a setting that is never given.
+    authors (`nmu:clipped`, `nalu:glorot`, `inalu:glorot`). The gates of NPU and RealNPU are theirs, too: they start at
+    1/2 and have no gradient beyond their clip. Or an activation for the control, two hidden layers of ten as in the
+    paper's table of models: the script's last version has 50 each, with which errors of sums are 1.81 (ten: 2.10;
+    published: 2.10) and of quotients 16.2 (14.3; 14.2). iNALU goes without a regulariser, as it did where the published
+    files were written: the script's last version, which has one, reads its parameter from a setting that is never
+    given.
     changes: fields of the setup that replace the protocol's.
     """
     twice = unit.startswith(("nalu", "inalu"))

@@ -60,7 +60,8 @@ def by_epsilon(
         low, high = statistics.wilson(good, count)
         numbers = {"epsilon": epsilons, "nets": count, "rate": good / count, "low": low, "high": high}
         parts.append(pd.DataFrame(dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True)) | numbers))
-    return pd.concat(parts, ignore_index=True)
+    none = pd.DataFrame(columns=[*by, "epsilon", "nets", "rate", "low", "high"])
+    return pd.concat(parts, ignore_index=True) if parts else none
 
 
 def by_steps(nets: pd.DataFrame, by: Sequence[str] = ("model", "activation", "op")) -> pd.DataFrame:
@@ -78,7 +79,8 @@ def by_steps(nets: pd.DataFrame, by: Sequence[str] = ("model", "activation", "op
     for key, rows in _groups(nets, by).indices.items():
         table = _kaplan_meier(nets["solved_at"].to_numpy(float)[rows], nets["trained_steps"].to_numpy(float)[rows])
         parts.append(pd.DataFrame(dict(zip(by, key if isinstance(key, tuple) else (key,), strict=True)) | table))
-    return pd.concat(parts, ignore_index=True)
+    none = pd.DataFrame(columns=[*by, "step", "nets", "solved", "low", "high"])
+    return pd.concat(parts, ignore_index=True) if parts else none
 
 
 def _groups(nets: pd.DataFrame, by: Sequence[str]) -> pd.core.groupby.DataFrameGroupBy:

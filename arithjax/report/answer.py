@@ -44,8 +44,8 @@ class Answer:
 
     @property
     def pictures(self) -> list[Picture]:
-        """The picture and the charts."""
-        return [*filter(None, [self.picture]), *self.charts]
+        """The picture and the charts, but for those that have nothing to draw."""
+        return [one for one in (self.picture, *self.charts) if one is not None and len(one.table)]
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -70,7 +70,7 @@ class Answer:
             "pictures": [
                 {**{name: getattr(one, name) for name in _TEXTS}, "table": _plain(one.table)} for one in self.pictures
             ],
-            "opens": self.picture is not None,
+            "opens": self.picture is not None and len(self.picture.table) > 0,
             "tables": {name: _plain(_flat(table)) for name, table in self.tables.items()},
             "recipes": dict(self.recipes),
         }
@@ -130,7 +130,7 @@ def _table(data: dict[str, Any]) -> pd.DataFrame:
 
 def _rows(picture: Picture | None) -> list[str]:
     """The rates of a picture of dots as lines of text, where they are few."""
-    if picture is None or picture.kind != "dots" or len(picture.table) > MOST_ROWS:
+    if picture is None or picture.kind != "dots" or not 0 < len(picture.table) <= MOST_ROWS:
         return []
     table = picture.table
     names = [

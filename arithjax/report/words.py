@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +11,9 @@ import pandas as pd
 
 from arithjax.tables import groups, statistics
 from arithjax.tables.words import size
+
+NOBODY = "none (there are no such nets)"
+"""The share of no nets."""
 
 
 def percent(rate: float, low: float, high: float) -> str:
@@ -30,8 +34,10 @@ def part(rate: float) -> str:
 def brief(rate: float) -> str:
     """A share for a mark of a chart: `31 %`, below a tenth with one decimal, as `4.2 %`; 0 and 100 % only where it is.
 
-    rate: a share from 0 to 1.
+    rate: a share from 0 to 1; NaN, that of no nets, is `none (there are no such nets)`, as in `share`.
     """
+    if math.isnan(rate):
+        return NOBODY
     digits = max(_digits(rate), 1 if 0 < rate < 0.0995 else 0)
     return f"{_number(rate, digits)} %"
 
@@ -64,7 +70,7 @@ def share(holds: pd.Series, nets: pd.DataFrame | None = None) -> str:
     which those of setups that a study sampled are not (`arithjax.tables.intervals`).
     """
     if holds.empty:
-        return "none (there are no such nets)"
+        return NOBODY
     if nets is None:
         low, high = statistics.wilson(holds.sum(), len(holds))
         return percent(float(holds.mean()), float(low), float(high))
