@@ -11,7 +11,9 @@ import arithjax as aj
 from arithjax.cli.commands import UNASKED, arithjax
 from arithjax.cli.nets import given_fields
 from arithjax.diagnosis.answer import finding, sentences
+from arithjax.diagnosis.pictures import along, ladders
 from arithjax.diagnosis.race import GROUP, JUDGING
+from arithjax.registry import CAUSES
 from arithjax.setup import make
 from arithjax.tables.loading import load, setup_of
 
@@ -137,3 +139,26 @@ def test_the_command_line_asks_of_the_net_of_the_question(monkeypatch):
     CliRunner().invoke(arithjax, ["why", "add", "--net", "question", "--steps", "50"])
     CliRunner().invoke(arithjax, ["why", "add", "--widths", "3"])
     assert asked_of == [aj.protocols.question("add", steps=50), aj.Setup(op="add", widths=(3,))]
+
+
+def test_what_helps_most_is_one_change_of_the_net_itself_everywhere(asked):
+    best = asked.findings.best
+    assert best is not None and not best.other
+    assert any(f"{best.change} helps most" in sentence for sentence in sentences(asked.findings))
+    assert any(picture.says.startswith(f"Alone, {best.change} helps most") for picture in ladders(asked.findings))
+    other = replace(best, change="a unit instead of the net", other=True, learned=best.nets)
+    assert replace(asked.findings, tried=[other, *asked.tried]).best == best
+
+
+def test_nothing_is_said_of_changes_that_were_not_tried_or_do_not_mend(asked):
+    assert ladders(replace(asked.findings, tried=[])) == []
+    failing = replace(asked.findings, path=[replace(asked.path[-1], learned=0)])
+    lines = [set(along(found).table["who"]) for found in (asked.findings, failing)]
+    assert "mended" in lines[0] - lines[1]
+
+
+def test_a_net_is_not_said_to_be_wrong_where_it_was_not_asked(asked):
+    rows = asked.evidence.rows.assign(success=True, grade="exact")
+    for solved, holds in ((None, False), (False, True), (True, False)):
+        seen = replace(asked.evidence, rows=rows.assign(extrapolation_solved=solved))
+        assert (CAUSES["beyond"].holds(seen) == holds).all()

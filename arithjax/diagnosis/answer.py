@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from arithjax.diagnosis import page, pictures
-from arithjax.diagnosis.findings import Findings, Tried
+from arithjax.diagnosis.findings import LEARNS, Findings, Tried
 from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report import recipes
 from arithjax.report.answer import Answer
@@ -21,8 +21,6 @@ from arithjax.tables.parquet import table_bytes
 from arithjax.tables.words import size
 from arithjax.task.points import Task
 
-LEARNS = 0.5
-"""The share of nets that has to learn for an answer to say that it learns."""
 LADDER = 8
 """Single changes in the text of an answer."""
 
@@ -40,14 +38,13 @@ class Why(Answer):
     @classmethod
     def of(cls, found: Findings) -> Why:
         """The answer that findings amount to."""
-        learns = found.path and found.after.rate >= LEARNS
         return cls(
             finding(found),
             sentences(found),
             pictures.along(found),
             pictures.ladders(found),
             {**_causes(found), **_ladders(found)},
-            recipes.recipes(found.mended, found.setup) if learns else {},
+            recipes.recipes(found.mended, found.setup) if found.learns else {},
             findings=found,
         )
 
@@ -133,7 +130,7 @@ class Why(Answer):
         ]
 
     def _recipe(self) -> list[str]:
-        if not self.findings.path or self.findings.after.rate < LEARNS:
+        if not self.findings.learns:
             return []
         keras = ["", "The same in Keras:", "", *self.keras.rstrip().splitlines()] if self.keras else []
         return [
@@ -146,14 +143,8 @@ class Why(Answer):
         ]
 
     def _untried(self) -> list[str]:
-        if self.findings.cut:
-            return ["", "Time ran out before all that was planned was tried; give it more with --seconds."]
-        if not self.findings.unpaid:
-            return []
-        some = listed(self.findings.unpaid[:4]) + (
-            f" and {len(self.findings.unpaid) - 4} more" if len(self.findings.unpaid) > 4 else ""
-        )
-        return ["", f"Not tried, since --seconds pays for no more: {some}."]
+        said = self.findings.untried
+        return ["", said] if said else []
 
 
 def finding(found: Findings) -> str:
@@ -187,11 +178,8 @@ def sentences(found: Findings) -> list[str]:
     heart = _by_heart(found)
     said = [one.sentence for one in found.told if one.first][: 2 - len(heart)]
     mends = [one for one in found.tried if not one.other]
-    better = [one for one in mends if one.judged and one.rate > found.before.interval[1]]
-    if better:
-        equal = [one for one in better if (one.rate, one.exact) == (better[0].rate, better[0].exact)]
-        best = next((one for one in equal if found.path and one.change == found.path[0].change), better[0])
-        said.append(f"Of {len(mends)} single changes, {best.change} helps most: {best.words()} learn it.")
+    if found.best:
+        said.append(f"Of {len(mends)} single changes, {found.best.change} helps most: {found.best.words()} learn it.")
     return [*said, *heart]
 
 

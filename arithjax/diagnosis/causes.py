@@ -251,7 +251,7 @@ def _says_settled(e: Evidence, holds: Holds) -> str:
 
 
 def _beyond(e: Evidence) -> Holds:
-    return ~e.failed & ~e.rows["extrapolation_solved"].fillna(False).to_numpy(bool)
+    return ~e.failed & e.rows["extrapolation_solved"].eq(False).fillna(False).to_numpy(bool)  # None: not asked
 
 
 def _learns(e: Evidence) -> Holds:

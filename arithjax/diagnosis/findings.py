@@ -11,7 +11,7 @@ import pandas as pd
 
 from arithjax.diagnosis.changes import Fields
 from arithjax.diagnosis.evidence import Evidence
-from arithjax.report.words import percent
+from arithjax.report.words import listed, percent
 from arithjax.setup import Setup
 from arithjax.tables import statistics
 
@@ -84,6 +84,10 @@ class Tried:
         return percent(self.rate, *self.interval)
 
 
+LEARNS = 0.5
+"""The share of nets that has to learn for an answer to say that it learns."""
+
+
 @dataclass(frozen=True)
 class Findings:
     """What was found out about a net: why it does not learn, and what makes it learn.
@@ -108,6 +112,27 @@ class Findings:
     nets: pd.DataFrame
     seconds: float
     cut: bool = False
+
+    @property
+    def best(self) -> Tried | None:
+        """The single change of the net itself that helps most, the path's own if others are as good; None if none."""
+        better = [one for one in self.tried if one.judged and not one.other and one.rate > self.before.interval[1]]
+        equal = [one for one in better if (one.rate, one.exact) == (better[0].rate, better[0].exact)]
+        first = self.path[0].change if self.path else None
+        return next((one for one in equal if one.change == first), equal[0] if equal else None)
+
+    @property
+    def untried(self) -> str:
+        """What there was no time for, a sentence; empty if there was time for all."""
+        if self.cut:
+            return "Time ran out before all that was planned was tried; give it more with --seconds."
+        some = listed([*self.unpaid[:4], *([f"{len(self.unpaid) - 4} more"] if len(self.unpaid) > 4 else [])])
+        return f"Not tried, since --seconds pays for no more: {some}." if self.unpaid else ""
+
+    @property
+    def learns(self) -> bool:
+        """Whether there are changes with which most nets learn."""
+        return bool(self.path) and self.after.rate >= LEARNS
 
     @property
     def after(self) -> Tried:

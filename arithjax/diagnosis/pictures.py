@@ -35,7 +35,7 @@ def along(found: Findings) -> Picture:
     told = sorted(first_of_each(detected(seen)).items(), key=lambda cause: -cause[1].sum())
     for name, holds in told[:MOST_LINES]:
         drawn[CAUSES[name].short] = _first_result(seen.along[..., _typical(seen, holds)])
-    if found.path:
+    if found.learns:
         drawn["mended"] = _first_result(
             found.seen.along[..., _typical(found.seen, np.ones(len(found.seen.rows), bool))]
         )
@@ -47,7 +47,9 @@ def along(found: Findings) -> Picture:
             op.argument_names[0],
             "What the nets answer while every argument goes from its lowest to its highest",
         )
-    about = "Of each cause the net with the median error; of the mended nets the median one."
+    about = "Of each cause the net with the median error" + (
+        "; of the mended nets the median one." if found.learns else "."
+    )
     table = table.replace([np.inf, -np.inf], np.nan).dropna()
     return Picture("along", says, table, kind_of(found.setup), about, x=equal, y=_title(found.setup))
 
@@ -70,13 +72,14 @@ def _title(setup: Setup) -> str:
 
 def ladders(found: Findings) -> list[Picture]:
     """The share of nets that learn with each change, with 95 % intervals: alone, and one after another."""
-    shown = _first(found.tried)
-    best = next((one for one in shown if one.judged and one.rate > found.before.interval[1]), None)
+    if not found.tried:
+        return []
+    shown, best = _first(found.tried), found.best
     says = f"Alone, {best.change} helps most: {brief(best.rate)} learn it" if best else "Alone, no change helps"
     about = (
         "With 95 % intervals. In colour: judged on fresh seeds that took no part in choosing. Grey: as tried, from 16 "
-        "seeds or more. Changes with which no net learns are left out where others help."
-    )
+        f"seeds or more, where a net learns or none does with any. {found.untried}"
+    ).rstrip()
     alone = Picture("alone", says, _table([found.before, *shown], best), "dots", about, x="nets that learn it")
     if len(found.path) < 2:
         return [alone]
