@@ -48,9 +48,30 @@ def test_encodings_of_whole_results_come_with_their_loss_alone_and_with_those_of
     changes = {change.name: change for change in changes_of(setup)}
     words = "" if name == "fourier:8" else f" with {LOSSES[name].replace('_', ' ')}"
     alone, both = (applied(setup, (changes[f"{name} {what}{words}"],)) for what in ("targets", "inputs and targets"))
-    new = {"target_transform": name, "output_activation": "linear", "loss": LOSSES[name]}
+    new = {"target_transform": name} | ({"output_activation": "linear", "loss": LOSSES[name]} if words else {})
     assert alone == setup.replace(**new) and both == alone.replace(input_transform=name)
     assert changes[f"{name} targets{words}"].kind == "targets", "so that it goes with another encoding of inputs"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"op": "mod", "low": 1, "high": 20, "target_transform": "onehot", "loss": "cross_entropy"},
+        {"op": "mod", "low": 1, "high": 20, "output_activation": "relu"},
+        {"op": "greater", "target_transform": "raw", "loss": "bit_cross_entropy"},
+        {"op": "greater", "output_activation": "tanh"},
+    ],
+    ids=str,
+)
+def test_a_name_says_what_is_changed_of_results(changes):
+    """All but the linear output of a cross entropy, which has no other."""
+    setup = aj.Setup(**changes)
+    for change in (change for change in changes_of(setup) if not change.other):
+        new, name = difference(setup, applied(setup, (change,))), change.name.replace("_", " ")
+        loss = new.get("loss", "").replace("_", " ")
+        assert loss in name
+        assert "target_transform" not in new or "targets" in name
+        assert "output_activation" not in new or "output" in name or "cross entropy" in loss
 
 
 def targets_encoded(setup):
@@ -78,7 +99,7 @@ def test_bit_by_bit_nets_need_bits_of_arguments_and_of_results():
 def test_a_net_of_classes_may_become_one_of_numbers():
     classes = aj.Setup(op="mod", low=1, high=20, target_transform="onehot", loss="cross_entropy")
     changes = {change.name: change for change in changes_of(classes)}
-    assert applied(classes, (changes["standardized targets"],)) == aj.Setup(op="mod", low=1, high=20)
+    assert applied(classes, (changes["standardized targets with mse"],)) == aj.Setup(op="mod", low=1, high=20)
 
 
 def test_one_layer_is_changed_after_all_layers():

@@ -231,7 +231,8 @@ def test_scripts_encode_any_columns(name, bounds):
 
 
 def test_scripts_hold_every_encoding_that_came_with_arithjax():
-    assert {name.partition(":")[0] for name in NAMES} == set(codes.ENCODINGS) == set(codes.DECODINGS)
+    schemes = {name.partition(":")[0] for name in NAMES}
+    assert schemes == set(codes.ENCODINGS) == set(codes.DECODINGS) == set(encoded.CALLS)
 
 
 def test_a_script_says_which_numbers_it_takes(nets):

@@ -57,6 +57,11 @@ def trained(one, layout):
     return params, train_tile(named_tile(layout, one), ROOT).rows.drop(columns="program").iloc[0]
 
 
+@pytest.mark.parametrize(("field", "members"), [("optimizer", OPTIMIZERS), ("loss", LOSSES)])
+def test_every_optimiser_and_loss_is_compared(field, members):
+    assert {getattr(one.setup, field) for one in ALL.values()} == set(members)
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_the_fused_engine_trains_as_the_compiled_one(name):
     (ours, row), (theirs, other) = trained(ALL[name], "fused"), trained(ALL[name], "lanes")

@@ -14,6 +14,7 @@ from arithjax import environment
 SMALL = {"high": 10, "widths": (3,), "examples": 64, "tests": 16, "batch": 16, "steps": 10}
 SETUPS = [
     aj.Setup(op="add", precision="float64", finish=3, **SMALL),
+    aj.Setup(op="mul", activation="tanh", fresh=True, **SMALL),
     aj.Setup(op="mul", model=("dense", "nmu"), initializer="he_normal", activation="tanh", fresh=True, **SMALL),
 ]
 

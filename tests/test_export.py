@@ -256,6 +256,7 @@ RECIPES = {
     "encoded": {"input_transform": "digits:10"},
     "digits": {"target_transform": "digits:10", "loss": "cross_entropy"},
     "bits": {"target_transform": "binary", "loss": "bit_cross_entropy", "fresh": True},
+    "booleans": {"op": "greater", "target_transform": "raw", "loss": "bit_cross_entropy"},
     "waves": {"target_transform": "fourier:4", "precision": "float64"},
     "reals": {"integers": False, "distribution": "normal", "optimizer": "adamw", "loss": "mae", "precision": "float64"},
 }
@@ -263,7 +264,7 @@ RECIPES = {
 
 def recipe(name, target):
     layers = {"widths": (3, 2), "activation": ("gelu", "square")}
-    return untrained(aj.Setup(op="mul", high=20, **layers, **SHORT | RECIPES[name]), target)
+    return untrained(aj.Setup(**{"op": "mul", "high": 20} | layers | SHORT | RECIPES[name]), target)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -73,14 +73,25 @@ def test_a_wrong_formula_is_not_called_exact():
     ids=str,
 )
 def test_what_is_not_short_has_no_formula(changes):
-    setup = POLYNOMIAL.replace(**changes)
+    assert formula_of(POLYNOMIAL.replace(**changes)) is None
+
+
+def test_what_is_short_has_a_formula():
+    """(a + b + 1)² / 4 of each unit, both of them halved, and a half."""
+    found = formula_of(POLYNOMIAL.replace(**SHOWN))
+    a, b = found.arguments
+    assert sympy.nsimplify(found.expression) == sympy.expand((a + b + 1) ** 2 / 4 + sympy.Rational(1, 2))
+
+
+def formula_of(setup):
+    """The formula of a net that is not trained: all its parameters are 0.5."""
     network, inputs = model_of(setup).network(setup), setup.inputs
     widths = jnp.array([[inputs], *([width] for width in setup.widths), [1]])
     architecture = Architecture(widths, jnp.zeros((), int), aj.INITIALIZERS["he_normal"].scaling())
     shapes = jax.eval_shape(lambda key: network.initial(key, inputs, architecture), jax.random.key(0))
     params = jax.tree.map(lambda p: np.full(p.shape[:-1], 0.5, np.float32), shapes)
     fits = Fitted(np.zeros(inputs), np.ones(inputs)), RAW[1]
-    assert formula.formulas_of(setup, params, fits, network) == [None]
+    return nets.Net(setup, {"program": "lanes", "seed": 0}, params, fits).formula()
 
 
 UNITS = [*(name for name, model in aj.MODELS.items() if model.stackable), *VARIANTS]

@@ -96,18 +96,56 @@ def test_it_shows_itself(asked, tmp_path):
     assert len(load(tmp_path / "out")) == len(asked.nets)
 
 
-def test_nets_that_are_shown_codes_of_all_arguments_may_know_it_by_heart(asked):
-    def said(**changes):
-        found = replace(asked.findings, mended=asked.mended.replace(**changes))
-        assert len(sentences(found)) <= 3
-        return [sentence for sentence in sentences(found) if "by heart" in sentence]
+def by_heart(found, **changes):
+    """What is said about knowing results by heart, where the mended net has these other fields."""
+    said = sentences(replace(found, mended=found.mended.replace(**changes)))
+    assert len(said) <= 3
+    return [sentence for sentence in said if "by heart" in sentence]
 
-    (sentence,) = said(input_transform="onehot")
-    assert "shown most of the 16 arguments" in sentence and "split=0.5 judges them on a half" in sentence
-    assert said(input_transform="binary", fresh=True) == [sentence]
-    for others in ({"examples": "all", "split": 0.5, "batch": 8}, {"examples": 15, "batch": 8}, {"high": 80}):
-        assert not said(input_transform="onehot", **others)
-    assert not said() and not said(input_transform="fourier:4", integers=False)
+
+HALVED = "by heart; with {} they are judged on a half that they are not shown."
+FRESH = {"input_transform": "binary", "fresh": True}
+
+
+@pytest.mark.parametrize(
+    ("changes", "count", "advice", "ends"),
+    [
+        ({"input_transform": "onehot"}, "16", {"split": 0.5}, HALVED.format("split=0.5")),
+        (
+            *(FRESH, "16", {"split": 0.5, "examples": "all", "fresh": False}),
+            HALVED.format("split=0.5, examples=all and fresh=False"),
+        ),
+        ({**FRESH, "low": 0, "high": 2**21, "steps": 2**17}, "2,097,152", {}, "by heart."),  # too many for a table
+    ],
+    ids=["examples", "fresh", "too many"],
+)
+def test_nets_that_are_shown_codes_of_all_arguments_may_know_it_by_heart(asked, changes, count, advice, ends):
+    (sentence,) = by_heart(asked.findings, **changes)
+    assert f"shown most of the {count} arguments" in sentence and sentence.endswith(ends)
+    assert not advice or not by_heart(asked.findings, **changes | advice)
+
+
+def test_nets_that_learn_as_they_are_may_know_it_by_heart(asked):
+    found = replace(asked.findings, path=[], setup=asked.mended)
+    learn, fail = (replace(found, before=one) for one in (asked.after, asked.before))
+    assert finding(learn).endswith("Nothing has to be changed.")
+    assert by_heart(learn, input_transform="onehot") == by_heart(asked.findings, input_transform="onehot")
+    assert not by_heart(fail, input_transform="onehot")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"input_transform": "onehot", "examples": "all", "split": 0.5, "batch": 8},
+        {"input_transform": "onehot", "examples": 15, "batch": 8},
+        {"input_transform": "onehot", "high": 80},
+        {"input_transform": "fourier:4", "integers": False},
+    ],
+    ids=str,
+)
+def test_nets_of_fewer_examples_or_without_codes_know_nothing_by_heart(asked, changes):
+    assert not by_heart(asked.findings, **changes)
 
 
 @pytest.mark.parametrize(

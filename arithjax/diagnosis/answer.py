@@ -13,10 +13,13 @@ import pandas as pd
 
 from arithjax.diagnosis import page, pictures
 from arithjax.diagnosis.findings import LEARNS, Findings, Tried
+from arithjax.errors import ArithjaxError
+from arithjax.fields import ALL
 from arithjax.registry import CAUSES, OPERATIONS
 from arithjax.report import recipes
 from arithjax.report.answer import Answer
 from arithjax.report.words import listed
+from arithjax.setup import Setup
 from arithjax.tables.parquet import table_bytes
 from arithjax.tables.words import size
 from arithjax.task.points import Task
@@ -184,16 +187,32 @@ def sentences(found: Findings) -> list[str]:
 
 
 def _by_heart(found: Findings) -> list[str]:
-    """A sentence where mended nets are given codes of numbers, and are judged on arguments that they were shown."""
+    """A sentence where nets that learn are given codes of numbers, or data, and are judged on what they were shown."""
     setup = found.mended
     task, seen = Task.of(setup), setup.batch * setup.steps if setup.fresh else setup.example_count
-    learns = found.path and found.after.rate >= LEARNS
-    if not learns or setup.input_encoder is None or task.apart or not task.arguments or seen < task.arguments:
+    if found.after.rate < LEARNS or task.apart:
         return []
-    return [
-        f"Nets are shown most of the {task.arguments:,} arguments in training, and may know their results by heart; "
-        f"{'holdout' if task.op.data else 'split'}=0.5 judges them on a half that they are not shown."
-    ]
+    if task.op.data and setup.input_encoder is None:
+        return ["Nets are judged on the rows that they were trained on; with holdout=0.2 on rows that they are not shown."]
+    if setup.input_encoder is None or not task.arguments or seen < task.arguments:
+        return []
+    shown = f"Nets are shown most of the {task.arguments:,} arguments in training, and may know their results by heart"
+    if not (advice := _halved(setup)):
+        return [f"{shown}."]
+    fields = listed(f"{name}={value}" for name, value in advice.items())
+    return [f"{shown}; with {fields} they are judged on a half that they are not shown."]
+
+
+def _halved(setup: Setup) -> dict[str, Any]:
+    """The fields that hold half of all arguments out of training; none where these are too many for a table."""
+    fields: dict[str, Any] = {"holdout": 0.5} if OPERATIONS[setup.op].data else {"split": 0.5}
+    if setup.fresh:
+        fields |= {"examples": ALL, "fresh": False}
+    try:
+        setup.replace(**fields)
+    except ArithjaxError:
+        return {}
+    return fields
 
 
 def _ladders(found: Findings) -> dict[str, pd.DataFrame]:

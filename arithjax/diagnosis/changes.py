@@ -92,38 +92,44 @@ def _fixed(kind: str, name: str, helper: bool = False, **fields: Any) -> Change:
 
 def _transforms(setup: Setup) -> Iterator[Change]:
     """Re-scalings of inputs, of targets and of both, and encodings of inputs; encodings of targets come with a loss."""
-    loss: Fields = {"loss": "mse"} if _of_classes(setup.loss) else {}
+    loss, words = _loss_of(setup)
     several = {name: TRANSFORMS[name].several for name in (*TRANSFORMS, *OF_FAMILIES)}
     for name in (name for name in several if not several[name]):
-        yield _fixed("transforms", f"{_shown(name)} inputs and targets", name == "standardize", **_both(name), **loss)
+        both = f"{_shown(name)} inputs and targets{words}"
+        yield _fixed("transforms", both, name == "standardize", **_both(name), **loss)
     for name in several:
         yield Change(f"{_shown(name)} inputs", "inputs", _affordable({"input_transform": name}))
         if not several[name]:
-            yield _fixed("targets", f"{_shown(name)} targets", target_transform=name, **loss)
+            yield _fixed("targets", f"{_shown(name)} targets{words}", target_transform=name, **loss)
     for name in (name for name in several if several[name]):
         yield from _encoded_targets(setup, name)
 
 
 def _encoded_targets(setup: Setup, name: str) -> Iterator[Change]:
-    """Results shown by an encoding, with the loss that it needs: alone, and together with the arguments."""
-    fields: Fields = {"target_transform": name, "output_activation": "linear", "loss": "mse"}
-    shown = applied(setup, (_fixed("targets", name, **fields),))
+    """Results shown by an encoding, alone and together with the arguments: with its cross entropy, if it has one.
+
+    A cross entropy comes with the linear output that it needs; otherwise the output stays as it is.
+    """
+    shown = applied(setup, (_fixed("targets", name, target_transform=name, output_activation="linear", loss="mse"),))
     encoder = None if shown is None else shown.target_encoder
     if encoder is None or not all(column.whole for column in encoder.columns):
         return
     if not setup.results < encoder.size <= MOST_NUMBERS:
         return
-    loss = "cross_entropy" if encoder.blocks else "bit_cross_entropy" if encoder.shows_bits else ""
-    fields["loss"] = loss or ("mse" if _of_classes(setup.loss) else setup.loss)
-    words = f" with {loss.replace('_', ' ')}" if loss else ""
+    fields, words = _loss_of(setup)
+    if encoder.blocks or encoder.shows_bits:
+        loss = "cross_entropy" if encoder.blocks else "bit_cross_entropy"
+        fields, words = {"output_activation": "linear", "loss": loss}, f" with {loss.replace('_', ' ')}"
+    fields = {"target_transform": name, **fields}
     yield _fixed("targets", f"{name} targets{words}", **fields)
     both = {"input_transform": name, **fields}
     yield Change(f"{name} inputs and targets{words}", "transforms", _affordable(both))
 
 
-def _of_classes(loss: str) -> bool:
-    """Whether a loss is for targets of 0 and 1 alone."""
-    return LOSSES[loss].shared or LOSSES[loss].link is not None
+def _loss_of(setup: Setup) -> tuple[Fields, str]:
+    """The loss that targets of any numbers need, and its words in a name; nothing where a setup's own is for these."""
+    own = LOSSES[setup.loss]
+    return ({"loss": "mse"}, " with mse") if own.shared or own.link is not None else ({}, "")
 
 
 def _affordable(fields: Fields) -> Callable[[Setup], Fields]:
@@ -248,10 +254,9 @@ def _initializers(setup: Setup) -> Iterator[Change]:
 
 def _losses(setup: Setup) -> Iterator[Change]:
     for name in LOSSES:
-        logits: dict[str, Any] = (
-            {"target_transform": "raw", "output_activation": "linear"} if LOSSES[name].link is not None else {}
-        )
-        yield _fixed("loss", f"{name} loss", loss=name, **logits)
+        logits: Fields = {"target_transform": "raw", "output_activation": "linear"} if LOSSES[name].link else {}
+        words = " with raw targets" if logits and setup.target_transform != "raw" else ""
+        yield _fixed("loss", f"{name} loss{words}", loss=name, **logits)
 
 
 def _bias(setup: Setup) -> Iterator[Change]:

@@ -1,8 +1,9 @@
 """Encodings once more, as plain functions of NumPy arrays: of one column `[points]`, and back from a net's outputs.
 
 Scripts hold the source of these functions, as that of `arithjax.export.plain`, whose rules hold here too. Tests compare
-each with its namesake in `arithjax.task.encodings`. To add an encoding, write both functions and name them in
-`ENCODINGS` and `DECODINGS`.
+what scripts show and read with what the encodings of `arithjax.task.encodings` do. To add an encoding, write both
+functions, name them in `ENCODINGS` and `DECODINGS`, and enter what they are called with in `CALLS`
+(`arithjax.export.encoded`).
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from arithjax.export import codes
-from arithjax.task.encodings import Column, Encoder, places
+from arithjax.task.encodings import Column, Encoder, Encoding, places
 
 SPELT_OUT = 4
 """Columns that are named one by one; more are gone through."""
@@ -66,25 +67,45 @@ def _scheme(encoder: Encoder) -> str:
 
 def _given(encoder: Encoder, column: Column) -> str:
     """The arguments that follow the column where it is shown."""
-    family, _, parameter = encoder.encoding.name.partition(":")
-    numbers, low = encoder.encoding.numbers(column), f"{column.low:.0f}"
-    given: tuple[str | int, ...] = (low, numbers)
-    if family == "binary":
-        given = (numbers,)
-    elif family == "digits":
-        given = (parameter, places(column, int(parameter)))
-    elif family == "fourier":
-        given = (repr(column.low), repr(column.length), parameter)
-    return "".join(f", {value}" for value in given)
+    return "".join(f", {value}" for value in CALLS[_scheme(encoder)].shown(encoder.encoding, column))
 
 
 def _of_column(encoder: Encoder, column: Column, y: str) -> str:
     """The call that reads the numbers of a column off its outputs, an expression."""
-    family, _, base = encoder.encoding.name.partition(":")
-    low, high, signed = f"{column.low:.0f}", f"{column.high:.0f}", str(column.low < 0)
-    given = {
-        **{"binary": (signed,), "digits": (base, signed), "onehot": (low,), "thermometer": (low, high)},
-        "fourier": (repr(column.low), repr(column.high), repr(column.length)),
-    }[family]
-    call = f"{codes.DECODINGS[family].__name__}({', '.join([y, *given])})"
-    return f"np.round({call})" if family == "fourier" and column.whole else call
+    scheme = _scheme(encoder)
+    given = CALLS[scheme].read(encoder.encoding, column)
+    call = f"{codes.DECODINGS[scheme].__name__}({', '.join([y, *map(str, given)])})"
+    return f"np.round({call})" if column.whole and not encoder.encoding.whole else call
+
+
+class Call(NamedTuple):
+    """What follows the array in the calls of an encoding's two functions in `codes`, of an encoding and a column."""
+
+    shown: Callable[[Encoding, Column], tuple[Any, ...]]
+    read: Callable[[Encoding, Column], tuple[Any, ...]]
+
+
+def _low(column: Column) -> int:
+    return int(column.low)
+
+
+def _base(encoding: Encoding) -> int:
+    """The number in its name: the base of digits, or how many waves."""
+    return int(encoding.name.partition(":")[2])
+
+
+CALLS = {
+    "binary": Call(lambda e, column: (e.numbers(column),), lambda e, column: (column.low < 0,)),
+    "digits": Call(
+        lambda e, column: (_base(e), places(column, _base(e))), lambda e, column: (_base(e), column.low < 0)
+    ),
+    "onehot": Call(lambda e, column: (_low(column), e.numbers(column)), lambda e, column: (_low(column),)),
+    "thermometer": Call(
+        lambda e, column: (_low(column), e.numbers(column)), lambda e, column: (_low(column), int(column.high))
+    ),
+    "fourier": Call(
+        lambda e, column: (column.low, column.length, _base(e)),
+        lambda e, column: (column.low, column.high, column.length),
+    ),
+}
+"""By the name of the encoding or its family, as `codes.ENCODINGS` and `codes.DECODINGS` are."""

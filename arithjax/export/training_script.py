@@ -138,11 +138,11 @@ class Library:
 
     def _told(self, shift: str, scale: str) -> list[str]:
         """Lines that return what outputs `y` mean, given the names of the shift and the scale of results."""
-        lines, encoder = ["y = sigmoid(y)"] if self.linked else [], self.encoders[1]
+        y, encoder = "sigmoid(y)" if self.linked else "y", self.encoders[1]
         if encoder is not None:
-            return [*lines, f"return {encoded.read(encoder, 'y')}"]
-        y = "y" + (f" * T_{scale}" if scale else "") + (f" + T_{shift}" if shift else "")
-        return [*lines, f"return {warped(self.setup.target_transform, 1, 'y') if y == 'y' else y}"]
+            return [*([f"y = {y}"] if self.linked else []), f"return {encoded.read(encoder, 'y')}"]
+        told = y + (f" * T_{scale}" if scale else "") + (f" + T_{shift}" if shift else "")
+        return [f"return {warped(self.setup.target_transform, 1, y) if told == y else told}"]
 
     def _functions(self) -> list[str]:
         """What the script holds of arithjax for its views."""
