@@ -32,8 +32,8 @@ def answer(nets):
     first, undecayed = (of.get(cell, nets[:0]) for cell in ("a + b", "a + b, decay 0"))
     columns = ["train_right_at", "right_at", "delay"]
     return aj.Answer(
-        f"A net that is shown half of the table of a + b modulo 31 knows that half after "
-        f"{first.train_right_at.median():.0f} steps, and the other half after {first.right_at.median():.0f}.",
+        f"A net that is shown half of the table of a + b modulo 31 knows that half "
+        f"{after(first.train_right_at, ' steps')}, and the other half {after(first.right_at)}.",
         [
             f"{aj.share(first.right)} of the nets get 99 % of the pairs right that they have never seen.",
             f"Without weight decay {aj.share(undecayed.right)} do.",
@@ -51,6 +51,11 @@ def answer(nets):
         ],
         {"Median steps to 99 % of the pairs shown, and of all others": nets.groupby("cell")[columns].median()},
     )
+
+
+def after(steps, unit=""):
+    """When the median of the nets that come so far does, in words."""
+    return "never" if steps.isna().all() else f"after {steps.median():.0f}{unit}"
 
 
 study = aj.Study(

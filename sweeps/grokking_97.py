@@ -40,8 +40,8 @@ def answer(nets):
         f"Shown half of a table modulo 97, most nets find the rest of {len(found)} of {len(of)} rules.",
         [
             *(
-                f"The half of a + b that is shown is right after {some.train_right_at.median():.0f} steps, 99 % of the "
-                f"other half after {some.right_at.median():.0f}, in {aj.share(some.right)} of seeds."
+                f"The half of a + b that is shown is right {after(some.train_right_at, ' steps')}, 99 % of the other "
+                f"half {after(some.right_at)}, in {aj.share(some.right)} of seeds."
                 for rule, some in of.items()
                 if rule == "a + b"
             ),
@@ -54,6 +54,11 @@ def answer(nets):
             ].median()
         },
     )
+
+
+def after(steps, unit=""):
+    """When the median of the nets that come so far does, in words."""
+    return "never" if steps.isna().all() else f"after {steps.median():.0f}{unit}"
 
 
 study = aj.Study(

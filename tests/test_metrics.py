@@ -85,6 +85,29 @@ def test_points_without_a_finite_result_are_refused_before_anything_trains():
         aj.train([SETUP.replace(op="div", low=1)])
 
 
+def test_points_that_a_condition_leaves_out_are_refused_before_anything_trains(add):
+    add(aj.OPERATIONS, aj.Operation("less", "b - a", lambda a, b: b - a, where=lambda a, b: a < b))
+    aj.METRICS["far"] = aj.Metric("far", "error", lambda p, t: np.abs(p - t).mean(), "less", [[1, 2], [300, 2]])
+    with pytest.raises(ArithjaxError, match=r"condition of less does not hold at a = 300, b = 2, .* leave it out"):
+        aj.train([SETUP.replace(op="less")])
+
+
+def test_a_data_set_has_no_results_at_other_points(add):
+    x = np.arange(20.0).reshape(10, 2)
+    add(aj.OPERATIONS, aj.Dataset("own", x, x.sum(1)))
+    with pytest.raises(ArithjaxError, match=r"op=own is a data set, which has rows and no function .* leave x out"):
+        aj.Metric("far", "error", lambda p, t: np.abs(p - t).mean(), "own", x)
+    aj.METRICS["rows"] = aj.Metric("rows", "error", lambda p, t: np.abs(p - t).mean(), "own")
+    assert aj.train([aj.Setup(op="own", widths=(3,), steps=20, batch=5)])["rows"].notna().all()
+
+
+def test_points_of_a_metric_are_made_once_for_each_task():
+    task, x = Task.of(SETUP), np.array([[100.0, 200.0], [3.0, 4.0]])
+    points = task.at(x)
+    assert task.at(x.copy()) is points and Task.of(SETUP.replace(widths=(5,))).at(x) is points
+    assert task.at(x[::-1]) is not points and task.at(x[::-1]).t.tolist() == [7, 300] == points.t[::-1].tolist()
+
+
 def test_nets_are_the_same_with_metrics(mine):
     nets = aj.train([SETUP], seeds=2)
     aj.METRICS.clear()
@@ -156,8 +179,23 @@ def test_a_search_minimises_a_metric(tmp_path, monkeypatch, in_parts):
 def test_a_metric_is_no_objective_before_it_is_entered():
     with pytest.raises(ArithjaxError, match=r"unknown objective 'mae'. There are .* entered in aj.METRICS"):
         aj.Study("mine", search, trials=2, objectives=("mae", "parameters"))
-    with pytest.raises(ArithjaxError, match="metric 'error' has the name of a column of tables, or of an objective"):
-        aj.METRICS["error"] = share_within_a_tenth
+    for name in objectives.OBJECTIVES:
+        with pytest.raises(ArithjaxError, match=f"metric '{name}' has the name of a column of tables, or of an objec"):
+            aj.METRICS[name] = share_within_a_tenth
+
+
+def test_a_metric_of_one_operation_is_no_objective_of_a_search_over_several(tmp_path):
+    aj.METRICS["sums"] = aj.Metric("sums", "error of sums", lambda p, t: np.abs(p - t).mean(), op="add")
+
+    def over(ops):
+        def question(trial):
+            return SETUP.replace(op=trial.suggest_categorical("op", ops), widths=(trial.suggest_int("width", 2, 9),))
+
+        return aj.Study("over", question, trials=6, seeds=1, objectives=("sums", "parameters"))
+
+    with pytest.raises(ArithjaxError, match=r"objective 'sums' is of nets of add alone, and a trial asks for mul"):
+        aj.run(over(["add", "mul"]), tmp_path)
+    assert aj.run(over(["add"]), tmp_path / "one").sums.notna().all()
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,8 @@ def test_names_that_are_none(names):
 def test_unknown_names():
     with pytest.raises(ArithjaxError, match="unknown objective 'eror'; did you mean 'error'"):
         objectives.check_objectives(("eror",))
+    with pytest.raises(ArithjaxError, match="name one or several of error, extrapolation, parameters, steps, mape"):
+        objectives.check_objectives((), {"mape": None})
     for names in itertools.permutations(objectives.OBJECTIVES, 2):
         assert objectives.check_objectives(list(names)) == names
 

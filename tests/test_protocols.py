@@ -318,6 +318,9 @@ def test_success_against_steps_is_that_of_kaplan_and_meier():
     expected = 1 - stats.ecdf(stats.CensoredData(uncensored=[1000, 1000, 3000], right=[2000])).sf.evaluate(3000)
     assert early.solved[early.step == 3000].iloc[0] == expected == 1.0
     assert list(protocols.by_steps(nets[3:], ["op"]).solved) == [0, 0]
+    for of in (protocols.by_steps, protocols.by_epsilon):
+        none, some = (of(part.assign(extrapolation_mse=1.0), ["op"]) for part in (nets[:0], nets))
+        assert list(none) == list(some) and none.empty and len(some)
 
 
 @pytest.mark.skipif(not RESULTS.is_dir(), reason="a source distribution has no results")

@@ -26,6 +26,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial
 
 from arithjax.errors import MOST_NETS, ArithjaxError
+from arithjax.registry import METRICS
 from arithjax.setup import Setup
 from arithjax.studies import samplers
 from arithjax.studies.study import Study
@@ -231,7 +232,19 @@ def ask(study: Study, trial: Any) -> Setup:
         ) from None
     if not isinstance(setup, Setup):
         raise ArithjaxError(f"study '{study.name}': its question returned a {type(setup).__name__}; return a Setup.")
+    _check_objectives(study, setup)
     return setup
+
+
+def _check_objectives(study: Study, setup: Setup) -> None:
+    """Every objective that is a metric has to be about the operation of a trial, whose nets would all be the worst."""
+    for name in study.objectives:
+        op = METRICS[name].op if name in METRICS else None
+        if op not in (None, setup.op):
+            raise ArithjaxError(
+                f"study '{study.name}': objective '{name}' is of nets of {op} alone, and a trial asks for {setup.op}; "
+                f"ask for {op} in every trial, or take another objective."
+            )
 
 
 def fixed(study: Study, params: dict[str, Any], number: int) -> AskedTrial:

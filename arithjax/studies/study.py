@@ -29,7 +29,8 @@ class Study:
     sampler: a name (`tpe`, `nsga2`, `random`, `quasi-random`, `grid`) or any Optuna sampler.
     seed: the root of all randomness, from 0 to 2**32 - 1.
     objectives: what `tpe` and `nsga2` minimise, one or several of `error`, `extrapolation`, `parameters`, `steps` and
-        of the user's own metrics that are in `aj.METRICS` by now; of a metric the median over a trial's nets.
+        of the user's own metrics that are in `aj.METRICS` by now; of a metric the median over a trial's nets. With a
+        metric about one operation every trial has to be of that.
     halving: shares of the steps, such as (0.1, 0.3), after each of which the worse half of a batch's setups stops
         (`arithjax.studies.halving`).
     by: the columns that the summary and the report group by; default: the first two fields that vary.

@@ -53,11 +53,11 @@ def check_objectives(names: Sequence[str], metrics: Collection[str] = ()) -> tup
 
     metrics: the user's own, which are objectives as well.
     """
+    known = [*OBJECTIVES, *metrics]
     if not isinstance(names, tuple | list) or not names or len(set(map(str, names))) != len(names):
-        raise ArithjaxError(f"objectives={names!r} is not allowed; name one or several of {', '.join(OBJECTIVES)}.")
+        raise ArithjaxError(f"objectives={names!r} is not allowed; name one or several of {', '.join(known)}.")
     for name in map(str, names):
-        if name not in OBJECTIVES and name not in metrics:
-            known = [*OBJECTIVES, *metrics]
+        if name not in known:
             raise ArithjaxError(
                 f"unknown objective '{name}'{nearest(name, known)} There are {', '.join(known)}; a metric of your own "
                 "is one too, once it is entered in aj.METRICS."

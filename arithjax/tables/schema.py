@@ -121,6 +121,9 @@ FROM_SETUP = tuple(Column(name, TYPES.get(field.kind, pa.string()), field.help) 
 COLUMNS = {column.name: column for column in (*NUMBERED, *FROM_SETUP, *MEASURED)}
 """All columns by name, in the order in which tables have them."""
 
+OBJECTIVES_ALONE = ("error", "extrapolation")
+"""The objectives of a search (`tables.objectives`) that are no columns."""
+
 SCHEMA = pa.schema(
     [(column.name, column.type) for column in COLUMNS.values()], metadata={"arithjax_schema": str(SCHEMA_VERSION)}
 )

@@ -170,18 +170,12 @@ class Task:
         return points(self.op, columns, self.distribution, count, self.precision)
 
     def at(self, x: Float[np.ndarray, "points arity"]) -> Points:
-        """Any arguments as points, in or beyond the range.
+        """Any arguments as points, in or beyond the range; made once for equal arguments.
 
         Raises:
-            ArithjaxError: a result is not finite.
+            ArithjaxError: the operation's condition does not hold for some, or a result is not finite.
         """
-        given = x.astype(self.precision)
-        truth = self.op.exact(given, self.integers and bool((given == np.rint(given)).all()))
-        lost = np.flatnonzero(~np.isfinite(truth.t.reshape(len(x), -1)).all(1))
-        if len(lost):
-            where = self.op.at(given[lost[0]])
-            raise ArithjaxError(f"{self.op.name} has no finite result at {where}, which nets are asked; leave it out.")
-        return measured(given, truth, given[:0], given, truth.t)
+        return _at(self, np.ascontiguousarray(x, float).tobytes(), x.shape)
 
     @property
     def integers(self) -> bool:
@@ -252,6 +246,21 @@ class Task:
         if not self.domain_truth.known:
             return "results not exact"
         return "" if self.domain_truth.held(self.precision) else f"beyond {self.precision}"
+
+
+@functools.lru_cache(maxsize=64)
+def _at(task: Task, raw: bytes, shape: tuple[int, ...]) -> Points:
+    """The points of `Task.at`, for the bytes of its arguments in float64."""
+    op, given = task.op, np.frombuffer(raw).reshape(shape).astype(task.precision)
+    if op.conditional and not (held := np.asarray(op.holds(given))).all():
+        where = op.at(given[np.argmin(held)])
+        raise ArithjaxError(f"the condition of {op.name} does not hold at {where}, which nets are asked; leave it out.")
+    truth = op.exact(given, task.integers and bool((given == np.rint(given)).all()))
+    lost = np.flatnonzero(~np.isfinite(truth.t.reshape(len(given), -1)).all(1))
+    if len(lost):
+        where = op.at(given[lost[0]])
+        raise ArithjaxError(f"{op.name} has no finite result at {where}, which nets are asked; leave it out.")
+    return measured(given, truth, given[:0], given, truth.t)
 
 
 @functools.lru_cache(maxsize=64)

@@ -23,8 +23,7 @@ from jaxtyping import Float, Float64, Shaped
 from arithjax.errors import ArithjaxError
 from arithjax.registry import METRICS, OPERATIONS
 from arithjax.setup import Setup
-from arithjax.tables.objectives import OBJECTIVES
-from arithjax.tables.schema import COLUMNS
+from arithjax.tables.schema import COLUMNS, OBJECTIVES_ALONE
 from arithjax.tables.statistics import COMPUTED
 from arithjax.task import trying
 from arithjax.task.points import Points, Task
@@ -42,7 +41,8 @@ class Metric:
         points.
 
     Raises:
-        ArithjaxError: `x` is no table of finite numbers, or there is no `op` that they are arguments of.
+        ArithjaxError: `x` is no table of finite numbers, or there is no `op` that they are arguments of: none is named,
+            or it is a data set, which has rows and no function.
     """
 
     name: str
@@ -61,6 +61,11 @@ class Metric:
         """Points of its own, checked."""
         if self.op is None:
             raise ArithjaxError(f"metric '{self.name}' has points x of its own; say with op= whose arguments they are.")
+        if OPERATIONS[self.op].data:
+            raise ArithjaxError(
+                f"metric '{self.name}' has points x of its own, and op={self.op} is a data set, which has rows and no "
+                "function that gives the results of others; leave x out."
+            )
         arity = OPERATIONS[self.op].arity
         try:
             found = np.array(x, float)
@@ -75,7 +80,7 @@ class Metric:
 
     def try_out(self) -> None:
         """Raise `ArithjaxError` unless the function gives a number, under a name that no other column has."""
-        if self.name in {*COLUMNS, *COMPUTED, *OBJECTIVES}:
+        if self.name in {*COLUMNS, *COMPUTED, *OBJECTIVES_ALONE}:
             raise ArithjaxError(
                 f"metric '{self.name}' has the name of a column of tables, or of an objective; give it another."
             )
