@@ -4,6 +4,7 @@ import json
 import shlex
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -200,3 +201,10 @@ def test_a_net_is_not_said_to_be_wrong_where_it_was_not_asked(asked):
     for solved, holds in ((None, False), (False, True), (True, False)):
         seen = replace(asked.evidence, rows=rows.assign(extrapolation_solved=solved))
         assert (CAUSES["beyond"].holds(seen) == holds).all()
+
+
+def test_nets_of_data_are_judged_on_rows_that_they_were_trained_on(asked, add):
+    data = add(aj.OPERATIONS, aj.Dataset("rows", np.arange(64.0).reshape(32, 2), np.arange(32.0)))
+    for holdout, said in ((0.0, True), (0.5, False)):
+        found = replace(asked.findings, mended=aj.Setup(op=data.name, batch=16, holdout=holdout))
+        assert any("with holdout=0.2" in sentence for sentence in sentences(found)) == said

@@ -193,7 +193,9 @@ def _by_heart(found: Findings) -> list[str]:
     if found.after.rate < LEARNS or task.apart:
         return []
     if task.op.data and setup.input_encoder is None:
-        return ["Nets are judged on the rows that they were trained on; with holdout=0.2 on rows that they are not shown."]
+        return [
+            "Nets are judged on rows that they were trained on; with holdout=0.2 on others that they are not shown."
+        ]
     if setup.input_encoder is None or not task.arguments or seen < task.arguments:
         return []
     shown = f"Nets are shown most of the {task.arguments:,} arguments in training, and may know their results by heart"
