@@ -370,7 +370,7 @@ def test_mistakes_are_told_before_anything_compiles(arguments, message):
 CORES = """
 import arithjax as aj
 few = {"low": 0, "high": 40, "examples": 8192, "tests": 64}
-wide = aj.Setup(widths=(64, 64), batch=512, steps=40, **few)
+wide = aj.Setup(widths=(144,), batch=512, steps=40, **few)  # not for the kernel
 finished = aj.Setup(widths=(8,), activation="tanh", batch=32, steps=50, finish=20, **few)
 print(aj.train([wide, finished], seeds=2).drop(columns="program").map(repr).to_csv(), end="")
 """

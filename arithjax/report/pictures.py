@@ -52,7 +52,7 @@ def dots(picture: Picture, table: pd.DataFrame) -> Drawing:
     table = table.assign(colour=_colours(table)).round(5)
     table["what"] = table["what"].astype(str).map(lambda name: broken(name, 26))
     order = list(dict.fromkeys(table["what"]))
-    scale = alt.Scale(domain=[-0.04, 1.4 if "panel" in table else 1.34], nice=False)
+    scale = alt.Scale(domain=[-0.06, 1.5], nice=False)  # so that "100 %" fits on a phone
     axis = alt.Axis(format="%", values=[0, 0.25, 0.5, 0.75, 1], grid=True, labelOverlap=True, labelSeparation=5)
     extra = [name for name in ("nets", "exact", "error", "other") if name in table]
     base = alt.Chart(table).encode(
