@@ -26,7 +26,7 @@ def check_ranges(s: Any) -> None:
     if s.integers and s.distribution != "uniform":
         raise ArithjaxError(f"distribution={s.distribution} needs real arguments; set integers=False.")
     if words := obstacle(s, "low, high", s.spans):
-        raise ArithjaxError(words)
+        raise ArithjaxError(words + _next_step(s))
     if s.extrapolation is not None and OPERATIONS[s.op].apart:
         raise ArithjaxError(
             f"extrapolation={cell(s.extrapolation)} is for arguments that take the setup's range, and {s.op} has none; "
@@ -36,6 +36,35 @@ def check_ranges(s: Any) -> None:
         if words := obstacle(s, "extrapolation", spans):
             default = s.extrapolation is None
             raise ArithjaxError(words + " Set extrapolation, whose default is the next interval." * default)
+
+
+def _next_step(s: Any) -> str:
+    """A sentence with a nearer end of the range that a setup is allowed with, the other kept; empty if none is found.
+
+    Tried are 0 and ±1, and a hundredth of the other end for ranges that lie between these, where more than one number
+    is left.
+    """
+    low, high = s.low, s.high
+    lows, highs = [(end, high) for end in (0.0, 1.0, high / 100)], [(low, end) for end in (0.0, -1.0, low / 100)]
+    found = next((ends for ends in (*lows, *highs) if _allowed(s, *ends)), None)
+    if found is None:
+        return ""
+    name, end = ("low", found[0]) if found[1] == high else ("high", found[1])
+    return f" {name}={end:g} (--{name} {end:g}) will do."
+
+
+def _allowed(s: Any, low: float, high: float) -> bool:
+    """Whether a setup is allowed with this part of its range, and has more than one number there."""
+    if not s.low <= low < high <= s.high or (low, high) == (s.low, s.high):
+        return False
+    first, last = closed(low, high, s.integers)
+    if first == last or obstacle(s, "", OPERATIONS[s.op].spans(low, high, s.integers)):
+        return False
+    try:
+        s.replace(low=low, high=high)
+    except ArithjaxError:
+        return False
+    return True
 
 
 def check_threshold(s: Any) -> None:

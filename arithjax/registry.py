@@ -7,11 +7,18 @@ first needed, so that a setup can name members of registries whose modules come 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from types import MappingProxyType
 from typing import Any
 
 from arithjax.errors import ArithjaxError, nearest
+
+
+def first_sentence(docstring: str) -> str:
+    """The first sentence of a docstring, however many lines it takes, in one; the first paragraph if it has no end."""
+    paragraph = re.split(r"\n\s*\n", docstring.strip(), maxsplit=1)[0]
+    return re.split(r"(?<=[.?!]) (?=[A-Z])", " ".join(paragraph.split()), maxsplit=1)[0]
 
 
 class Registry(MutableMapping[str, Any]):
@@ -53,7 +60,7 @@ class Registry(MutableMapping[str, Any]):
         derive: makes a member for a name that is not in the table, such as `times:7`, or gives None.
         families: patterns of such names, such as `times:c`, each with a line about it.
         made: makes a member of a name, a line about it and a user's function, where a function alone may be entered.
-            The line is the first of the function's docstring.
+            The line is the first sentence of the function's docstring.
         """
         self._member = member if isinstance(member, tuple) else (member,)
         self._derive = derive or self._derive
@@ -67,7 +74,7 @@ class Registry(MutableMapping[str, Any]):
     def _of_function(self, name: str, function: Any) -> Any:
         assert self._made is not None
         about = function.__doc__ or f"a {self.kind} of the user's"
-        return self._made(name, about.strip().splitlines()[0], function)
+        return self._made(name, first_sentence(about), function)
 
     def enter(self, function: Any) -> str:
         """The name of a user's function, under which it is entered; entering it again changes nothing.

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import arithjax as aj
 from arithjax import cli
+from arithjax.cli import listing
 from arithjax.cli.commands import UNASKED
 from arithjax.setup import FIELDS
 from arithjax.tables import schema
@@ -317,6 +318,11 @@ def test_list_names_everything():
             assert f"  {name}" in out
     for study in ("question", "multiplication"):
         assert study in out
+
+
+def test_help_names_every_kind_of_list():
+    said = CliRunner().invoke(cli.arithjax, ["list", "--help"]).output
+    assert not [kind for kind in listing.LISTS if kind not in said]
 
 
 def test_list_columns_says_what_every_column_means(results):

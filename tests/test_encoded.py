@@ -26,15 +26,15 @@ def nets():
     """A small net for each encoding of results, of one result and of two with other ranges."""
     aj.OPERATIONS["both"] = aj.Operation("both", "a - b, max(a, b)", lambda a, b: (a - b, jax.numpy.maximum(a, b)))
     setups = {name: aj.Setup(target_transform=name, loss=loss, **SMALL) for name, loss in ENCODINGS.items()}
-    setups["both"] = setups["onehot"].replace(op="both")
+    setups["both"] = setups["onehot"].replace(op="both", input_transform="binary")
     setups["reals"] = aj.Setup(target_transform="fourier:3", integers=False, **SMALL)
     yield {name: aj.fit(setup, seeds=1) for name, setup in setups.items()}
     del aj.OPERATIONS["both"]
 
 
-def assert_same(net, said):
-    """Whole numbers are the very same; real ones to float32 rounding of waves."""
-    own = net(X)
+def assert_same(net, said, x=X):
+    """Whole numbers are the very same, and so is NaN; real ones to float32 rounding of waves."""
+    own = net(x)
     assert said.shape == own.shape
     whole = net.setup.integers
     np.testing.assert_allclose(said, own, rtol=0, atol=0 if whole else 1e-4)
@@ -62,20 +62,24 @@ def test_scripts_in_keras_answer_as_the_nets_do_without_arithjax(nets, tmp_path)
     run += "print(json.dumps([runpy.run_path(f'net_{i}.py')['net'](json.loads(sys.argv[1])).tolist() "
     run += f"for i in range({len(nets)})]))"
     environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": ""}
-    command = [sys.executable, "-W", "ignore", "-c", run, json.dumps(X.tolist())]
+    x = np.array([*X, [9, 0], [0.5, 0]])  # of the last two bits have no code
+    command = [sys.executable, "-W", "ignore", "-c", run, json.dumps(x.tolist())]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
     for net, said in zip(nets.values(), json.loads(done.stdout), strict=True):
-        assert_same(net, np.array(said))
+        assert_same(net, np.array(said), x)
+    assert np.isnan(nets["both"](x)[-2:]).all()
 
 
 def test_a_script_prints_the_answer(nets, tmp_path):
-    for name in ("binary", "both"):
+    for name, numbers in (("binary", [3, 8]), ("both", [3, 8]), ("both", [3, 9])):
         nets[name].export("numpy", tmp_path / "mine.py")
         run = "import sys; sys.modules['arithjax'] = sys.modules['jax'] = None; import runpy; "
-        run += "sys.argv = ['mine.py', '3', '8']; runpy.run_path('mine.py', run_name='__main__')"
-        done = subprocess.run([sys.executable, "-c", run], capture_output=True, text=True, cwd=tmp_path)
-        assert [float(word) for word in done.stdout.split()] == np.ravel(nets[name]([3, 8])).tolist(), done.stderr
+        run += "sys.argv[0] = 'mine.py'; runpy.run_path('mine.py', run_name='__main__')"
+        command = [sys.executable, "-c", run, *map(str, numbers)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert not done.stderr
+        np.testing.assert_array_equal([float(word) for word in done.stdout.split()], np.ravel(nets[name](numbers)))
 
 
 def test_encodings_of_ones_own_are_refused(add):

@@ -222,6 +222,9 @@ def test_scripts_encode_any_columns(name, bounds):
     code, rng = encoder(name, *bounds), np.random.default_rng(0)
     x = np.stack([rng.integers(low, high + 1, 40) for low, high in bounds], 1).astype("f")
     names = {"np": np, "x": x} | {f.__name__: f for f in (*encoded.showing(code), *encoded.reading(code))}
+    if code.encoding.whole:  # what has no code: below and above each range, no whole number, no number
+        uncoded = np.float32([-20, 0.5, 20, np.inf, -np.inf, np.nan])
+        x[1::3] = np.where(rng.random(x[1::3].shape) < 0.5, rng.choice(uncoded, x[1::3].shape), x[1::3])
     shown = eval(encoded.shown(code, "x"), names)
     np.testing.assert_allclose(shown, code.encode(x[..., None])[..., 0], atol=1e-5)  # of sines
     y = (shown + rng.uniform(-0.3, 0.3, shown.shape) * code.encoding.whole).astype("f")
@@ -235,8 +238,24 @@ def test_scripts_hold_every_encoding_that_came_with_arithjax():
     assert schemes == set(codes.ENCODINGS) == set(codes.DECODINGS) == set(encoded.CALLS)
 
 
+STRANGE = [[9, 0], [0, -4], [0.5, 0], [12, 3], [-5, 3], [3, 1e9], [np.nan, 1], [np.inf, 1], [1, -np.inf]]
+"""Pairs of which one number is not among those from -3 to 8."""
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_scripts_answer_nan_where_nets_do(nets, name):
+    net, x = nets[name], np.array([*STRANGE, [3, 4]], "f")
+    own = net(x)
+    assert np.isnan(own[:-1]).all() == TRANSFORMS[name].whole and np.isfinite(own[-1])
+    for target in [target for target in TARGETS if not lacking(target) and target != "keras"]:
+        with jax.numpy_rank_promotion("allow"), np.errstate(invalid="ignore"):  # waves of infinity
+            said = module_of(net.export(target))["net"](x)
+        np.testing.assert_array_equal(np.isnan(said), np.isnan(own), err_msg=target)
+
+
 def test_a_script_says_which_numbers_it_takes(nets):
-    assert '"""Answers [points] for numbers [points, 2], whole ones from -3 to 8."""' in nets["binary"].export("numpy")
+    said = '"""Answers [points] for numbers [points, 2], whole ones from -3 to 8; NaN for others."""'
+    assert said in nets["binary"].export("numpy")
 
 
 def test_numbers_without_a_code_get_no_answer(nets):

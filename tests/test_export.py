@@ -310,7 +310,8 @@ def test_untrained_scripts_refuse_what_they_cannot_hold():
         ({"model": "nmu", "widths": ()}, "keras", "model=nmu cannot be written as an untrained script"),
         ({"optimizer": "lion"}, "torch", "optimizer=lion is not in PyTorch; export to keras"),
         ({"schedule": "exponential", "warmup": 5}, "keras", "none of Keras's; export to torch"),
-        ({}, "numpy", "unknown target 'numpy'"),
+        ({}, "numpy", "target 'numpy' is for trained nets alone; untrained scripts are for keras and torch"),
+        ({}, "kerax", "unknown target 'kerax'; did you mean 'keras'"),
     ]:
         with pytest.raises(aj.ArithjaxError, match=phrase):
             untrained(base.replace(**changes), target)

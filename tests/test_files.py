@@ -264,7 +264,8 @@ def test_built_in_studies_by_name():
     ):
         files.find_study("questio")
     for path in files.sweeps().glob("*.py"):
-        assert files.about_file(path) and "\n" not in files.about_file(path)
+        about, text = files.about_file(path), " ".join(path.read_text().split())
+        assert about[-1] in ".?" and text.startswith(f'"""{about}'), "a whole sentence"
 
 
 def test_a_file_that_is_not_there(tmp_path):

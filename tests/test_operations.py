@@ -233,6 +233,30 @@ def test_undefined_ranges_are_refused(name, low, high):
         Setup(op=name, low=1, high=5, extrapolation=(low, high + 1))
 
 
+@pytest.mark.parametrize(
+    ("name", "ends", "changes", "end"),
+    [
+        ("mod", (0, 500), {}, {"low": 1}),
+        ("sqrt", (-5, 5), {}, {"low": 0}),
+        ("log", (0, 0.5), {"integers": False}, {"low": 0.005}),
+        ("div", (-5, 1), {}, {"high": 0}),
+        ("div", (-5, 0), {"integers": False}, {"high": -1}),
+        ("reciprocal", (-2, 2), {}, {"high": 0}),  # from 1 to 2 there is one whole number
+        ("add", (0, 9), {"input_transform": "log"}, {"low": 1}),
+        ("log", (-3, 1), {}, {}),
+        ("mod", (0, 500), {"extrapolation": (-5, 5)}, {}),  # that does not hold either
+        ("add", (5, 3), {}, {}),
+    ],
+)
+def test_a_refused_range_comes_with_an_end_that_is_allowed(name, ends, changes, end):
+    given = {"op": name, "low": ends[0], "high": ends[1], **changes}
+    with pytest.raises(ArithjaxError) as refused:
+        Setup(**given)
+    said = re.findall(r" (low|high)=(\S+) \(--\1 \2\) will do\.$", str(refused.value))
+    assert {word: float(value) for word, value in said} == end
+    assert not end or Setup(**given | end)
+
+
 def test_integers_leave_the_upper_end_out():
     assert Setup(op="div", low=-5, high=0, extrapolation=(1, 5)).bounds == (-5, -1)
     with pytest.raises(ArithjaxError, match=r"low, high: div .* is not defined"):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from arithjax import ArithjaxError
-from arithjax.registry import REGISTRIES, Registry
+from arithjax.registry import REGISTRIES, Registry, first_sentence
 
 FILLED = {plural: registry for plural, registry in REGISTRIES.items() if plural != "metrics"}  # they are users' alone
 ALL = pytest.mark.parametrize("registry", FILLED.values(), ids=FILLED)
@@ -78,6 +78,21 @@ def test_wrong_types_and_keys_are_refused(registry):
     with pytest.raises(ArithjaxError, match="it has to be an arithjax"):
         registry["another"] = 5
     assert "another" not in registry
+
+
+@pytest.mark.parametrize(
+    ("docstring", "sentence"),
+    [
+        ("max(z, 0).", "max(z, 0)."),
+        ("One\n    that goes on. Another.\n", "One that goes on."),
+        ("Does it learn? Units of Heim et al. (2020).", "Does it learn?"),
+        ("Units of Heim et al. (2020), 0.5 wide. More.", "Units of Heim et al. (2020), 0.5 wide."),
+        ("Without an end\n\nAnother paragraph.", "Without an end"),
+        ("", ""),
+    ],
+)
+def test_a_line_about_a_member_is_a_whole_sentence(docstring, sentence):
+    assert first_sentence(docstring) == sentence
 
 
 def test_duplicates_are_refused():

@@ -228,8 +228,8 @@ def export_optuna() -> None:
 def list_members() -> None:
     """What there is.
 
-    KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses, ramps,
-    distributions, causes (of not learning), studies, or columns (of a table); all of them by default.
+    KIND: operations, models, transforms, activations, initializers, optimizers, schedules, losses, metrics,
+    ramps, distributions, causes (of not learning), studies, or columns (of a table); all of them by default.
     """
 
 

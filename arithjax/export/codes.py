@@ -12,28 +12,35 @@ from collections.abc import Callable
 
 import numpy as np
 
-# ---- numbers `[points]` as a net is shown them, `[points, numbers]`
+# ---- numbers `[points]` as a net is shown them, `[points, numbers]`; all NaN for one that has no code
 
 
-def binary(x, bits):
+def coded(x, low, high):
+    """Numbers as a column, `[points, 1]`; NaN for each that is no whole number from low to high: it has no code."""
+    return np.where((x >= low) & (x <= high) & (x == np.floor(x)), x, np.nan)[:, None]
+
+
+def binary(x, low, high, bits):
     """The bits of each number, the highest first."""
-    return x[:, None] // 2 ** np.arange(bits - 1, -1, -1) % 2
+    return coded(x, low, high) // 2 ** np.arange(bits - 1, -1, -1) % 2
 
 
-def digits(x, base, places):
+def digits(x, low, high, base, places):
     """The digits of each number, the highest first, each one-hot."""
-    found = x[:, None] // base ** np.arange(places - 1, -1, -1) % base
-    return 1.0 * (found[:, :, None] == np.arange(base)).reshape(len(x), -1)
+    found = (coded(x, low, high) // base ** np.arange(places - 1, -1, -1) % base)[:, :, None]
+    return (1.0 * (found == np.arange(base)) + 0 * found).reshape(len(x), -1)
 
 
-def onehot(x, low, numbers):
+def onehot(x, low, high):
     """A 1 in the place of each number, counted from low."""
-    return 1.0 * (x[:, None] - low == np.arange(numbers))
+    x = coded(x, low, high)
+    return 1.0 * (x == np.arange(low, high + 1)) + 0 * x
 
 
-def thermometer(x, low, numbers):
+def thermometer(x, low, high):
     """Whether each number is above low, above low + 1, and so on."""
-    return 1.0 * (x[:, None] - low > np.arange(numbers))
+    x = coded(x, low, high)
+    return 1.0 * (x > np.arange(low, max(low + 1, high))) + 0 * x
 
 
 def fourier(x, low, length, waves):

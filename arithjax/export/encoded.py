@@ -54,11 +54,11 @@ def read(encoder: Encoder, y: str) -> str:
 
 
 def words(encoder: Encoder) -> str:
-    """Of what numbers it has codes, in words that follow `numbers`; empty where of all."""
+    """Which numbers it has codes for, in words that follow `numbers`; empty where for all."""
     if not encoder.encoding.whole:
         return ""
     ranges = dict.fromkeys(f"from {column.low:.0f} to {column.high:.0f}" for column in encoder.columns)
-    return f", whole ones {' and '.join(ranges)}"
+    return f", whole ones {' and '.join(ranges)}; NaN for others"
 
 
 def _scheme(encoder: Encoder) -> str:
@@ -85,8 +85,8 @@ class Call(NamedTuple):
     read: Callable[[Encoding, Column], tuple[Any, ...]]
 
 
-def _low(column: Column) -> int:
-    return int(column.low)
+def _ends(column: Column) -> tuple[int, int]:
+    return int(column.low), int(column.high)
 
 
 def _base(encoding: Encoding) -> int:
@@ -95,14 +95,13 @@ def _base(encoding: Encoding) -> int:
 
 
 CALLS = {
-    "binary": Call(lambda e, column: (e.numbers(column),), lambda e, column: (column.low < 0,)),
+    "binary": Call(lambda e, column: (*_ends(column), e.numbers(column)), lambda e, column: (column.low < 0,)),
     "digits": Call(
-        lambda e, column: (_base(e), places(column, _base(e))), lambda e, column: (_base(e), column.low < 0)
+        lambda e, column: (*_ends(column), _base(e), places(column, _base(e))),
+        lambda e, column: (_base(e), column.low < 0),
     ),
-    "onehot": Call(lambda e, column: (_low(column), e.numbers(column)), lambda e, column: (_low(column),)),
-    "thermometer": Call(
-        lambda e, column: (_low(column), e.numbers(column)), lambda e, column: (_low(column), int(column.high))
-    ),
+    "onehot": Call(lambda e, column: _ends(column), lambda e, column: (int(column.low),)),
+    "thermometer": Call(lambda e, column: _ends(column), lambda e, column: _ends(column)),
     "fourier": Call(
         lambda e, column: (column.low, column.length, _base(e)),
         lambda e, column: (column.low, column.high, column.length),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.export.keras_training import InKeras
 from arithjax.export.portable import refuse_own
+from arithjax.export.scripts import TARGETS
 from arithjax.export.torch_training import InTorch
 from arithjax.export.training_script import Library
 from arithjax.fields import cell
@@ -27,6 +28,10 @@ def untrained(setup: Setup, target: str = "keras") -> str:
     Raises:
         ArithjaxError: there is no such target, or it lacks something that the setup names.
     """
+    if target in TARGETS and target not in LIBRARIES:
+        raise ArithjaxError(
+            f"target '{target}' is for trained nets alone; untrained scripts are for {' and '.join(LIBRARIES)}."
+        )
     if target not in LIBRARIES:
         raise ArithjaxError(f"unknown target '{target}'{nearest(target, LIBRARIES)} There are {', '.join(LIBRARIES)}.")
     if setup.model != "mlp":

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 from arithjax.errors import ArithjaxError, nearest
+from arithjax.registry import first_sentence
 from arithjax.studies.study import Study
 
 
@@ -135,6 +136,5 @@ def load_study(path: Path) -> Study:
 
 
 def about_file(path: Path) -> str:
-    """The first line of a study file's docstring."""
-    docstring = ast.get_docstring(ast.parse(path.read_bytes())) or ""
-    return docstring.partition("\n")[0]
+    """The first sentence of a study file's docstring."""
+    return first_sentence(ast.get_docstring(ast.parse(path.read_bytes())) or "")
