@@ -14,7 +14,7 @@ SPACE = {
     **{f"activation{i}": CategoricalDistribution(ACTIVATIONS) for i in (1, 2)},
     "learning_rate": FloatDistribution(3e-3, 0.1, log=True),
 }
-WORDS = {"add": "A sum", "mul": "A product", "max": "The larger of two numbers"}
+WORDS = {"add": "sums", "mul": "products", "max": "the larger of two numbers"}
 FRESH = 100  # seeds that the search has not seen
 
 
@@ -72,7 +72,8 @@ def answer(nets):
         (f"{min(sizes)} to {max(sizes)} parameters suffice for {aj.listed(fresh)}." if fresh else "")
         + (f" For {aj.listed(missing)} no exact net was found." if missing else ""),
         [
-            f"{words} takes {found[op].parameters} parameters; {aj.share(fresh[op].whole)} of fresh seeds are exact."
+            f"The smallest found for {words} has {found[op].parameters} parameters; from fresh seeds "
+            f"{aj.share(fresh[op].whole)} are exact."
             for op, words in WORDS.items()
             if op in fresh
         ],

@@ -136,7 +136,7 @@ def test_what_smallest_says():
     assert len(sizes) == nets.op.nunique() == 8
     assert f"from {sizes.min()} parameters ({fewest}) to {sizes.max()} ({most}); a product takes {sizes['mul']}" in said
     fresh = re.search(
-        rf"A product takes {sizes['mul']} parameters; (.*?) of fresh seeds", " ".join(answer["sentences"])
+        rf"for products has {sizes['mul']} parameters; from fresh seeds (.*?) are exact", " ".join(answer["sentences"])
     )
     assert said.endswith(f"exact in {fresh[1]} of fresh seeds")
 
