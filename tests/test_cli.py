@@ -110,7 +110,7 @@ def test_table_starts_no_jax(results):
 def test_fit_save_predict(arithjax, tmp_path):
     status, out, _ = arithjax("fit", "add", *TINY_OPTIONS, "--save", tmp_path / "a.net")
     assert status == 0
-    assert out.count("\n") > 12
+    assert out.count("\n") > 12 and out.startswith("Ten fresh arguments of a + b, answered by the best of 2 nets:")
     status, out, err = arithjax("predict", tmp_path / "a.net", 1, 2)
     assert (status, err) == (0, "")
     float(out)

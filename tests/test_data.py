@@ -25,6 +25,23 @@ def training(keys, integers=True, low=0.0, high=9.0):
 
 
 @pytest.mark.parametrize(
+    ("changes", "unseen"),
+    [
+        ({"op": "mul"}, True),  # 250,000 pairs, 10,000 examples
+        ({"op": "xor", "high": 16}, False),
+        ({"op": "mul", "high": 16, "integers": False}, True),
+        ({"op": "mul", "fresh": True, "steps": 1000, "batch": 32}, False),  # 32,000 drawn
+        ({"op": "mul", "high": 16, "examples": "all"}, False),
+        ({"op": "mul", "high": 16, "split": 0.5}, True),
+        ({"op": "equal", "balanced": True, "examples": 64}, False),
+    ],
+)
+def test_arguments_are_unseen_where_a_net_is_shown_few_of_them_or_they_are_held_out(changes, unseen):
+    setup = Setup(**changes)
+    assert Task.of(setup).unseen(setup) == unseen
+
+
+@pytest.mark.parametrize(
     ("op", "zero", "mean", "plane"),
     [
         ("mul", 6.9029e9, 3.0278e9, 4.3402e8),

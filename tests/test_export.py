@@ -279,7 +279,14 @@ def test_an_untrained_script_runs(name, capsys, monkeypatch):
         module_of(recipe(name, "torch"))
     finally:
         torch.set_default_dtype(before)
-    assert "relative RMSE over 10,000 fresh arguments" in capsys.readouterr().out
+    assert re.search(r"relative RMSE over 10,000 (fresh )?arguments: ", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(("changes", "fresh"), [({}, False), ({"high": 500}, True), ({"integers": False}, True)])
+def test_untrained_scripts_call_arguments_fresh_where_hardly_any_was_seen(changes, fresh):
+    text = untrained(aj.Setup(**{"op": "mul", "high": 20, "widths": (3,), **SHORT, **changes}), "torch")
+    assert ("10,000 fresh arguments" in text, "that it has not seen" in text) == (fresh, fresh)
+    assert fresh or "# judged on arguments from the training range\n" in text
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -106,7 +106,7 @@ def _saved(best: nets.Net, path: str) -> bool:
 
 
 def _answers(best: nets.Net, seeds: int) -> str:
-    """What the net answers to fresh arguments; of very many arguments the first and the last are shown."""
+    """What the net answers to arguments from its range; of very many columns the first and the last are shown."""
     table = nets.fresh_pairs(best)
     if len(table.columns) > MOST_COLUMNS:
         kept = [*table.columns[: MOST_COLUMNS - 5], *table.columns[-4:]]
@@ -114,7 +114,8 @@ def _answers(best: nets.Net, seeds: int) -> str:
         table.insert(MOST_COLUMNS - 5, "...", "...")
     shown = table.to_string(index=False, float_format=lambda v: f"{v:.7g}")
     symbol = OPERATIONS[best.setup.op].symbol
-    what = f"{len(table)} rows" if OPERATIONS[best.setup.op].data else "Ten fresh arguments"
+    task, count = Task.of(best.setup), "Ten" if len(table) == 10 else len(table)
+    what = f"{len(table)} rows" if task.op.data else f"{count} {'fresh ' * task.unseen(best.setup)}arguments"
     return f"{what} of {symbol}, answered by the best of {seeds} nets:\n\n{shown}"
 
 

@@ -17,6 +17,7 @@ from arithjax.registry import OPERATIONS
 from arithjax.selection import held_out, held_rows, op_rows, tabled
 from arithjax.setup import Setup
 from arithjax.task.datasets import Dataset
+from arithjax.task.points import Task
 
 MOST_NUMBERS = 20_000
 """The most numbers of a data set that a script holds."""
@@ -119,7 +120,7 @@ def _apart(held: int) -> list[str]:
 
 
 def judged(setup: Setup, call: str, answers: str) -> str:
-    """Lines that print answers, and the error on arguments that were not trained on, where there are any."""
+    """Lines that print answers and their error: of what was held out, or of arguments drawn anew, or of all rows."""
     first = "[:, 0]" if setup.results == 1 else ""
     told = 'print(f"{arguments} -> {answer:.6g}, off by {answer - right:+.3g}")'
     error = "np.sqrt(np.mean((y - t) ** 2)) / np.std(t)"
@@ -127,8 +128,10 @@ def judged(setup: Setup, call: str, answers: str) -> str:
         told = 'print(f"{arguments} -> {answer}, off by {answer - right}")'
         error = "np.sqrt(np.mean(np.mean((y - t) ** 2, 0) / np.var(t, 0)))"
     if not tabled(setup):
-        about, lines, what = "arguments that it has not seen", "x = draw(10_000)", "10,000 fresh arguments"
-        lines += f"\nt, y = {call}, {answers}"
+        unseen = Task.of(setup).unseen(setup)
+        about = "arguments that it has not seen" if unseen else "arguments from the training range"
+        what = f"10,000 {'fresh ' * unseen}arguments"
+        lines = f"x = draw(10_000)\nt, y = {call}, {answers}"
     elif held_out(setup):
         about, what = "what was held out", f"{held_rows(len(op_rows(setup)), held_out(setup)):,} held-out rows"
         lines = f"x, t = x_held, t_held{first}\ny = {answers}"

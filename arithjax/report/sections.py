@@ -24,7 +24,7 @@ BEST = (
     "chosen to suit it. "
 )
 RATES = (
-    "A net has learned an operation when its error on fresh arguments is at most 1 % of the spread of the results; it "
+    "A net has learned an operation when its error on its test points is at most 1 % of the spread of the results; it "
     "is exact when every result in the whole range rounds to the right whole number. "
 )
 THRESHOLDS = (

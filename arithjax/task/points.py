@@ -27,6 +27,9 @@ from arithjax.task.truth import Results
 HELD_OUT = 20_261_126
 """The seed of the choice of rows that are held out."""
 
+FAR_MORE = 10
+"""How many times as many arguments there are than a net is shown, at least, where those drawn anew count as fresh."""
+
 FEWEST = 1024
 """Points that yardsticks are measured on, at least, however few nets are tested on."""
 
@@ -194,6 +197,15 @@ class Task:
         if isinstance(self.op, Dataset):
             return len(self.op.x)
         return len(self.domain) if found and self.op.conditional and self.domain is not None else found
+
+    def unseen(self, setup: Setup) -> bool:
+        """Whether a net was trained on hardly any of the arguments from its range that it is asked.
+
+        So it is where these were held out, or where there are `FAR_MORE` times as many as it was shown.
+        """
+        shown = setup.batch * setup.steps if setup.fresh else setup.example_count
+        few = self.arguments is not None and self.arguments < FAR_MORE * shown
+        return self.apart > 0 or not (few or self.balanced)
 
     @functools.cached_property
     def domain(self) -> Float[np.ndarray, "points arity"] | None:
