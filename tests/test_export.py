@@ -4,6 +4,7 @@ import inspect
 import math
 import os
 import random
+import re
 import runpy
 import subprocess
 import sys
