@@ -38,7 +38,7 @@ def answer(nets):
         [aj.published("published", "Beside the published cells", ours)],
         {
             "Every cell": aj.summarise(nets, ["cell"])[["nets", "rate", "rate_low", "rate_high", "solved_at"]].round(3),
-            "Beside the published cells": ours.drop(columns=["source"]).round(3),
+            "Beside the published cells": ours.drop(columns=["source"]).dropna(axis=1, how="all").round(3),
         },
     )
 

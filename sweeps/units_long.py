@@ -16,7 +16,7 @@ def answer(nets):
     return aj.Answer(
         f"{ours.inside.sum()} of {len(ours)} published rates lie inside our 95 % intervals.",
         picture=aj.published("published", "Beside the published cells, disagreements first", ours),
-        tables={"Every cell": ours.drop(columns=["source"]).round(3)},
+        tables={"Every cell": ours.drop(columns=["source"]).dropna(axis=1, how="all").round(3)},
     )
 
 
