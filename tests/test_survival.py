@@ -31,7 +31,7 @@ samplers.ADAPTIVE = 8
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
-        widths=(8,), steps=2000, examples=64, tests=64, evaluate_every=100)
+        widths=(8,), steps=20_000, examples=64, tests=64, evaluate_every=1000)
 study = aj.Study("slowly", question, trials=24, seeds=8, sampler={sampler!r})
 """
 
@@ -196,7 +196,7 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
     """The second signal comes while the first one is waited for: evaluations of this setup are far apart."""
     file = tmp_path / "slowly.py"
     file.write_text(
-        whole[0].read_text().replace("evaluate_every=100", "evaluate_every=4000000").replace("=2000,", "=8000000,")
+        whole[0].read_text().replace("evaluate_every=1000", "evaluate_every=4000000").replace("=20_000,", "=8000000,")
     )
     run = start(file, tmp_path)
     while not (tmp_path / "slowly/study.json").exists():
