@@ -22,7 +22,7 @@ from arithjax.report.words import listed
 from arithjax.setup import Setup
 from arithjax.tables.parquet import table_bytes
 from arithjax.tables.words import size
-from arithjax.task.points import Task
+from arithjax.task.points import Task, shown
 
 LADDER = 8
 """Single changes in the text of an answer."""
@@ -170,7 +170,7 @@ def _ends(found: Findings) -> str:
         return "Nothing that was tried helps." if found.tried else "There was no time to try a change."
     made = found.path[0].change + (f" and {len(found.path) - 1} more changes" if len(found.path) > 2 else "")
     made = listed([step.change for step in found.path]) if len(found.path) < 3 else made
-    if found.after.rate >= LEARNS:
+    if found.learns:
         return f"With {made} {_good(found.after)}."
     errors = f"the error falls from {size(found.before.error)} to {size(found.after.error)} of the results' spread"
     return f"Nothing that was tried makes most nets learn it; with {made} {errors}, {_good(found.after)}."
@@ -189,20 +189,20 @@ def sentences(found: Findings) -> list[str]:
 def _by_heart(found: Findings) -> list[str]:
     """A sentence where nets that learn are given codes of numbers, or data, and are judged on what they were shown."""
     setup = found.mended
-    task, seen = Task.of(setup), setup.batch * setup.steps if setup.fresh else setup.example_count
+    task = Task.of(setup)
     if found.after.rate < LEARNS or task.apart:
         return []
     if task.op.data and setup.input_encoder is None:
         return [
             "Nets are judged on rows that they were trained on; with holdout=0.2 on others that they are not shown."
         ]
-    if setup.input_encoder is None or not task.arguments or seen < task.arguments:
+    if setup.input_encoder is None or not task.arguments or shown(setup) < task.arguments:
         return []
-    shown = f"Nets are shown most of the {task.arguments:,} arguments in training, and may know their results by heart"
+    said = f"Nets are shown most of the {task.arguments:,} arguments in training, and may know their results by heart"
     if not (advice := _halved(setup)):
-        return [f"{shown}."]
+        return [f"{said}."]
     fields = listed(f"{name}={value}" for name, value in advice.items())
-    return [f"{shown}; with {fields} they are judged on a half that they are not shown."]
+    return [f"{said}; with {fields} they are judged on a half that they are not shown."]
 
 
 def _halved(setup: Setup) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from arithjax.protocols import setups
 from arithjax.setup import Setup
@@ -218,16 +219,12 @@ def _between(low: float, value: float, high: float) -> bool:
 
 def _interval(errors: np.ndarray) -> tuple[float, float]:
     """Student's 95 % interval of the mean of errors `[nets]`."""
-    from scipy import stats  # half a second of start-up
-
     half = float(stats.t.ppf(0.975, len(errors) - 1) * errors.std(ddof=1)) / math.sqrt(len(errors))
     return float(errors.mean()) - half, float(errors.mean()) + half
 
 
 def _welch(errors: np.ndarray, cell: Published) -> float:
     """P of Welch's test that the mean of errors `[nets]` and a published one are the same."""
-    from scipy import stats  # half a second of start-up
-
     assert cell.runs, "who published a standard error said of how many runs"
     ours = errors.mean(), errors.std(ddof=1), len(errors)
     theirs = cell.value, cell.standard_error * math.sqrt(cell.runs), cell.runs
@@ -236,10 +233,8 @@ def _welch(errors: np.ndarray, cell: Published) -> float:
 
 def _fisher(good: int, nets: int, rate: float, runs: int) -> float:
     """P of Fisher's exact test that our rate and a published one are the same."""
-    from scipy.stats import fisher_exact  # half a second of start-up
-
     theirs = round(rate * runs)
-    return float(fisher_exact([[good, nets - good], [theirs, runs - theirs]]).pvalue)
+    return float(stats.fisher_exact([[good, nets - good], [theirs, runs - theirs]]).pvalue)
 
 
 def _by_setup(nets: pd.DataFrame) -> dict[tuple, pd.Index]:

@@ -40,6 +40,11 @@ SOBOL = 1 << 26
 """Whole numbers in the longest range for which Sobol points of 30 bits do."""
 
 
+def shown(setup: Setup) -> int:
+    """How many examples a net is shown in training, repeats of the same arguments among them."""
+    return setup.batch * setup.steps if setup.fresh else setup.example_count
+
+
 @dataclass(frozen=True)
 class Points:
     """Fixed points in original units, and what errors on them are compared with.
@@ -203,8 +208,7 @@ class Task:
 
         So it is where these were held out, or where there are `FAR_MORE` times as many as it was shown.
         """
-        shown = setup.batch * setup.steps if setup.fresh else setup.example_count
-        few = self.arguments is not None and self.arguments < FAR_MORE * shown
+        few = self.arguments is not None and self.arguments < FAR_MORE * shown(setup)
         return self.apart > 0 or not (few or self.balanced)
 
     @functools.cached_property
