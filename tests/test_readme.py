@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 import arithjax as aj
 from arithjax import protocols
@@ -219,6 +220,21 @@ def test_published_cells(units):
         cell = ours.loc[f"{unit} {op} interpolation={interval[2:-1].replace(' ', '')}"]
         assert rate == f"{cell.rate:.2f} ({cell.low:.2f}-{cell.high:.2f})" and published == f"{cell.published:.2f}"
         assert (step, published_step) == (f"{cell['mean']:,.0f}", f"{cell.published_mean:,.0f}")
+
+
+def test_what_reproduction_says():
+    nets = loading.with_choices(aj.load(ROOT / "results" / "reproduction"))
+    answer = files.find_study("reproduction").answer(nets)
+    rates, errors = answer.tables.values()
+    said = row_of("reproduction")
+    assert f"{len(rates) + len(errors)} more published cells" in said
+    assert f"{rates.inside.sum()} of {len(rates)} rates and {errors.inside.sum()} of {len(errors)} mean errors" in said
+    apart = rates[~rates.inside.astype(bool)]
+    ported = apart.remark.str.extract(r"script: (\d+) of (\d+)").astype(int)
+    ours = (apart.rate * apart.nets).round().astype(int)
+    tables = zip(ours, apart.nets, ported[0], ported[1], strict=True)
+    p = [fisher_exact([[s, n - s], [k, m - k]]).pvalue for s, n, k, m in tables]
+    assert f"each of the {len(p)} rates outside" in said and min(p) > 0.3
 
 
 def test_what_units_deep_says():
