@@ -10,6 +10,12 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
     _cache = tempfile.TemporaryDirectory(prefix="arithjax-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name  # before jax is imported; also for processes that tests start
 
+FASTER = " --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+USERS = os.environ.get("XLA_FLAGS", "").removesuffix(FASTER)  # which a process of pytest-xdist has been given
+QUICK = USERS + FASTER
+"""XLA's flags for most tests: programs compile in a third of the time, are slower, and round differently."""
+os.environ["XLA_FLAGS"] = QUICK
+
 import jax
 import pytest
 from beartype import BeartypeConf, beartype
@@ -37,6 +43,30 @@ def typechecker(function):
 
 TRAINING = [f"arithjax.training.{path.stem}" for path in (Path(aj.__file__).parent / "training").glob("[a-z]*.py")]
 install_import_hook(("arithjax.task", "arithjax.models", *TRAINING), f"{__name__}.typechecker")
+
+from arithjax.training import compiled  # after the import hook
+
+_compile = compiled._compile
+
+
+def _as_users_compile(function, options, arrays):
+    users = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": "True"}
+    return _compile(function, users | options, arrays)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--optimized", action="store_true", help="compile the programs of all tests as users do")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Compile as users do, here and in processes that a test starts, for long tests and where programs round alike."""
+    as_users = item.config.option.optimized or any(map(item.get_closest_marker, ("optimized", "slow")))
+    os.environ["XLA_FLAGS"] = USERS if as_users else QUICK
+    if compiled._compile is not (chosen := _as_users_compile if as_users else _compile):
+        compiled._compile = chosen
+        compiled._programs.clear()
+
 
 LONG = [
     *("training", "units", "survival", "fused", "files", "outputs", "engines", "export", "finishing", "encodings"),

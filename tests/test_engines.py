@@ -228,6 +228,7 @@ def test_a_net_is_the_same_alone_and_in_company():
     assert set(table.program) == {"fused"}
 
 
+@pytest.mark.optimized
 def test_tiles_of_every_size_hold_the_same_nets():
     nets = [net(seed) for seed in range(150)]
     assert sorted(len(tile.nets) for tile in plan(nets, 1)) == [22, 128]

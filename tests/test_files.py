@@ -77,7 +77,16 @@ NEEDS = {"scaling": "a line needs two sizes", "why": "no nets of mul for 62 of 6
 """Studies whose answer is about a whole table, and what they say of two of its trials."""
 
 
-@pytest.mark.parametrize("path", sorted(files.sweeps().glob("*.py")), ids=lambda path: path.stem)
+MARKS = {
+    "units_long": pytest.mark.slow,
+    "reproduction": pytest.mark.optimized,
+}  # 64,000 examples are drawn for each net
+
+
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, id=path.stem, marks=MARKS.get(path.stem, ())) for path in sorted(files.sweeps().glob("*.py"))],
+)
 def test_built_in_studies_run_in_miniature(path, tmp_path):
     """Their answers are of the trials that there are, however few, or say in one line what they lack."""
     built_in = files.load_study(path)

@@ -27,12 +27,12 @@ TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "example
 SLOWLY = """
 import arithjax as aj
 from arithjax.studies import samplers
-samplers.ADAPTIVE = 8
+samplers.ADAPTIVE = 4
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
         widths=(8,), steps=20_000, examples=64, tests=64, evaluate_every=1000)
-study = aj.Study("slowly", question, trials=24, seeds=8, sampler={sampler!r})
+study = aj.Study("slowly", question, trials=20, seeds=4, sampler={sampler!r})
 """
 
 
@@ -93,7 +93,7 @@ def test_stopped_killed_and_continued_it_ends_in_the_same_bytes(whole, tmp_path)
             run.communicate()
         else:
             ended(run, file)
-        assert 0 < len(Store(tmp_path / "slowly").rows()) < 24 * 8
+        assert 0 < len(Store(tmp_path / "slowly").rows()) < 20 * 4
     assert run_here(file, tmp_path) == expected
     assert not list((tmp_path / "slowly").glob("chunks*"))
 

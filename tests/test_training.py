@@ -21,7 +21,6 @@ from arithjax.registry import OPERATIONS
 from arithjax.task.examples import order
 from arithjax.task.operations import Operation
 from arithjax.training import compiled, workers
-from arithjax.training.engines import fused
 from arithjax.training.forecast import forecast, plan_text
 from arithjax.training.memory import bytes_of
 from arithjax.training.outcome import train_tile
@@ -100,7 +99,13 @@ def beside(one, place, places):
 ORDINARY = [n for n, one in EXACT.items() if not (one.setup.fresh or "double" in n)]
 
 
-PLACES = [("gelu", 7, 32), ("gelu", 100, 128), ("double adam", 50, 64), ("fresh", 20, 64), ("units", 3, 64)]
+PLACES = [
+    ("gelu", 7, 32),
+    pytest.param("gelu", 100, 128, marks=pytest.mark.slow),
+    ("double adam", 50, 64),
+    ("fresh", 20, 64),
+    ("units", 3, 64),
+]
 """Nets beside others, and where they stand."""
 
 
@@ -111,9 +116,15 @@ def in_exact_programs(nets):
 
 @pytest.fixture(scope="module")
 def exact():
-    return in_exact_programs(EXACT[name] for name in {*ORDINARY, *(name for name, *_ in PLACES)})
+    return in_exact_programs(EXACT[name] for name in dict.fromkeys(["gelu", "double adam", "fresh", "units"]))
 
 
+@pytest.fixture(scope="module")
+def ordinary():
+    return in_exact_programs(EXACT[name] for name in ORDINARY)
+
+
+@pytest.mark.optimized
 @pytest.mark.parametrize(("name", "place", "places"), PLACES)
 def test_a_net_is_its_own_in_every_lane(exact, name, place, places):
     one = EXACT[name]
@@ -125,6 +136,7 @@ def test_a_net_is_its_own_in_every_lane(exact, name, place, places):
     assert trained.rows.diverged.equals(trained.rows.grade == "diverged")
 
 
+@pytest.mark.optimized
 def test_nets_differ_by_seed_and_root(exact):
     one = EXACT["gelu"]
     other = replace(one, seed=1)
@@ -133,6 +145,7 @@ def test_nets_differ_by_seed_and_root(exact):
     assert len({trained.rows.mse[0] for trained in (exact[one], again, elsewhere)}) == 3
 
 
+@pytest.mark.optimized
 def test_other_numbers_compile_nothing(exact):
     before = compiled.statistics.programs
     changes = {"learning_rate": 0.123, "beta1": 0.5, "schedule": "cosine", "initializer": "he_normal", "low": 2}
@@ -143,6 +156,7 @@ def test_other_numbers_compile_nothing(exact):
     assert compiled.statistics.programs == before
 
 
+@pytest.mark.optimized
 def test_another_operation_compiles_its_examples_alone(exact, monkeypatch):
     monkeypatch.setitem(OPERATIONS, "twice", Operation("twice", "2a + b", lambda a, b: 2 * a + b))
     before = compiled.statistics.programs
@@ -193,9 +207,9 @@ def optax_loss(setup, p, t):
 
 
 @pytest.mark.parametrize("name", ORDINARY)
-def test_training_follows_optax(exact, name):
+def test_training_follows_optax(ordinary, name):
     one = EXACT[name]
-    setup, final, trainer = one.setup, exact[one].params, Trainer(exact[one].tile, ROOT)
+    setup, final, trainer = one.setup, ordinary[one].params, Trainer(ordinary[one].tile, ROOT)
     start, data = trainer.state.params, trainer.examples
     activations, rule = [aj.ACTIVATIONS[name].fn for name in layer_activations(setup)], optax_rule(setup)
 
@@ -236,6 +250,7 @@ def mixed():
     return nets, [list(workers.train_nets(nets, ROOT, count)) for count in (1, 2)]
 
 
+@pytest.mark.optimized
 def test_the_number_of_workers_changes_nothing(mixed):
     one, two = (workers.in_order(pd.concat([trained.rows for trained in run])) for run in mixed[1])
     pd.testing.assert_frame_equal(one, two, check_exact=True)
@@ -243,6 +258,7 @@ def test_the_number_of_workers_changes_nothing(mixed):
     assert {name.split("*")[0] for name in one.program} == {"lanes", "product"}
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("trial", range(len(MIXED)))
 def test_a_net_trains_again_to_the_same_bits(mixed, trial):
     nets, (first, _) = mixed
@@ -301,6 +317,7 @@ def test_a_forecast_of_a_full_program_has_no_empty_places(one, layers):
 ADDING = {"op": "add", "activation": ("linear", "linear"), "widths": (3, 2), "learning_rate": 0.02, "tests": 1024}
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("every", [1, 20])
 def test_stopped_nets_are_frozen_whatever_their_neighbours_do(every):
     setup = net(**ADDING, steps=20 * every, evaluate_every=every, stop_early=True).setup
@@ -324,6 +341,7 @@ def test_a_linear_net_learns_to_add():
     assert table.grade.isin(["learned", "exact"]).all()
 
 
+@pytest.mark.optimized
 def test_a_square_net_multiplies_exactly():
     setup = aj.Setup(widths=(8,), activation="square", learning_rate=0.02, schedule="cosine", examples=400, steps=4000)
     table = aj.train([setup], seeds=4)
@@ -376,22 +394,15 @@ print(aj.train([wide, finished], seeds=2).drop(columns="program").map(repr).to_c
 """
 
 
-@pytest.fixture(scope="module")
-def cores():
-    """Rows of a wide net at a large batch and of a finished one, with as many threads as one core and as 16 bring."""
-    if fused.available():
-        fused.warm()  # so that the processes find the kernel, and need not both compile it
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", CORES],
-            env=os.environ | {"NPROC": count, "OPENBLAS_NUM_THREADS": count},
-            stdout=subprocess.PIPE,
-        )
-        for count in ("1", "16")
-    ]
-    return [process.communicate()[0] for process in processes]
+def on_cores(count):
+    """Rows of a wide net at a large batch and of a finished one, with as many threads as so many cores bring.
+
+    What the first of two processes compiles the second one finds.
+    """
+    there = os.environ | {"NPROC": count, "OPENBLAS_NUM_THREADS": count}
+    return subprocess.run([sys.executable, "-c", CORES], env=there, stdout=subprocess.PIPE, check=True).stdout
 
 
-def test_the_number_of_cores_changes_nothing(cores):
-    one, many = cores
+def test_the_number_of_cores_changes_nothing():
+    one, many = map(on_cores, ("1", "16"))
     assert one == many and one.count(b"\n") == 5

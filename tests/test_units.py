@@ -409,7 +409,8 @@ def test_the_best_evaluation_counts_and_not_the_last():
     assert (whole.success == (whole.extrapolation_mse < setup.threshold)).all()
 
 
-@pytest.mark.parametrize(("units", "lanes"), [(("kan", "nalu"), 128), ("nalu", 64)])
+@pytest.mark.optimized
+@pytest.mark.parametrize(("units", "lanes"), [(("kan", "nalu"), 128), pytest.param("nalu", 64, marks=pytest.mark.slow)])
 def test_a_net_is_the_same_in_programs_of_any_size(units, lanes):
     """Splines, and powers under RMSProp: what rounds differently in programs of 16 lanes."""
     changes = {"simple": True, "optimizer": "rmsprop", "learning_rate": 0.01, "steps": 60, "evaluate_every": 20}
@@ -430,6 +431,7 @@ def test_nets_that_do_not_improve_start_again():
     assert set(never.selected_at) == {10}
 
 
+@pytest.mark.optimized
 def test_units_learn_what_they_should():
     """In seconds: an NMU multiplies and a NAU adds, beyond the range they saw; a ReLU net does not."""
     short = {"steps": 6000, "tests": 1024}
