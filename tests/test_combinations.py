@@ -26,6 +26,11 @@ def test_every_combination_is_there_once_and_the_others_after_them(tried):
         *("all but no relus", "all but square", "all but linear output", "all three", "long", "deep", "linear", "both"),
     ]
     assert tried.called(["no relus", "linear output"]) == "all but square"
+    assert list(aj.Combinations(SETUP, {"square": "layer 2 square", "b": {"steps": 50}}).setups)[1:] == [
+        "square",
+        "b",
+        "all two",
+    ]
     of_six = aj.Combinations(SETUP, {**FIXES, "a": {"batch": 20}, "b": {"steps": 50}})
     assert of_six.called(["square", "linear output"]) == "linear output + square" and len(of_six.setups) == 32
 
@@ -71,8 +76,6 @@ def test_single_changes_that_come_to_one_setup_count_once(tried, table):
     of = tried.of(table, "mul")
     assert tried.singles(of) == ["linear output", "square", "linear", "long", "deep"]
     assert tried.best(of) == "square"
-    crowd = tried.crowd(of)
-    assert crowd[crowd.named]["what"].tolist() == ["square"] and crowd["y"].max() == 0.5
     del of["long"]
     assert "long" not in tried.singles(of)
 
@@ -80,6 +83,32 @@ def test_single_changes_that_come_to_one_setup_count_once(tried, table):
 def test_an_unknown_error_is_infinite(tried, table):
     of = tried.of(table.assign(relative_rmse=[None] + [1.0] * (len(table) - 1)), "add")
     assert of["none"]["relative_rmse"].max() == float("inf")
+
+
+def test_the_answer_is_that_of_why_from_a_studys_table():
+    """What the nets do instead is recorded of those of the table; what changes come to is the table's."""
+    tried = aj.Combinations(
+        aj.protocols.question(steps=200, tests=64), {"square": FIXES["square"], "long": {"steps": 400}}
+    )
+    asked = [(op, change) for op in ("mul", "add") for change in tried.setups]
+    nets = aj.train([tried.setups[change].replace(op=op) for op, change in asked], seeds=8)
+    nets = nets.assign(change=[asked[trial][1] for trial in nets.trial])
+    of = tried.of(nets, "mul")
+    found = tried.findings(of, "mul")
+    assert list(found.evidence.rows.mse) == list(of["none"].mse) and found.before.nets == 8
+    dead = sum(one.count for one in found.told if one.id in ("dead_at_start", "died"))
+    assert dead == of["none"].dead.sum() > 0
+    assert [one.change for one in found.without] == ["without square", "without long"]
+    assert found.path[-1].error == of["all two"].relative_rmse.median()
+    answer = tried.answer(nets, "mul", note="This is so.")
+    assert answer.finding.startswith("This net does not learn a · b: ") and answer.sentences[-1] == "This is so."
+    assert len(answer.sentences) <= 3 and [one.name for one in answer.pictures] == [
+        "along",
+        "ladder",
+        "alone",
+        "together",
+    ]
+    assert len(answer.tables["Every change"]) == len(asked) and " a + b " in answer.pictures[1].about
 
 
 @pytest.mark.parametrize(

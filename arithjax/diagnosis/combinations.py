@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from arithjax.diagnosis.changes import Change, changes_of, together
+from arithjax.diagnosis import pictures
+from arithjax.diagnosis.answer import Why
+from arithjax.diagnosis.changes import Change, changes_of, difference, together
+from arithjax.diagnosis.evidence import Evidence, observe
+from arithjax.diagnosis.findings import Findings, Tried, told
 from arithjax.errors import ArithjaxError, nearest
+from arithjax.registry import OPERATIONS
+from arithjax.report import picture
+from arithjax.report.answer import Answer
+from arithjax.report.words import brief, listed
 from arithjax.setup import FIELDS, Setup
-from arithjax.tables import statistics
+from arithjax.tables import groups, statistics
+from arithjax.training.planning import plan
+from arithjax.training.tile import NetId
 
 Asked = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 """A change: what `arithjax why` calls it, or fields with their values; or several changes made together."""
@@ -21,6 +33,8 @@ Asked = str | Mapping[str, Any] | Sequence[str | Mapping[str, Any]]
 WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MOST = len(WORDS) - 1
 """Changes that are tried in every combination, at most: 512 setups."""
+SHOWN = 16
+"""Combinations that are drawn."""
 
 Of = Mapping[str, pd.DataFrame]
 """The nets of one operation, by what was changed."""
@@ -58,7 +72,7 @@ class Combinations:
     def called(self, names: Sequence[str]) -> str:
         """What a combination of fixes is called, in whatever order they are given."""
         missing = [name for name in self.fixes if name not in names]
-        if len(missing) < 2:
+        if len(missing) < 2 and len(names) != 1:
             return f"all but {missing[0]}" if missing else f"all {WORDS[len(self.fixes)]}"
         return " + ".join(name for name in self.fixes if name in names) or "none"
 
@@ -105,14 +119,109 @@ class Combinations:
             ways[frozenset(names)] = (total[0] + here[0], total[1] + here[1]), [*way, step]
         return ways[frozenset(self.fixes)][1]
 
-    def crowd(self, of: Of) -> pd.DataFrame:
-        """The single changes for `aj.scatter`: their median error and the share that learns; the best one is named."""
-        best = self.best(of)
-        tried = {one: of[one] for one in self.singles(of)}
-        rows = [
-            [one, nets["relative_rmse"].median(), nets["success"].mean(), one == best] for one, nets in tried.items()
+    def answer(self, nets: pd.DataFrame, op: str, seed: int = 0, note: str = "") -> Answer:
+        """What `arithjax why` answers, from the study's table: why its nets do not learn, and what makes them learn.
+
+        The nets of the setup as it is, and with all fixes, are trained once more, and what they do is recorded. Rates
+        of changes are of all nets of the table, the same that chose the best: it is for studies of many seeds.
+
+        Args:
+            nets: the study's table.
+            op: the operation that is asked about; what becomes of others is said beside it.
+            seed: the root of all randomness, as the study has it.
+            note: a sentence of the study's own, which stands at the end.
+
+        Raises:
+            ArithjaxError: some combination of fixes has no nets, as in a study of too few trials.
+        """
+        nets = groups.distinct(nets)
+        found = self.findings(self.of(nets, op), op, seed)
+        why = Why.of(found)
+        return Answer(
+            why.finding,
+            [*why.sentences[: 3 - bool(note)], *([note] if note else [])],
+            why.picture,
+            self._charts(nets, op, found),
+            {**why.tables, "Every change": _of_every_change(nets)},
+            why.recipes,
+        )
+
+    def findings(self, of: Of, op: str, seed: int = 0) -> Findings:
+        """What was found out about the setup for an operation, whose nets are given by what was changed."""
+        start = self.setups["none"].replace(op=op)
+
+        def tried(name: str, called: str) -> Tried:
+            return Tried.of(name, difference(start, self.setups[called].replace(op=op)), of[called], judged=True)
+
+        end, way = self.called(self.fixes), self.path(of)[1:]
+        singles = [tried(name, name) for name in self.singles(of)]
+        evidence, seen = (self._seen(of, called, op, seed) for called in ("none", end))
+        return Findings(
+            setup=start,
+            mended=self.setups[end].replace(op=op),
+            before=tried("as it is", "none"),
+            told=told(evidence),
+            tried=sorted(singles, key=lambda one: (-one.learned / one.nets, -one.exact / one.nets, one.error)),
+            path=[tried(names[-1], self.called(names)) for names in way],
+            without=[tried(f"without {name}", self.called([*{*self.fixes} - {name}])) for name in self.fixes],
+            unpaid=(),
+            evidence=evidence,
+            seen=seen,
+            nets=pd.concat(of.values()),
+            seconds=0.0,
+        )
+
+    def _seen(self, of: Of, called: str, op: str, seed: int) -> Evidence:
+        """What the nets of a combination do, recorded while they are trained once more."""
+        setup, rows = self.setups[called].replace(op=op), of[called]
+        return observe(setup, rows, plan([NetId(0, int(one), setup) for one in rows["seed"]], 1), seed)
+
+    def _charts(self, nets: pd.DataFrame, op: str, found: Findings) -> list[picture.Picture]:
+        """The fixes one after another, the single changes in their crowd, and the best combinations."""
+        of, best = self.of(nets, op), found.best
+        symbol = OPERATIONS[op].symbol
+        orders = math.factorial(len(self.fixes))
+        ladder = pictures.steps(found)
+        rows = [[one.change, one.error, one.rate, one is best] for one in found.tried]
+        crowd = pd.DataFrame(rows, columns=["what", "x", "y", "named"])
+        says = f", {best.change} stands out" if best else ", none helps"
+        shown = {names: of[self.called(names)] for names in self.ranked(of)[:SHOWN]}
+        learning = [names for names, some in shown.items() if statistics.success(some).any()]
+        needed = best is not None and learning and all(best.change in names for names in learning)
+        return [
+            replace(
+                ladder,
+                name="ladder",
+                about=f"Each row has all changes above it as well, in that of all {orders:,} orders whose nets learn "
+                f"{symbol} most often. {self._others(nets, op, found)}Whiskers: 95 % intervals.",
+            ),
+            picture.scatter(
+                *("alone", f"Of {len(rows)} single changes{says}", crowd),
+                *(f"Each dot is one change made alone, for {symbol}.", "median error, relative", "nets that learn it"),
+            ),
+            picture.sets(
+                "together",
+                f"Every combination that learns has {best.change}" if best and needed else "Combinations",
+                shown,
+                f"The best {len(shown)} of all {len(self.sets)} combinations, for {symbol}.",
+            ),
         ]
-        return pd.DataFrame(rows, columns=["what", "x", "y", "named"])
+
+    def _others(self, nets: pd.DataFrame, op: str, found: Findings) -> str:
+        """How many nets learn each other operation: as they are, with the first step of the path, and with all."""
+        calls = dict.fromkeys(["none", found.path[0].change, self.called(self.fixes)])
+        said = []
+        for other, some in nets[nets["op"] != op].groupby("op", sort=False):
+            rates = [brief(statistics.success(some[some["change"] == called]).mean()) for called in calls]
+            said.append(f"{OPERATIONS[str(other)].symbol} {', '.join(rates)}")
+        names = ["as they are", *list(calls)[1:]]
+        return f"Of the same nets ({', '.join(names)}) learn {listed(said)}. " if said else ""
+
+
+def _of_every_change(nets: pd.DataFrame) -> pd.DataFrame:
+    """What nets come to, by what was changed and the operation."""
+    columns = ["nets", "rate", "rate_low", "rate_high", "relative_rmse"]
+    return statistics.summarise(nets, ["change", "op"])[columns]
 
 
 def quality(nets: pd.DataFrame) -> tuple[int, float]:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.changes import Fields
 from arithjax.diagnosis.evidence import Evidence
+from arithjax.registry import CAUSES
 from arithjax.report.words import listed, percent
 from arithjax.setup import Setup
 from arithjax.tables import statistics
@@ -36,6 +38,19 @@ class Told:
         """The Wilson 95 % interval of the share."""
         low, high = statistics.wilson(self.count, self.nets)
         return float(low), float(high)
+
+
+def told(seen: Evidence) -> list[Told]:
+    """The causes that hold for any net, the most frequent first."""
+    found = detected(seen)
+    first, nets = first_of_each(found), len(seen.rows)
+    causes = []
+    for name, holds in found.items():
+        low, high = statistics.wilson(holds.sum(), nets)
+        share = percent(float(holds.mean()), float(low), float(high))
+        sentence = f"{share} of the nets {CAUSES[name].words(seen, holds)}."
+        causes.append(Told(name, int(holds.sum()), int(first.get(name, np.zeros(1)).sum()), nets, sentence))
+    return sorted(causes, key=lambda one: (-one.first, -one.count))
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,12 @@ from arithjax.diagnosis.answer import Why
 from arithjax.diagnosis.causes import detected, first_of_each
 from arithjax.diagnosis.changes import Change, Changes, applied, difference
 from arithjax.diagnosis.evidence import Effect, Evidence, observe
-from arithjax.diagnosis.findings import Findings, Told, Tried
+from arithjax.diagnosis.findings import Findings, Tried, told
 from arithjax.diagnosis.race import GROUP, JUDGING, Budget, Race
 from arithjax.diagnosis.search import Found, Search, in_kinds
 from arithjax.errors import ArithjaxError, check_count, check_seed
 from arithjax.registry import CAUSES
-from arithjax.report.words import percent
 from arithjax.setup import Setup
-from arithjax.tables import statistics
 from arithjax.tables.schema import in_order
 from arithjax.training.callbacks import Callback, Evaluation
 
@@ -138,7 +136,7 @@ def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Ev
         setup=setup,
         mended=mended,
         before=Tried.of("as it is", {}, rows, judged=True),
-        told=_told(seen),
+        told=told(seen),
         tried=sorted(singles, key=lambda one: (-one.judged, -one.learned / one.nets, -one.exact / one.nets, one.error)),
         path=_kept(tried(_name(step[-1], path), step) for step in steps),
         without=_kept(tried(f"without {_name(left, path)}", some) for left, some in zip(path, less, strict=False)),
@@ -175,16 +173,3 @@ def _mended(setup: Setup, race: Race, judges: range) -> Evidence:
 def made(setup: Setup, changes: Changes) -> Setup:
     """The setup with all changes of a path made, in the order of their kinds."""
     return applied(setup, in_kinds(changes)) or setup
-
-
-def _told(seen: Evidence) -> list[Told]:
-    """The causes that hold for any net, the most frequent first."""
-    found = detected(seen)
-    first, nets = first_of_each(found), len(seen.rows)
-    told = []
-    for name, holds in found.items():
-        low, high = statistics.wilson(holds.sum(), nets)
-        share = percent(float(holds.mean()), float(low), float(high))
-        sentence = f"{share} of the nets {CAUSES[name].words(seen, holds)}."
-        told.append(Told(name, int(holds.sum()), int(first.get(name, np.zeros(1)).sum()), nets, sentence))
-    return sorted(told, key=lambda one: (-one.first, -one.count))
