@@ -72,13 +72,17 @@ def product_options() -> dict[str, str]:
 
 
 def quick_options() -> dict[str, str]:
-    """XLA options for programs that run once or twice: compiling quickly is worth more than running fast."""
+    """XLA options for programs that run once or twice: compiling quickly is worth more than running fast.
+
+    How far XLA optimises, `XLA_FLAGS` may say otherwise.
+    """
     quick = {
         "xla_backend_optimization_level": "1",
         "xla_cpu_experimental_ynn_fusion_type": "",
         "xla_cpu_multi_thread_eigen": "False",
     }
-    return quick if backend() == "cpu" else {}
+    given = os.environ.get("XLA_FLAGS", "")
+    return {name: value for name, value in quick.items() if name not in given} if backend() == "cpu" else {}
 
 
 def compiled(options: Callable[[Any], dict[str, str]] = lambda spec: quick_options()) -> Callable[[Callable], Callable]:
