@@ -155,7 +155,7 @@ def test_a_net_of_many_inputs_is_saved_and_shown(arithjax, op, tmp_path):
     status, out, err = arithjax(*words)
     assert (status, err) == (0, "")
     assert "value" in out and "Saved to" in out
-    assert ("As a formula: y = " in out) == op.startswith("add:3")
+    assert ("As a formula: y = " if op.startswith("add:3") else "\nNo formula: it is a polynomial of 31 terms") in out
     assert max(map(len, out.splitlines()[:13])) < 160
     assert aj.load_net(tmp_path / "a.net").setup.op == op
 
