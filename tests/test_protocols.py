@@ -246,6 +246,56 @@ def test_means_stand_beside_means_with_students_interval_and_welchs_test():
     nothing(nets.assign(steps=100, trained_steps=100), "npu error_add is judged after step 20,000, and none of these")
 
 
+MODULE, MINIMAL = protocols.single_module, protocols.minimal_arithmetic
+RIGHT = {
+    protocols.question: ("mul",),
+    MODULE: ("nmu", "mul", (1, 2)),
+    protocols.arithmetic_dataset: ("nmu", "mul"),
+    MINIMAL: ("nalu", "mul", ("uniform", 1, 2), ("uniform", 2, 3)),
+    protocols.simple_arithmetic: ("npu",),
+}
+
+
+@pytest.mark.parametrize("protocol", RIGHT, ids=lambda protocol: protocol.__name__)
+def test_every_protocol_says_in_one_line_what_it_is_given_wrongly(protocol):
+    given, name = RIGHT[protocol], protocol.__name__
+    for changes, why in (
+        ({"step": 5}, "unknown field 'step' of a setup; did you mean 'steps'"),
+        ({"steps": "5"}, "steps='5' is not allowed; it has to be a whole number"),
+        ({"optimizer": 5}, "optimizer=5 is not allowed; it has to be a name"),
+        ({"threshold": "low"}, "threshold='low' is not allowed"),
+    ):
+        with pytest.raises(aj.ArithjaxError, match=f"^{name}: {why}"):
+            protocol(*given, **changes)
+    for place in range(len(given)):
+        with pytest.raises(aj.ArithjaxError, match=rf"^{name}: \w+=5 is not allowed; (it has to be|give) "):
+            protocol(*given[:place], 5, *given[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "call, why",
+    [
+        (
+            lambda: protocols.simple_arithmetic(steps=5),
+            "missing a required argument: 'unit'; it takes unit, and fields",
+        ),
+        (lambda: MODULE("nmu", "mul", (1, 2), unit="nau"), "multiple values for argument 'unit'"),
+        (lambda: MODULE("nmu", "mul", (1, 2), ((2, 6), (6, "x"))), "extrapolation=.* has to be pairs of numbers"),
+        (lambda: MODULE("nmu", "mul", (1, 2), epsilon="x"), "epsilon='x' is not allowed; it has to be a number"),
+        (
+            lambda: protocols.arithmetic_dataset("nmu", "mul", n=2.5),
+            "n=2.5 is not allowed; it has to be a whole number",
+        ),
+        (lambda: MINIMAL("nalu", "mul", ("uniform", "a", 2), ("uniform", 2, 3)), r"train\[1:\]=.* pairs of numbers"),
+        (lambda: MINIMAL("nalu", "mul", ("uniform",), ("uniform", 2, 3)), "give a distribution and its ends"),
+    ],
+)
+def test_arguments_of_protocols_are_of_their_kinds(call, why):
+    with pytest.raises(aj.ArithjaxError, match=why):
+        call()
+    assert MODULE("nmu", "mul", (1, 2), ((2, 6), (6, 8))).extrapolation == (2, 6, 6, 8)
+
+
 def nothing(nets, why):
     """No published cell compares with these nets, and a warning says why."""
     with pytest.warns(UserWarning, match=f"none of {len(protocols.PUBLISHED)} published cells .*{why}") as warned:
