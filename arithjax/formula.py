@@ -2,9 +2,9 @@
 
 A net of linear and square layers with affine transforms is a polynomial in its arguments; arithmetic units add powers,
 quotients and logarithms, and so do transforms. The formula of a layer comes from the same plain function that exported
-scripts hold (`arithjax.export.plain`), given symbols instead of numbers. Any other network may offer a method
-`formula(params, x)`: given the parameters of one net and a sympy expression for each transformed argument, it returns a
-sympy expression of the net's transformed output, or None if there is no short one.
+scripts hold (`arithjax.export.plain`), given symbols instead of numbers. A network whose layers are not known so may
+offer a method `formula(params, x, widths)`: given the parameters of one net and a sympy expression for each transformed
+argument, it returns a sympy expression of the net's transformed output, or None if there is no short one.
 
 sympy is imported where it is needed: that takes a third of a second, which a prediction need not wait for.
 """
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from arithjax.export import plain, symbols
-from arithjax.models.network import Network
+from arithjax.models.network import Network, PlainLayer
 from arithjax.registry import LOSSES, TRANSFORMS
 from arithjax.setup import Setup
 from arithjax.task.points import Task
@@ -127,42 +127,50 @@ def _term(coefficient: float, monomial: Expr, decimals: int) -> str:
     return letters if number == "1" else f"-{letters}" if number == "-1" else f"{number}·{letters}"
 
 
-def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: Network) -> list[Formula | None]:
-    """A net's formula in original units for each of its results; None in the place of one that has no short formula.
+def formulas_of(setup: Setup, params: Any, fits: tuple[Fitted, Fitted], network: Network) -> list[Formula | str]:
+    """A net's formula in original units for each of its results, or in its place why that has no short formula.
 
     setup: what the net was trained with. params: its parameters, without the axis of nets.
     fits: its fitted input and target transforms. network: the network of its program.
     """
-    names = setup.input_transform, setup.target_transform
-    known = all(TRANSFORMS.ours(name) and name in plain.WARPS for name in names)
-    if not known or LOSSES[setup.loss].link is not None:
-        return [None] * setup.results
+    layers = network.plain(params, setup.inputs, setup.widths)
+    if why := _obstacle(setup, layers):
+        return [why] * setup.results
     task = Task.of(setup)
     arguments = symbols.arguments(task.op.argument_names, setup.low)
     x_fit, t_fit = fits
-    warp, unwarp = symbols.functions(plain.WARPS[names[0]][0]), symbols.functions(plain.WARPS[names[1]][1])
+    warp, unwarp = (
+        symbols.functions(plain.WARPS[name][way])
+        for way, name in enumerate((setup.input_transform, setup.target_transform))
+    )
     affine = zip(arguments, np.asarray(x_fit.shift, float), np.asarray(x_fit.scale, float), strict=True)
     x = [(warp(argument) - shift) / scale for argument, shift, scale in affine]
-    outputs = _outputs(setup, params, x, network)
-    if outputs is None:
-        return [None] * setup.results
+    if layers:
+        outputs = symbols.of_layers(layers, x)
+    elif (output := network.formula(params, x, setup.widths)) is not None:
+        outputs = [output]
+    else:
+        return [f"nothing is known of the layers of model={setup.model}"]
     shifts, scales = (np.ravel(np.asarray(part, float)) for part in (t_fit.shift, t_fit.scale))
     told = [
         unwarp(y * scale + shift) for y, shift, scale in zip(outputs, shifts.tolist(), scales.tolist(), strict=True)
     ]
     expressions = [symbols.expanded(y, arguments) for y in told]
     return [
-        Formula(expression, arguments, task, i) if symbols.short(expression, arguments) else None
+        symbols.too_long(expression, arguments) or Formula(expression, arguments, task, i)
         for i, expression in enumerate(expressions)
     ]
 
 
-def _outputs(setup: Setup, params: Any, x: list[Any], network: Network) -> list[Any] | None:
-    """What the net between its transforms answers to the expressions `x`; None where that is too long, or unknown."""
-    layers = network.plain(params, len(x), setup.widths)
-    if layers and symbols.large(layers):
-        return None
-    output = network.formula(params, x, setup.widths) if setup.results == 1 else None
-    if output is not None:
-        return [output]
-    return symbols.of_layers(layers, x) if layers else None
+def _obstacle(setup: Setup, layers: list[PlainLayer] | None) -> str:
+    """Why there is no formula, as far as the setup and its layers tell; empty where nothing stands against one."""
+    for field in ("input_transform", "target_transform"):
+        name = getattr(setup, field)
+        if not TRANSFORMS.ours(name) or name not in plain.WARPS:
+            return f"{field}={name} is none that formulas are made of, which are {', '.join(plain.WARPS)}"
+    if LOSSES[setup.loss].link is not None:
+        return f"its answers are a sigmoid, or the like, of its outputs (loss={setup.loss}), and formulas have none"
+    if layers:
+        return symbols.obstacle(layers, setup.inputs)
+    several = setup.results > 1
+    return f"nothing is known of the layers of model={setup.model}, which has several results" if several else ""

@@ -102,6 +102,7 @@ class Net:
     def formula(self) -> Formula | None:
         """What it computes as a formula in original units, where that is short (`arithjax.formula`), else None.
 
+        `no_formula` says why it is None.
         Raises ArithjaxError where the operation has several results: `formulas` has one for each.
         """
         if self.setup.results > 1:
@@ -111,7 +112,18 @@ class Net:
         return self.formulas()[0]
 
     def formulas(self) -> list[Formula | None]:
-        """The formula of each result; see `formula`."""
+        """The formula of each result, and None in the place of one without; see `formula`, and `no_formula` for why."""
+        return [None if isinstance(found, str) else found for found in self._formulas()]
+
+    def no_formula(self) -> str | None:
+        """Why it has no formula, or else why the first of its results without one has none; None where all have one.
+
+        It is a line such as `it has layers of relu; formulas are made of linear and square layers and most arithmetic
+        units`.
+        """
+        return next((found for found in self._formulas() if isinstance(found, str)), None)
+
+    def _formulas(self) -> list[Formula | str]:
         return formulas_of(self.setup, self.params, self.fits, self.network)
 
     def weights(self) -> dict[str, dict[str, np.ndarray]]:

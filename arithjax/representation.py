@@ -90,7 +90,12 @@ def check_loss(s: Any) -> None:
     if not loss.shared and not _zeros_and_ones(s):
         raise ArithjaxError(
             f"loss={s.loss} is for targets of 0 and 1, and target_transform={s.target_transform} makes others of "
-            f"{s.op}; set target_transform=raw where results are true or false, or else binary, onehot or thermometer."
+            f"{s.op}; set target_transform=binary, onehot or thermometer, or raw where results are true or false; or "
+            "set loss=mse."
+        )
+    if s.noise:
+        raise ArithjaxError(
+            f"noise={s.noise:g} makes targets other than 0 and 1, which loss={s.loss} is for; set noise=0, or loss=mse."
         )
 
 
@@ -108,7 +113,7 @@ def _check_own_loss(s: Any, loss: Any) -> None:
 
 
 def _zeros_and_ones(s: Any) -> bool:
-    """Whether all targets are 0 or 1, as far as the ends of their ranges tell."""
+    """Whether all targets are 0 or 1, as far as those that were seen tell."""
     if (encoder := s.target_encoder) is not None:
         return bool(encoder.shows_bits)
-    return s.target_transform == "raw" and set(s.trial.values) <= {0.0, 1.0}
+    return s.target_transform == "raw" and bool(s.trial.values) and set(s.trial.values) <= {0.0, 1.0}

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from arithjax.report.picture import ticks
 from arithjax.studies.study import Progress
 from arithjax.training.grading import LEARNED
 
@@ -107,7 +108,8 @@ def curve_chart(curve: pd.DataFrame, width: int = 72, height: int = 12) -> str:
     plotext.hline(np.log10(LEARNED))
     powers = range(math.floor(min(errors.min(), -2)), math.ceil(max(errors.max(), 0)) + 1)
     plotext.ylim(powers[0], powers[-1])
-    plotext.yticks(list(powers), [f"1e{power}" for power in powers])
+    marked = powers[:: math.ceil(len(powers) / 8)]
+    plotext.yticks(list(marked), [f"1e{power}" for power in marked])
     decades = range(math.ceil(steps.max()) + 1)
     plotext.xticks(list(decades), [f"{10**decade:,}" for decade in decades])
     plotext.title("relative RMSE over optimiser steps")
@@ -130,8 +132,22 @@ def lines_chart(table: pd.DataFrame, joined: bool = True, width: int = 72, heigh
         line = table[table["who"] == name]
         draw = plotext.plot if joined else plotext.scatter
         draw(list(line["x"]), list(line["y"]), marker=mark)
+    for axis, mark_at in (("x", plotext.xticks), ("y", plotext.yticks)):
+        if round_numbers := _round_numbers(table[axis]):
+            mark_at(round_numbers, [_said(number) for number in round_numbers])
     legend = "\n".join(f"  {mark}  {name}" for name, mark in zip(names, MARKS, strict=False))
     return legend + "\n" + "\n".join(line.rstrip() for line in plotext.uncolorize(plotext.build()).splitlines())
+
+
+def _round_numbers(values: pd.Series) -> list[float]:
+    """Where an axis of these values has ticks; whole numbers where all of them are."""
+    found = values[np.isfinite(values)].astype(float)
+    return ticks(found.min(), found.max(), bool((found == found.round()).all())) if len(found) else []
+
+
+def _said(number: float) -> str:
+    """A tick's number; whole ones below a thousand million with all their digits."""
+    return f"{number:,.0f}" if number == round(number) and abs(number) < 1e9 else f"{number:.6g}"
 
 
 MARKS = (".", "x", "o", "+", "#")

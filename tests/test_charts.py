@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax.report import charts
+from arithjax.report import charts, sections
 from arithjax.tables import statistics
 
 RESULTS = Path(__file__).parents[1] / "results"
@@ -74,3 +74,17 @@ def test_nothing_finite_gives_no_curve():
 
 def test_one_activation_gives_no_fronts(nets):
     assert charts.fronts(nets[nets.activation == "gelu"], "activation") is None
+
+
+def test_two_columns_are_cells_only_where_rows_have_several(nets):
+    """A column as fine as the operation gives a diagonal, a finer one a cell a row, which dots say better."""
+
+    def drawn(ops, by):
+        some = nets.assign(op=nets.activation.map(ops), success=nets.trial % 3 == 0)
+        found = next(sections.of_table(Path("none"), some, by, {}, {})).figures
+        specs = {figure.name: figure.chart.to_dict() for figure in found}
+        return {name: {layer["encoding"]["y"]["field"] for layer in spec["layer"][:1]} for name, spec in specs.items()}
+
+    assert drawn(str.upper, ["activation"]) == {"rates": {"group0"}}
+    assert drawn(lambda name: name[:1], ["activation"]) == {"grades": {"group0"}, "rates": {"what"}}
+    assert drawn(str.upper, ["optimizer"]) == {"grades": {"group0"}, "rates": {"group0"}}

@@ -101,6 +101,15 @@ def test_both_engines_train_alike(precision):
         ({"op": "above", "loss": "bit_cross_entropy"}, "target_transform=standardize makes others .* set target_tran"),
         ({"op": "above", **BITS, "output_activation": "sigmoid"}, "set output_activation=linear, not sigmoid"),
         ({"op": "rest", "target_transform": "fourier:3", "loss": "bit_cross_entropy"}, "is for targets of 0 and 1"),
+        (
+            {"op": "mul", "high": 500, **BITS},
+            "is for targets of 0 and 1.*binary, onehot or thermometer.*or set loss=mse",
+        ),
+        ({"op": "sin", "integers": False, **BITS}, "is for targets of 0 and 1"),
+        (
+            {"op": "above", **BITS, "noise": 0.1},
+            "noise=0.1 makes targets other than 0 and 1, .*set noise=0, or loss=mse",
+        ),
         ({"op": "mul", "high": 2000, "target_transform": "onehot"}, "target_transform=onehot would show .* results"),
         ({"op": "div", "low": 1, "target_transform": "onehot"}, "target_transform=onehot shows whole numbers alone"),
         ({"op": "rest", "target_transform": "onehot", "noise": 0.1}, "noise=0.1 makes results"),

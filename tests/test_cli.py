@@ -155,7 +155,7 @@ def test_a_net_of_many_inputs_is_saved_and_shown(arithjax, op, tmp_path):
     status, out, err = arithjax(*words)
     assert (status, err) == (0, "")
     assert "value" in out and "Saved to" in out
-    assert ("As a formula: y = " in out) == op.startswith("add:3")
+    assert ("As a formula: y = " if op.startswith("add:3") else "\nNo formula: it is a polynomial of 31 terms") in out
     assert max(map(len, out.splitlines()[:13])) < 160
     assert aj.load_net(tmp_path / "a.net").setup.op == op
 
@@ -342,18 +342,18 @@ MISTAKES = [
     (["fit", "mull"], "did you mean 'mul'"),
     (["fit", "times:x"], "times:x"),
     (["fit", "div"], "div"),
-    (["fit", "mul", "--low", "5", "--high", "5"], "low=5"),
+    (["fit", "mul", "--low", "5", "--high", "5"], "--low 5 has to be smaller than --high 5"),
     (["fit", "mul", "--widths", "0"], "widths"),
     (["fit", "mul", "--widths", ""], "widths"),
     (["fit", "mul", "--widths", "4,x"], "widths"),
     (["fit", "mul", "--activation", "rellu"], "did you mean 'relu'"),
-    (["fit", "mul", "--learning-rate", "-1"], "learning_rate"),
-    (["fit", "mul", "--learning-rate", "nan"], "learning_rate"),
+    (["fit", "mul", "--learning-rate", "-1"], "--learning-rate -1 is not"),
+    (["fit", "mul", "--learning-rate", "nan"], "--learning-rate nan"),
     (["fit", "mul", "--learning-rate", "abc"], "learning-rate"),
-    (["fit", "mul", "--batch", "100", "--examples", "10"], "batch=100"),
-    (["fit", "mul", "--target-transform", "log"], "target_transform=log"),
+    (["fit", "mul", "--batch", "100", "--examples", "10"], "--batch 100"),
+    (["fit", "mul", "--target-transform", "log"], "--target-transform log"),
     (["fit", "mul", "--target-transform", "lg"], "unknown transform 'lg'"),
-    (["fit", "mul", "--seeds", "0"], "seeds=0"),
+    (["fit", "mul", "--seeds", "0"], "--seeds 0 is"),
     (["fit", "mul", "--optimizer", "adan"], "did you mean 'adam'"),
     (["fit", "mul", "--model", "mlpp"], "did you mean 'mlp'"),
     (["fit", "mul", "--nonsense", "1"], "nonsense"),

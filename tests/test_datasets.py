@@ -323,3 +323,12 @@ def _killed_and_gone_on(folder):
     done = subprocess.run([*words, "--quiet", "--portraits", "0"], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     json.loads((folder / "killed/people/study.json").read_text())
+
+
+def test_only_results_of_0_and_1_train_by_bit_cross_entropy(add):
+    x, bits = np.arange(100.0), {"loss": "bit_cross_entropy", "target_transform": "raw"}
+    add(aj.OPERATIONS, aj.Dataset("bits", x, x % 2))
+    assert not Task.of(aj.Setup(op="bits", **bits)).classes
+    add(aj.OPERATIONS, aj.Dataset("numbers", x, x))
+    with pytest.raises(aj.ArithjaxError, match="loss=bit_cross_entropy is for targets of 0 and 1"):
+        aj.Setup(op="numbers", **bits)

@@ -1,5 +1,6 @@
 """Study files: real modules, whose mistakes are one line."""
 
+import contextlib
 import inspect
 import json
 import pickle
@@ -75,6 +76,8 @@ def test_study_file_with_an_operation_of_its_own(tmp_path, command):
 
 NEEDS = {"scaling": "a line needs two sizes", "why": "no nets of mul for 62 of 64 combinations"}
 """Studies whose answer is about a whole table, and what they say of two of its trials."""
+COMPARED = ("units", "units_deep", "units_long", "reproduction")
+"""Studies whose nets stand beside published cells, which none of so few steps does."""
 
 
 MARKS = {
@@ -97,7 +100,8 @@ def test_built_in_studies_run_in_miniature(path, tmp_path):
         with pytest.raises(ArithjaxError, match=f"{NEEDS[path.stem]}.* without --trials"):
             built_in.answer(nets)
         return
-    answer = built_in.answer(nets)
+    with pytest.warns(UserWarning, match="none of") if path.stem in COMPARED else contextlib.nullcontext():
+        answer = built_in.answer(nets)
     assert answer.finding.strip() and restored(answer.stored()).lines() == answer.lines()
     assert all(answer.figures.values())
 

@@ -1,5 +1,7 @@
 """Formulas: what they say is what the net computes, and only a right one is called exact."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from arithjax.models.units import VARIANTS
 from arithjax.task.points import Task
 from arithjax.task.transforms import Fitted
 
+SHOWN = {"input_transform": "raw", "target_transform": "raw"}
 POLYNOMIAL = aj.Setup(op="mul", high=50, widths=(2,), activation="square", steps=1, examples=64, tests=64, batch=16)
 
 
@@ -63,35 +66,42 @@ def test_a_wrong_formula_is_not_called_exact():
 
 
 @pytest.mark.parametrize(
-    "changes",
+    "changes, why",
     [
-        {"activation": "relu"},
-        {"widths": (2, 2, 2)},
-        {"op": "add:10:0-5:5-10", "high": 3},
-        {"model": "nmu", "widths": (99,)},
+        ({"activation": "relu"}, "it has layers of relu; formulas are made of linear and square layers"),
+        ({"model": "residual"}, "it has layers of Residual"),
+        ({"widths": (2, 2, 2)}, "it is a polynomial of 45 terms, and formulas have at most 28"),
+        ({"op": "add:10:0-5:5-10", "high": 3}, "it is a polynomial of 66 terms"),
+        ({"model": "nmu", "widths": (99,)}, "it has 297 parameters, and formulas are made of at most 200"),
+        ({"target_transform": "binary"}, "target_transform=binary is none that formulas are made of"),
+        ({"op": "greater", **SHOWN, "loss": "bit_cross_entropy"}, r"its answers are a sigmoid.*bit_cross_entropy"),
     ],
     ids=str,
 )
-def test_what_is_not_short_has_no_formula(changes):
-    assert formula_of(POLYNOMIAL.replace(**changes)) is None
+def test_a_net_without_a_formula_says_why(changes, why):
+    net = of_halves(POLYNOMIAL.replace(**changes))
+    assert net.formula() is None
+    assert re.match(why, net.no_formula())
 
 
 def test_what_is_short_has_a_formula():
     """(a + b + 1)² / 4 of each unit, both of them halved, and a half."""
-    found = formula_of(POLYNOMIAL.replace(**SHOWN))
+    net = of_halves(POLYNOMIAL.replace(**SHOWN))
+    found = net.formula()
+    assert net.no_formula() is None
     a, b = found.arguments
     assert sympy.nsimplify(found.expression) == sympy.expand((a + b + 1) ** 2 / 4 + sympy.Rational(1, 2))
 
 
-def formula_of(setup):
-    """The formula of a net that is not trained: all its parameters are 0.5."""
+def of_halves(setup):
+    """A net that is not trained: all its parameters are 0.5."""
     network, inputs = model_of(setup).network(setup), setup.inputs
     widths = jnp.array([[inputs], *([width] for width in setup.widths), [1]])
     architecture = Architecture(widths, jnp.zeros((), int), aj.INITIALIZERS["he_normal"].scaling())
     shapes = jax.eval_shape(lambda key: network.initial(key, inputs, architecture), jax.random.key(0))
     params = jax.tree.map(lambda p: np.full(p.shape[:-1], 0.5, np.float32), shapes)
     fits = Fitted(np.zeros(inputs), np.ones(inputs)), RAW[1]
-    return nets.Net(setup, {"program": "lanes", "seed": 0}, params, fits).formula()
+    return nets.Net(setup, {"program": "lanes", "seed": 0}, params, fits)
 
 
 UNITS = [*(name for name, model in aj.MODELS.items() if model.stackable), *VARIANTS]
@@ -109,7 +119,6 @@ def said(setup, layers, fits):
 
 
 RAW = Fitted(np.zeros(2), np.ones(2)), Fitted(np.zeros(()), np.ones(()))
-SHOWN = {"input_transform": "raw", "target_transform": "raw"}
 
 
 @pytest.mark.parametrize("name", [name for name in UNITS if name not in ("kan", "residual")])  # too long to be read

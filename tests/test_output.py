@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from arithjax.cli.output import Parts, visible
+from arithjax.cli.output import Parts, as_options, visible
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,19 @@ from arithjax.cli.output import Parts, visible
 )
 def test_what_steers_a_terminal_is_written_out(text, shown):
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("with split=0.5, examples=all and fresh=False they", "with --split 0.5, --examples all and --no-fresh they"),
+        ("set integers=True. widths=64,64: low=1e-3; op=mul", "set --integers. --widths 64,64: --low 1e-3; op=mul"),
+        ("input_transform='digits:10' (loss=mse) steps=5", "--input-transform 'digits:10' (--loss mse) --steps 5"),
+        ("target_transform=digits:10, not raw; end_low=3", "--target-transform digits:10, not raw; end_low=3"),
+    ],
+)
+def test_fields_are_options_where_a_command_says_them(text, shown):
+    assert as_options(text) == shown
 
 
 def test_a_part_that_fails_is_a_line_and_costs_no_other(capsys):

@@ -242,8 +242,76 @@ def test_means_stand_beside_means_with_students_interval_and_welchs_test():
     theirs = 0.11 * np.sqrt(20)
     expected = stats.ttest_ind_from_stats(near.mean(), near.std(ddof=1), 30, 0.2, theirs, 20, equal_var=False)
     assert found.p == pytest.approx(expected.pvalue) and ours.p["error_mul"] < 1e-5 and np.isnan(found.rate)
-    assert not len(protocols.compare(nets.drop(columns=["error_add", "error_mul"]))), "nothing was measured"
-    assert not len(protocols.compare(nets.assign(steps=100, trained_steps=100))), "nor is it another training"
+    nothing(nets.drop(columns=["error_add", "error_mul"]), r"npu error_add is about a metric that .*grid_errors\(\)")
+    nothing(nets.assign(steps=100, trained_steps=100), "npu error_add is judged after step 20,000, and none of these")
+
+
+MODULE, MINIMAL = protocols.single_module, protocols.minimal_arithmetic
+RIGHT = {
+    protocols.question: ("mul",),
+    MODULE: ("nmu", "mul", (1, 2)),
+    protocols.arithmetic_dataset: ("nmu", "mul"),
+    MINIMAL: ("nalu", "mul", ("uniform", 1, 2), ("uniform", 2, 3)),
+    protocols.simple_arithmetic: ("npu",),
+}
+
+
+@pytest.mark.parametrize("protocol", RIGHT, ids=lambda protocol: protocol.__name__)
+def test_every_protocol_says_in_one_line_what_it_is_given_wrongly(protocol):
+    given, name = RIGHT[protocol], protocol.__name__
+    for changes, why in (
+        ({"step": 5}, "unknown field 'step' of a setup; did you mean 'steps'"),
+        ({"steps": "5"}, "steps='5' is not allowed; it has to be a whole number"),
+        ({"optimizer": 5}, "optimizer=5 is not allowed; it has to be a name"),
+        ({"threshold": "low"}, "threshold='low' is not allowed"),
+    ):
+        with pytest.raises(aj.ArithjaxError, match=f"^{name}: {why}"):
+            protocol(*given, **changes)
+    for place in range(len(given)):
+        with pytest.raises(aj.ArithjaxError, match=rf"^{name}: \w+=5 is not allowed; (it has to be|give) "):
+            protocol(*given[:place], 5, *given[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "call, why",
+    [
+        (
+            lambda: protocols.simple_arithmetic(steps=5),
+            "missing a required argument: 'unit'; it takes unit, and fields",
+        ),
+        (lambda: MODULE("nmu", "mul", (1, 2), unit="nau"), "multiple values for argument 'unit'"),
+        (lambda: MODULE("nmu", "mul", (1, 2), ((2, 6), (6, "x"))), "extrapolation=.* has to be pairs of numbers"),
+        (lambda: MODULE("nmu", "mul", (1, 2), epsilon="x"), "epsilon='x' is not allowed; it has to be a number"),
+        (
+            lambda: protocols.arithmetic_dataset("nmu", "mul", n=2.5),
+            "n=2.5 is not allowed; it has to be a whole number",
+        ),
+        (lambda: MINIMAL("nalu", "mul", ("uniform", "a", 2), ("uniform", 2, 3)), r"train\[1:\]=.* pairs of numbers"),
+        (lambda: MINIMAL("nalu", "mul", ("uniform",), ("uniform", 2, 3)), "give a distribution and its ends"),
+    ],
+)
+def test_arguments_of_protocols_are_of_their_kinds(call, why):
+    with pytest.raises(aj.ArithjaxError, match=why):
+        call()
+    assert MODULE("nmu", "mul", (1, 2), ((2, 6), (6, 8))).extrapolation == (2, 6, 6, 8)
+
+
+def nothing(nets, why):
+    """No published cell compares with these nets, and a warning says why."""
+    with pytest.warns(UserWarning, match=f"none of {len(protocols.PUBLISHED)} published cells .*{why}") as warned:
+        assert not len(protocols.compare(nets))
+    assert len(warned) == 1
+
+
+def test_where_nothing_compares_a_warning_says_why():
+    name, short = "nmu mul interpolation=1,2", protocols.single_module("nmu", "mul", (1, 2), steps=20)
+    nothing(table(short, [np.nan]), rf"{name}, which has evaluate_every=1000 \(here 20\), steps=50000 \(here 20\)")
+    other = protocols.single_module("nmu", "mul", (1, 2), learning_rate=0.1)
+    nothing(table(other, [np.nan]), rf"{name}, which has learning_rate=0.001 \(here 0.1\); its setup\(")
+    nothing(table(short.replace(steps=50_000, evaluate_every=1000, threshold=3.0), [np.nan]), "is of another threshold")
+    unknown = next(cell for cell in protocols.PUBLISHED if cell.rate > 0 and not cell.solved)
+    nothing(table(unknown.setup(steps=10_000), [np.nan]), f"{unknown.name} was not published for fewer steps than ")
+    assert not len(protocols.compare(table(short, [np.nan])[:0])), "nothing is said of no nets"
 
 
 def test_means_are_of_nets_judged_after_the_published_step_and_count_those_without_a_finite_error():
@@ -254,13 +322,14 @@ def test_means_are_of_nets_judged_after_the_published_step_and_count_those_witho
     assert (found["nets"], found["lost"], found["value"]) == (4, 2, pytest.approx(0.25))
     longer = nets.assign(steps=40_000, trained_steps=40_000)
     others = [nets.assign(threshold=1.0), nets.assign(stop_early=True, trained_steps=7000), longer]
-    assert not any(len(protocols.compare(other)) for other in others)
+    for other in others:
+        nothing(other, "npu error_add is judged after step 20,000")
     pd.testing.assert_frame_equal(
         protocols.compare(pd.concat([nets, *others], ignore_index=True)), protocols.compare(nets)
     )
     cut = longer.assign(until=20_000, trained_steps=20_000)
     assert protocols.compare(cut).value.tolist() == [found["value"]], "trained for as long, whatever was planned"
-    assert not len(protocols.compare(nets[3:])), "a single finite error has no interval"
+    nothing(nets[3:], "fewer than two nets with a finite error")
 
 
 def test_a_published_cell_cut_off():

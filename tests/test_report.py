@@ -330,6 +330,16 @@ def test_an_answer_on_a_phone(answered, show):
     assert page.evaluate("navigator.clipboard.readText()") == COMMAND
 
 
+def test_every_recipe_stands_once_on_a_page(tmp_path):
+    recipes = aj.recipes(aj.Setup(op="mul", widths=(4,), activation="square"), aj.Setup(op="mul", widths=(4,)))
+    for first in ("As a command", "In Python"):
+        found = {first: recipes[first], **recipes}
+        text = page_of.offline(tmp_path, aj.Answer("It does.", recipes=found), "why", "", []).read_text()
+        assert [text.count(part) for part in ("arithjax fit mul", "net = aj.fit(setup)", "gelu → square")] == [1, 1, 1]
+        beside = text[text.index('<div class="answer">') : text.index('<section id="recipe">')]
+        assert ("arithjax fit mul" in beside) == (first == "As a command"), "code of several lines stands below"
+
+
 @pytest.mark.parametrize(
     ("text", "html"),
     [

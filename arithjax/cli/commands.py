@@ -14,6 +14,8 @@ from typing import Any
 
 import click
 
+from arithjax.cli.output import UNASKED, as_options
+from arithjax.errors import ArithjaxError
 from arithjax.fields import Field, Kind, cell
 from arithjax.setup import FIELDS
 
@@ -32,16 +34,24 @@ class Command(click.Command):
         return getattr(importlib.import_module(f"arithjax.cli.{module}"), name)
 
 
-UNASKED = ("op", "content")
-"""Fields without an option: the argument of the commands, and what is filled in by itself."""
-
-
 class SetupCommand(Command):
-    """A command with an option for every field of a setup but `UNASKED`."""
+    """A command with an option for every field of a setup but `UNASKED`; its mistakes are said in these options."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.params.extend(_option(name, field) for name, field in FIELDS.items() if name not in UNASKED)
+
+    def function(self) -> Callable[..., None]:
+        """The function that carries the command out."""
+        function = super().function()
+
+        def carried_out(**given: Any) -> None:
+            try:
+                function(**given)
+            except ArithjaxError as error:
+                raise ArithjaxError(as_options(str(error))) from None
+
+        return carried_out
 
 
 def _option(name: str, field: Field) -> click.Option:

@@ -127,11 +127,11 @@ def _grades(best: nets.Net) -> str | None:
     return f"\nGrades: {', '.join(f'{count} {grade}' for grade, count in counts)}."
 
 
-def _formula(best: nets.Net) -> str | None:
-    """The net as a formula, if it has one, or as one for each result."""
+def _formula(best: nets.Net) -> str:
+    """The net as a formula, or as one for each result; or else why it has none."""
     formulas = best.formulas()
     if None in formulas:
-        return None
+        return f"No formula: {best.no_formula()}."
     summaries = [formula.summary() for formula in formulas if formula is not None]
     return "\n".join([f"As {'a formula' if len(summaries) == 1 else 'formulas'}: {summaries[0]}", *summaries[1:]])
 

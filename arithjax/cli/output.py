@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
 
 import click
+
+from arithjax.setup import FIELDS
+
+UNASKED = ("op", "content")
+"""Fields without an option: the argument of the commands, and what is filled in by itself."""
 
 
 def say(text: object = "", err: bool = False) -> None:
@@ -18,6 +24,23 @@ def say(text: object = "", err: bool = False) -> None:
 def visible(text: str) -> str:
     """Text in which letters that steer a terminal, or cannot be seen, are written out, as in a Python string."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def as_options(text: str) -> str:
+    """Text with fields of a setup as options, as a command line takes them: `--split 0.5` for `split=0.5`."""
+    return _FIELD.sub(_as_option, text)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    name, value = found[1].replace("_", "-"), found[2]
+    if value in ("True", "False"):
+        return f"--{name}" if value == "True" else f"--no-{name}"
+    return f"--{name} {value}"
+
+
+_NAMES = "|".join([*(name for name in FIELDS if name not in UNASKED), "seeds", "seed", "seconds"])
+_FIELD = re.compile(rf"\b({_NAMES})=('[^']*'|[^\s,;.:()']+(?:[.,:][^\s,;.:()']+)*)")
+"""A field, or a number that the commands take as well, and its value, as messages and answers write them."""
 
 
 def in_any_terminal() -> None:

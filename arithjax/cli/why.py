@@ -8,6 +8,7 @@ import click
 
 from arithjax import disk, protocols
 from arithjax.cli.nets import asked_op, given_fields, members_of
+from arithjax.cli.output import as_options
 from arithjax.diagnosis.why import why as ask
 from arithjax.errors import ArithjaxError
 from arithjax.setup import Setup, make
@@ -47,7 +48,7 @@ def why(
         seed,
         say=lambda words: click.echo(words, err=True),
     )
-    text = answer.lines()
+    text = [as_options(line) for line in answer.lines()]
     head = text.index("", 2) if "" in text[2:] else len(text)
     click.echo("\n".join(text[:head]))
     where = "Where all arguments are equal" if answer.setup.one_range else answer.pictures[0].says

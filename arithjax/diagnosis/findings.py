@@ -140,9 +140,9 @@ class Findings:
     def untried(self) -> str:
         """What there was no time for, a sentence; empty if there was time for all."""
         if self.cut:
-            return "Time ran out before all that was planned was tried; give it more with --seconds."
+            return "Time ran out before all that was planned was tried; give it more seconds."
         some = listed([*self.unpaid[:4], *([f"{len(self.unpaid) - 4} more"] if len(self.unpaid) > 4 else [])])
-        return f"Not tried, since --seconds pays for no more: {some}." if self.unpaid else ""
+        return f"Not tried, since the seconds pay for no more: {some}." if self.unpaid else ""
 
     @property
     def learns(self) -> bool:

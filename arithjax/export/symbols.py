@@ -77,24 +77,27 @@ def arguments(names: Sequence[str], low: float) -> tuple[sympy.Symbol, ...]:
     return tuple(sympy.Symbol(name, **known) for name in names)
 
 
-def large(layers: list[PlainLayer]) -> bool:
-    """Whether layers have more parameters than a formula is made of."""
-    return sum(array.size for layer in layers for array in layer.arrays.values()) > MOST_NUMBERS
+def obstacle(layers: list[PlainLayer], arguments: int) -> str:
+    """Why `of_layers` makes no formula of these layers in so many arguments; empty where it does."""
+    kinds = {"Dense", *plain.UNITS}.difference(plain.WITHOUT_FORMULA)
+    names = [layer.kind if layer.kind not in kinds else layer.activation for layer in layers]
+    other = dict.fromkeys(name for name in names if name not in ("linear", "square"))
+    if other:
+        made = "formulas are made of linear and square layers and most arithmetic units"
+        return f"it has layers of {', '.join(other)}; {made}"
+    if (numbers := sum(array.size for layer in layers for array in layer.arrays.values())) > MOST_NUMBERS:
+        return f"it has {numbers:,} parameters, and formulas are made of at most {MOST_NUMBERS}"
+    degree = 2 ** sum(layer.activation == "square" for layer in layers)
+    terms = math.comb(arguments + degree, degree)
+    if terms > MOST_TERMS and degree > 1:
+        return f"it is a polynomial of {terms:,} terms, and formulas have at most {MOST_TERMS}"
+    return ""
 
 
-def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> list[sympy.Expr] | None:
-    """The outputs that linear and square layers and arithmetic units compute of expressions `x`.
-
-    None of other layers, or of many arguments.
-    """
+def of_layers(layers: list[PlainLayer], x: list[sympy.Expr]) -> list[sympy.Expr]:
+    """The outputs that layers to which there is no `obstacle` compute of expressions `x`."""
     import sympy
 
-    kinds = {"Dense", *plain.UNITS}.difference(plain.WITHOUT_FORMULA)
-    if not all(layer.activation in ("linear", "square") and layer.kind in kinds for layer in layers):
-        return None
-    degree = 2 ** sum(layer.activation == "square" for layer in layers)
-    if math.comb(len(x) + degree, degree) > MOST_TERMS and degree > 1:
-        return None
     values = np.array([x], object)
     for layer in layers:
         arrays = {name: array.astype(float).astype(object) for name, array in layer.arrays.items()}
@@ -114,13 +117,15 @@ def expanded(expression: sympy.Expr, arguments: tuple[sympy.Symbol, ...]) -> sym
     return sympy.expand(expression) if expression.is_polynomial(*arguments) else expression
 
 
-def short(expression: sympy.Expr, arguments: tuple[sympy.Symbol, ...]) -> bool:
-    """Whether an expression can be read."""
+def too_long(expression: sympy.Expr, arguments: tuple[sympy.Symbol, ...]) -> str:
+    """Why an expression cannot be read; empty where it can."""
     import sympy
 
     if expression.is_polynomial(*arguments):
-        return len(sympy.Add.make_args(expression)) <= MOST_TERMS
-    return sympy.count_ops(expression) <= MOST_OPERATIONS
+        terms = len(sympy.Add.make_args(expression))
+        return f"it is a polynomial of {terms} terms, and formulas have at most {MOST_TERMS}" * (terms > MOST_TERMS)
+    count = int(sympy.count_ops(expression))
+    return f"it takes {count:,} operations, and formulas have at most {MOST_OPERATIONS}" * (count > MOST_OPERATIONS)
 
 
 def with_whole_exponents(expression: sympy.Expr) -> sympy.Expr:

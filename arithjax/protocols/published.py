@@ -26,6 +26,7 @@ from __future__ import annotations
 import functools
 import json
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -142,6 +143,9 @@ def compare(nets: pd.DataFrame, cells: Sequence[Published] | None = None) -> pd.
         those solved by then, and cells of which that is not published are left out.
     cells: some of `PUBLISHED`; default: all.
 
+    Where no cell has nets to compare with, a warning says why: of cells that nets have the setup of, what else keeps
+    them apart, or else the nearest cell and the fields in which it differs.
+
     Returns a row a cell, in columns: `cell`; `nets` and `runs`, ours and theirs; our success `rate` and its Wilson 95 %
     interval `low high`, the `published` rate, whether that lies `inside`; `p` of Fisher's exact test that both rates
     are one; median and mean of the steps at which our successful nets were solved, each beside the published one;
@@ -155,12 +159,13 @@ def compare(nets: pd.DataFrame, cells: Sequence[Published] | None = None) -> pd.
     `lost` does. Where there are some, the mean flatters our nets.
     """
     groups = _by_setup(nets)
-    rows = []
-    for cell, fields in zip(PUBLISHED, _fields(), strict=True):
-        if (cells is None or cell in cells) and fields in groups:
-            found = nets.loc[groups[fields]]
-            if row := _of_error(cell, found) if cell.measure else _of_rate(cell, found):
-                rows.append(row)
+    asked = [(cell, key) for cell, key in zip(PUBLISHED, _fields(), strict=True) if cells is None or cell in cells]
+    found = [(cell, _row(cell, nets.loc[groups[key]])) for cell, key in asked if key in groups]
+    rows = [row for _, row in found if not isinstance(row, str)]
+    if len(nets) and asked and not rows:
+        first = {why: cell.name for cell, why in reversed(found) if isinstance(why, str)}  # of each reason
+        why = "; ".join(f"{name} {why}" for why, name in first.items()) or _nearest(asked, groups, nets)
+        warnings.warn(f"none of {len(asked)} published cells compares with these nets: {why}.", stacklevel=2)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(["inside", "p"], ignore_index=True, na_position="last", kind="stable")
 
@@ -171,18 +176,40 @@ COLUMNS = [
 ]
 """The columns of `compare`."""
 
+MOST_SETUPS = 100
+"""Setups of a table among which the nearest to a published one is looked for."""
 
-def _of_rate(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
-    """A row of `compare`, from the nets whose threshold is the cell's, if there is something to compare."""
+
+def _nearest(asked: list[tuple[Published, tuple]], groups: dict[tuple, pd.Index], nets: pd.DataFrame) -> str:
+    """The cell whose setup is nearest to one of those that nets have, and the fields in which they differ.
+
+    asked: cells, each with its fields but for `OURS`. groups: rows of the table `nets`, by the same fields.
+    """
+    pairs = ((cell, theirs, ours) for cell, theirs in asked for ours in list(groups)[:MOST_SETUPS])
+    cell, theirs, ours = min(pairs, key=lambda pair: sum(a != b for a, b in zip(*pair[1:], strict=True)))
+    both = [*zip(_key_names(), theirs, ours, strict=True)]
+    both.append(("steps", cell.setup(threshold=1.0).steps, nets["steps"][groups[ours][0]]))
+    differ = ", ".join(f"{name}={there} (here {here})" for name, there, here in both if there != here)
+    return f"the nearest is {cell.name}, which has {differ}; its setup() has all fields"
+
+
+def _row(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | str:
+    """A row of `compare`, from the nets of the cell's setup, or why there is nothing to compare."""
+    return _of_error(cell, nets) if cell.measure else _of_rate(cell, nets)
+
+
+def _of_rate(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | str:
+    """A row of `compare`, from the nets whose threshold is the cell's, or why there is nothing to compare."""
     threshold = float(cell.setup().threshold or 0)
     nets = nets[np.isclose(nets["threshold"].astype(float), threshold, rtol=1e-6, atol=0)]
     if not len(nets):
-        return None
+        return "is of another threshold; leave the protocol's"
     trained = int(nets["until"].fillna(nets["steps"]).min())
-    short = trained < cell.setup(threshold=1.0).steps
+    planned = cell.setup(threshold=1.0).steps
+    short = trained < planned
     theirs = cell.until(trained) if short else cell
     if math.isnan(theirs.rate):
-        return None
+        return f"was not published for fewer steps than {planned:,}; train them all"
     success = nets["solved_at"].notna() if short else statistics.success(nets)
     steps = nets["solved_at"][success]
     low, high = (float(end) for end in statistics.wilson(success.sum(), len(nets)))
@@ -197,13 +224,20 @@ def _of_rate(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
     }
 
 
-def _of_error(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | None:
-    """A row of `compare` about an error, from the nets judged after the cell's last step, two at least that have it."""
-    nets = nets[nets["threshold"].isna() & (nets["trained_steps"] == cell.setup().steps)]
-    errors = nets[cell.measure].to_numpy(float) if cell.measure in nets else np.empty(0)
+def _of_error(cell: Published, nets: pd.DataFrame) -> dict[str, Any] | str:
+    """A row of `compare` about an error, from the nets judged after the cell's last step, two at least that have it.
+
+    Or why there is nothing to compare.
+    """
+    if cell.measure not in nets:
+        return "is about a metric that these nets have not; enter those of aj.protocols.grid_errors() before training"
+    nets = nets[nets["threshold"].isna() & (nets["trained_steps"] == (steps := cell.setup().steps))]
+    if nets.empty:
+        return f"is judged after step {steps:,}, and none of these nets is; train so many, without a threshold"
+    errors = nets[cell.measure].to_numpy(float)
     errors = errors[np.isfinite(errors)]
     if len(errors) < 2:
-        return None
+        return "has fewer than two nets with a finite error; take more seeds"
     low, high = _interval(errors)
     return {
         **{"cell": cell.name, "nets": len(errors), "lost": len(nets) - len(errors), "runs": cell.runs},
@@ -237,9 +271,14 @@ def _fisher(good: int, nets: int, rate: float, runs: int) -> float:
     return float(stats.fisher_exact([[good, nets - good], [theirs, runs - theirs]]).pvalue)
 
 
+def _key_names() -> list[str]:
+    """The fields that a net and its published cell have to agree in."""
+    return [name for name in Setup.field_names() if name not in OURS]
+
+
 def _by_setup(nets: pd.DataFrame) -> dict[tuple, pd.Index]:
-    """The rows of each setup, by its fields as `_key` gives them."""
-    names = [name for name in Setup.field_names() if name not in OURS]
+    """The rows of each setup, by the values of these fields."""
+    names = _key_names()
     codes = nets[names].astype(object).where(nets[names].notna(), None)
     keys = pd.Series([tuple(row) for row in codes.to_numpy()], nets.index, dtype=object)
     return {key: keys.index[rows] for key, rows in keys.groupby(keys, sort=False).indices.items()}
@@ -247,6 +286,6 @@ def _by_setup(nets: pd.DataFrame) -> dict[tuple, pd.Index]:
 
 @functools.cache
 def _fields() -> list[tuple]:
-    """The fields of every published cell as a table has them, but for `OURS`."""
+    """The same fields of every published cell, as a table has them."""
     rows = [cell.setup(threshold=1.0).row() for cell in PUBLISHED]
-    return [tuple(value for name, value in row.items() if name not in OURS) for row in rows]
+    return [tuple(row[name] for name in _key_names()) for row in rows]

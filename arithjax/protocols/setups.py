@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ParamSpec
 
 import numpy as np
 
 from arithjax.errors import ArithjaxError, nearest
+from arithjax.fields import Field
 from arithjax.protocols.thresholds import ARITHMETIC_THRESHOLDS, EXACT, Interval, simulated_threshold, threshold
 from arithjax.registry import ACTIVATIONS, MODELS, OPERATIONS
-from arithjax.setup import Setup
+from arithjax.setup import FIELDS, Setup
 
 RANGES: dict[tuple[float, ...], tuple[float, ...]] = {
     (-20, -10): (-40, -20),
@@ -43,6 +46,62 @@ HEIM = {"nmu": "nmu:clipped", "nalu": "nalu:glorot", "inalu": "inalu:glorot"}
 """Units as Heim et al. (2020) have them."""
 
 
+KINDS: dict[str, Field] = {
+    "str": Field("", "name", "static", ""),
+    "str | Sequence[str]": Field("", "names", "static", ""),
+    "int": Field(0, "whole", "static", ""),
+    "float": Field(0.0, "number", "static", ""),
+    "bool": Field(False, "bool", "static", ""),
+    "Interval": Field((), "numbers", "static", ""),
+    "Interval | None": Field(None, "numbers", "static", ""),
+}
+"""The kinds of the protocols' own arguments, by their types as they are written."""
+
+P = ParamSpec("P")
+
+
+def _called_rightly(protocol: Callable[P, Setup]) -> Callable[P, Setup]:
+    """A protocol that says in one line what is wrong with the names, and the kinds, of what it is given."""
+    signature = inspect.signature(protocol)
+    own = {name: KINDS.get(one.annotation) for name, one in signature.parameters.items() if name != "changes"}
+
+    @functools.wraps(protocol)
+    def called(*args: P.args, **changes: P.kwargs) -> Setup:
+        try:
+            given = signature.bind(*args, **changes).arguments
+            for name, value in {**given.pop("changes", {}), **given}.items():
+                _check(name, value, own[name] if name in own else _field(name, own))
+        except TypeError as error:  # as Python says that one is missing, or given twice
+            words = f"{error}; it takes {', '.join(own)}, and fields of a setup by their names"
+            raise ArithjaxError(f"{protocol.__name__}: {words}.") from None
+        except ArithjaxError as error:
+            raise ArithjaxError(f"{protocol.__name__}: {error}") from None
+        return protocol(*args, **changes)
+
+    return called
+
+
+def _field(name: str, own: Iterable[str]) -> Field:
+    """The field of a setup that a change is to replace."""
+    if name not in FIELDS:
+        raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, [*own, *FIELDS])}")
+    return FIELDS[name]
+
+
+def _check(name: str, value: Any, kind: Field | None) -> None:
+    """A value is of its kind; where that is numbers, several intervals are so, too. Distributions have none."""
+    if kind is None:
+        several = isinstance(value, tuple | list) and 1 < len(value) < 4 and isinstance(value[0], str)
+        if not several:
+            raise ArithjaxError(
+                f"{name}={value!r} is not allowed; give a distribution and its ends: ('uniform', -5, 5)."
+            )
+        name, value, kind = f"{name}[1:]", value[1:], KINDS["Interval"]
+    nested = kind.kind == "numbers" and isinstance(value, tuple | list)
+    kind.coerce(name, tuple(np.ravel(value).tolist()) if nested else value)
+
+
+@_called_rightly
 def question(op: str = "mul", **changes: Any) -> Setup:
     """The net of the question that arithjax began with: 2-3-5-3-5-1 on raw numbers from 0 to 499, Keras's Adam.
 
@@ -61,6 +120,7 @@ def question(op: str = "mul", **changes: Any) -> Setup:
     return Setup(**{**fields, **changes})
 
 
+@_called_rightly
 def single_module(
     unit: str,
     op: str,
@@ -94,6 +154,7 @@ def single_module(
     return _setup(fields, changes, lambda: threshold(op, beyond, epsilon))
 
 
+@_called_rightly
 def arithmetic_dataset(
     unit: str | Sequence[str],
     op: str,
@@ -148,6 +209,7 @@ def arithmetic_dataset(
     return _setup(fields, changes, default_threshold)
 
 
+@_called_rightly
 def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, **changes: Any) -> Setup:
     """The minimal arithmetic task: one unit with two inputs (Schlör et al. 2020).
 
@@ -183,6 +245,7 @@ def minimal_arithmetic(unit: str, op: str, train: tuple, extrapolation: tuple, *
     return Setup(**{**fields, **changes})
 
 
+@_called_rightly
 def simple_arithmetic(unit: str, **changes: Any) -> Setup:
     """The simple arithmetic task: a + b, a · b, a / b and √a at once (Heim et al. 2020).
 

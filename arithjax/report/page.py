@@ -117,17 +117,22 @@ def _named_apart(drawn: list[Section], found: list[Section]) -> list[Figure]:
 
 
 def _opening(answer: Answer, asked: str, drawn: list[Section]) -> dict[str, Any]:
-    """What the page's template names of an answer; drawn: its picture and charts."""
+    """What the page's template names of an answer; drawn: its picture and charts.
+
+    The first recipe stands beside the sentences where it is a line, and else with the others, in a section below.
+    """
+    below = {title: text for title, text in answer.recipes.items() if title != CHANGES}
+    first = next(iter(below), "")
+    short = "" if "\n" in below.get(first, "").strip() else below.pop(first, "")
     return {
         "title": answer.finding or asked,
         "asked": asked if answer.finding else "",
         "said": words.blocks(answer.sentences),
         "changes": [line.split(None, 1) for line in answer.recipes.get(CHANGES, "").splitlines()],
-        "short": next(iter(answer.recipes.values()), ""),
-        "others": [title for title in list(answer.recipes)[1:] if title != CHANGES],
+        "short": short,
         "picture": drawn[0] if answer.picture else None,
         "charts": drawn[1:] if answer.picture else drawn,
-        "recipes": {title: text for title, text in answer.recipes.items() if title != CHANGES},
+        "recipes": below,
         "tables": {
             name: whole(Markup(some.to_html(border=0, na_rep="", index=not _counted(some))))
             for name, some in answer.tables.items()

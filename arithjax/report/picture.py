@@ -34,6 +34,18 @@ class Picture:
     y: str = ""
 
 
+def ticks(low: float, high: float, whole: bool = False) -> list[float]:
+    """At most seven round numbers from `low` to `high`, evenly spaced by 1, 2 or 5 and zeros.
+
+    whole: whether only whole numbers mean something there.
+    """
+    span = high - low or 1.0
+    step = 10.0 ** np.floor(np.log10(span / 2))
+    step *= next(factor for factor in (1, 2, 5, 10) if span / (factor * step) <= 6)
+    step = max(step, 1.0) if whole else step
+    return list(np.arange(np.ceil(low / step), np.floor(high / step + 0.01) + 1) * step + 0.0)
+
+
 def dots(
     name: str,
     says: str,

@@ -14,7 +14,7 @@ import pandas as pd
 
 from arithjax.errors import ArithjaxError
 from arithjax.report.charts import COLOURS, DECADES, GREY, LABEL, PERCENT, Drawing, cells, significant
-from arithjax.report.picture import Picture
+from arithjax.report.picture import Picture, ticks
 from arithjax.report.words import brief, percent
 
 BLUE = "#1a80c4"
@@ -152,11 +152,7 @@ def _by_factors(x: pd.Series) -> bool:
 
 def _axis(low: float, high: float) -> alt.Axis:
     """Round numbers up to the end of the lines, beyond which only names stand."""
-    step = 10.0 ** np.floor(np.log10(max(high - low, 1e-9) / 2))
-    step *= next(factor for factor in (1, 2, 5, 10) if (high - low) / (factor * step) <= 6)
-    return alt.Axis(
-        values=list(np.arange(np.ceil(low / step), np.floor(high / step + 0.01) + 1) * step), format=",.6~r", grid=False
-    )
+    return alt.Axis(values=ticks(low, high), format=",.6~r", grid=False)
 
 
 def _ends(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:

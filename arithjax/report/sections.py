@@ -12,7 +12,7 @@ import pandas as pd
 
 from arithjax.errors import ArithjaxError
 from arithjax.report import charts, epsilon, pictures
-from arithjax.report.picture import Picture
+from arithjax.report.picture import Picture, dots
 from arithjax.tables import groups, loading, schema, statistics
 
 IMPORTANCE = (
@@ -126,10 +126,12 @@ def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
     varied, several = _varied(nets, by), nets["op"].nunique() > 1
     if several and "op" not in varied:
         varied.append("op")
-    figures = [Figure("grades", charts.grades(nets, "op" if several else varied[0] if varied else None))]
+    named = [name for name in varied if name != "op" and _as_fine(nets, name, "op")] if several else varied
+    figures = [Figure("grades", charts.grades(nets, next(iter(named), "op" if several else None)))]
     pairs = [pair for pair in itertools.combinations(varied, 2) if "op" in pair or not several]
+    pairs = [pair for pair in pairs if not _as_fine(nets, *pair)]  # a diagonal, which says what the grades do
     for i, columns in enumerate(pairs[:3] if statistics.success(nets).nunique() > 1 else []):
-        figures.append(_heat_map("rates" if i == 0 else f"rates-{i + 1}", nets, *columns))
+        figures.append(_over_two("rates" if i == 0 else f"rates-{i + 1}", nets, *columns))
     if len(figures) == 1:
         figures[0].name = "rates"
     about = THRESHOLDS if nets["threshold"].notna().any() else RATES
@@ -157,7 +159,7 @@ def _beyond(nets: pd.DataFrame, by: list[str]) -> Iterator[Section]:
     if nets["op"].nunique() > 1 and "op" not in varied:
         varied = [*varied[:1], "op"]
     if len(varied) == 2 and beyond["success"].any() and nets["threshold"].isna().all():
-        yield Section("Who goes on beyond the range", BEYOND, [_heat_map("beyond", beyond, *varied)])
+        yield Section("Who goes on beyond the range", BEYOND, [_over_two("beyond", beyond, *varied)])
 
 
 def _what_matters(nets: pd.DataFrame, described: dict[str, Any]) -> Iterator[Section]:
@@ -179,9 +181,25 @@ def _varied(nets: pd.DataFrame, columns: list[str]) -> list[str]:
     return [name for name in columns if groups.column(nets, name).nunique(dropna=False) > 1]
 
 
-def _heat_map(name: str, nets: pd.DataFrame, one: str, other: str) -> Figure:
-    """Success rates over two columns, that with more values downwards."""
+def _finer(nets: pd.DataFrame, one: str, other: str) -> bool:
+    """Whether every group of one column lies in one group of another."""
+    labels, others = (charts.labels(nets, name)[0] for name in (one, other))
+    return bool(others.groupby(labels).nunique().max() == 1)
+
+
+def _as_fine(nets: pd.DataFrame, one: str, other: str) -> bool:
+    """Whether two columns have the same groups."""
+    return _finer(nets, one, other) and _finer(nets, other, one)
+
+
+def _over_two(name: str, nets: pd.DataFrame, one: str, other: str) -> Figure:
+    """Success rates over two columns as cells, that with more values downwards; dots where a row has but one cell."""
     down, across = sorted((one, other), key=lambda column: -groups.column(nets, column).nunique())
+    if _finer(nets, down, across):
+        labels, order = charts.labels(nets, down)
+        parts = {label: nets[labels == label] for label in order if (labels == label).any()}
+        (_, _, chart), *_ = pictures.panels(dots(name, "", parts))
+        return Figure(name, chart)
     wide = groups.column(nets, across).nunique() > NARROW
     return Figure(name, charts.heat_map(nets, down, across), wide=wide)
 

@@ -88,11 +88,11 @@ def call(op: Any, spans: tuple[Span, ...], precision: str) -> Trial:
     if not alone:
         words = "gives a point another result beside other points; let it work on each by itself, without chance."
         return Trial(f"{op.name} ({op.symbol}) {words}")
-    return _seen(found, _traced(op, x, found, precision))
+    return seen(found, _traced(op, x, found, precision))
 
 
-def _seen(found: Results, traced: bool) -> Trial:
-    """The trial of results in which nothing is wrong."""
+def seen(found: Results, traced: bool) -> Trial:
+    """The trial of results in which nothing is wrong; traced: whether a compiled program computes them."""
     classes = len(np.unique(found.t, axis=0))
     bounds = np.stack([found.t.min(0), found.t.max(0)], -1).reshape(-1, 2).tolist()
     values = np.unique(found.t)
