@@ -233,7 +233,7 @@ def _badness(row: Mapping[Any, Any]) -> tuple[float, float]:
 def _net_at(trained: Trained, position: int) -> Net:
     """The net at a position of a trained tile."""
     params = trained.tile.specs.train.layout.extract(trained.params, position)
-    input_fit, target_fit = (jax.tree.map(lambda f: np.asarray(f[..., position]), fit) for fit in trained.fits)
+    input_fit, target_fit = (jax.tree.map(lambda f: np.asarray(f)[..., position], fit) for fit in trained.fits)
     row = {str(name): value for name, value in trained.rows.iloc[position].items()}
     return Net(trained.tile.nets[position].setup, row, params, (input_fit, target_fit))
 

@@ -48,9 +48,9 @@ def why(
         seed,
         say=lambda words: click.echo(words, err=True),
     )
-    text = [as_options(line) for line in answer.lines()]
+    text = answer.lines()
     head = text.index("", 2) if "" in text[2:] else len(text)
-    click.echo("\n".join(text[:head]))
+    click.echo(as_options("\n".join(text[:head])))  # the rest holds scripts, too
     where = "Where all arguments are equal" if answer.setup.one_range else answer.pictures[0].says
     picture = answer.pictures[0]
     click.echo(f"\n{where}:\n{lines_chart(picture.table, picture.kind == 'lines')}")

@@ -194,7 +194,7 @@ class Layout:
 
     def repeat(self, tree: Any, nets: int) -> Any:
         """So many copies of one net's arrays, as `extract` gives them, in this layout."""
-        return jax.tree.map(lambda leaf: jnp.stack([jnp.asarray(leaf)] * nets, -1 if self.lanes else 0), tree)
+        return jax.tree.map(lambda leaf: np.stack([np.asarray(leaf)] * nets, -1 if self.lanes else 0), tree)
 
     def select(self, chosen: Bool[Array, " nets"], new: Any, old: Any) -> Any:
         """`new` for the chosen nets, `chosen [nets]`, and `old` for the others."""

@@ -11,7 +11,6 @@ import math
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float64, Num
 
@@ -185,7 +184,7 @@ def _traced(op: Any, x: Num[np.ndarray, "points arity"], found: Results, precisi
         try:
             shown = jax.eval_shape(op, jax.ShapeDtypeStruct((8, op.arity), precision))
             right = shown.shape == (8, *found.t.shape[1:])
-            y = np.asarray(op(jnp.asarray(x, precision)), float) if right else np.full(found.t.shape, np.nan)
+            y = np.asarray(jax.jit(op)(x.astype(precision)), float) if right else np.full(found.t.shape, np.nan)
         except Exception:  # whatever a function that is not JAX's says when it is traced
             return False
     with np.errstate(invalid="ignore"):

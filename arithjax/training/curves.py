@@ -28,6 +28,7 @@ from arithjax.errors import Interrupted
 from arithjax.setup import Setup
 from arithjax.task.points import Points, Task, joint
 from arithjax.training import grading, inference
+from arithjax.training.blocks import at_hand
 from arithjax.training.compiled import compiled
 from arithjax.training.planning import plan
 from arithjax.training.specs import EvalSpec, TrainSpec
@@ -99,7 +100,7 @@ def look(trainer: Trainer) -> pd.DataFrame:
     blocks = np.split(filled, len(filled) // SEEN)
     answers = np.concatenate([trainer.predict(block) for block in blocks])
     with tile.arithmetic:
-        few = jax.tree.map(lambda a: a[:SEEN], (trainer.examples.x, trainer.examples.t))
+        few = jax.tree.map(lambda a: at_hand(a)[:SEEN], (trainer.examples.x, trainer.examples.t))
         norms = gradient_norms(tile.specs.train, trainer.state.params, *few, shared, per_net)
         measured = {
             **_errors(answers[: len(points.x)], points),
@@ -160,7 +161,7 @@ def _dead_units(trainer: Trainer, x: Float[np.ndarray, "points inputs"]) -> Floa
     inputs = inference.transformed(
         trainer.tile.specs.data.inputs, x[None], trainer.fits[0], trainer.shared.input_transform
     )
-    found = dead_units(spec, trainer.state.params, inputs[0], trainer.shared, trainer.per_net)
+    found = dead_units(spec, trainer.state.params, at_hand(inputs)[0], trainer.shared, trainer.per_net)
     return np.full(spec.nets, np.nan) if found is None else np.asarray(found)
 
 
