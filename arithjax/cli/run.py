@@ -93,7 +93,7 @@ def _finish(study: Study, folder: Path, nets: pd.DataFrame, portraits: int, quie
         parts.say("the table of choices", lambda: choice_table(nets, list(importances) or list(groups.chosen(nets))))
         parts.say("the front", lambda: _front(study, nets))
     page = parts.attempt("the report", lambda: write(folder, nets, described, portraits))
-    parts.say("the answer", lambda: f"\n{answer or default_answer(nets, by)}")
+    parts.say("the answer", lambda: f"\n{answer or default_answer(nets, by, study.objectives)}")
     if page:
         say(f"\nReport: {page}")
     parts.end()

@@ -142,9 +142,12 @@ def _rows(picture: Picture | None) -> list[str]:
     return ["", *(f"  {name:<{width}}  {rate:>18}" for name, rate in zip(names, rates, strict=True))]
 
 
-def default_answer(nets: pd.DataFrame, by: Sequence[str]) -> Answer:
-    """The answer of a study that gives none: the rates of each operation, and of the groups of the first of `by`."""
-    finding, *sentences = words.default_sentences(nets, list(by))
+def default_answer(nets: pd.DataFrame, by: Sequence[str], objectives: Sequence[str] = ()) -> Answer:
+    """The answer of a study that gives none: the rates of each operation, and of the groups of the first of `by`.
+
+    objectives: what it searched for; the best setups by that come first.
+    """
+    finding, *sentences = words.default_sentences(nets, list(by), objectives)
     if nets.empty or not by:
         return Answer(finding, sentences)
     labels, order = groups.labels(nets, by[0])

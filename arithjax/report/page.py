@@ -78,7 +78,9 @@ EMPTY: dict[str, Any] = {"columns": [], "rows": []}
 
 def _answer(nets: pd.DataFrame, by: list[str], described: dict[str, Any]) -> Answer:
     """What `study.json` holds as the answer, or else what the table says by itself."""
-    return restored(described["answer"]) if described.get("answer") else default_answer(nets, by)
+    if described.get("answer"):
+        return restored(described["answer"])
+    return default_answer(nets, by, described.get("objectives", ()))
 
 
 def _written(
