@@ -208,3 +208,13 @@ def test_nets_of_data_are_judged_on_rows_that_they_were_trained_on(asked, add):
     for holdout, said in ((0.0, True), (0.5, False)):
         found = replace(asked.findings, mended=aj.Setup(op=data.name, batch=16, holdout=holdout))
         assert any("with holdout=0.2" in sentence for sentence in sentences(found)) == said
+
+
+def test_a_command_line_is_told_of_options_and_its_code_is_left_as_it_is(asked, monkeypatch):
+    from arithjax.cli import why
+
+    answer = replace(asked, sentences=["With split=0.5 it is judged on others."])
+    monkeypatch.setattr(why, "ask", lambda *given, **more: answer)
+    said = CliRunner().invoke(arithjax, ["why", "add", "--widths", "3"]).output
+    assert "\nWith --split 0.5 it is judged on others.\n" in said
+    assert str(asked.keras).rstrip() in said and "activation=" in asked.keras
