@@ -195,6 +195,7 @@ def saved_net(tmp_path_factory):
     return path, net
 
 
+@pytest.mark.optimized
 def test_predict_answers_without_jax_what_the_net_answers(saved_net):
     path, net = saved_net
     program = "import sys; from arithjax.cli import arithjax; arithjax(sys.argv[1:], standalone_mode=False); "

@@ -17,7 +17,11 @@ from arithjax.training.compiled import quick_options
 UNIFORM = DISTRIBUTIONS["uniform"]
 
 
-@functools.partial(jax.jit, static_argnames="integers", compiler_options=quick_options())
+AS_USERS = {"xla_backend_optimization_level": "1", "xla_cpu_use_fusion_emitters": "True"}
+"""Without these a product would be of arguments before they are rounded."""
+
+
+@functools.partial(jax.jit, static_argnames="integers", compiler_options=quick_options() | AS_USERS)
 def training(keys, integers=True, low=0.0, high=9.0):
     """Arguments and products of every key's net; one program, where op by op each would be compiled."""
     x = arguments(keys, OPERATIONS["mul"], integers, 64, Range(jnp.float32(low), jnp.float32(high)), UNIFORM)

@@ -277,6 +277,7 @@ def test_a_saved_net_answers_the_same(nets, name, tmp_path):
     np.testing.assert_array_equal(aj.load_net(tmp_path / "m.net")(x), own)
 
 
+@pytest.mark.optimized
 def test_a_saved_net_of_bits_answers_without_jax(nets, tmp_path):
     nets["binary"].save(tmp_path / "m.net")
     run = "import sys; from arithjax.cli.predict import predict; predict('m.net', tuple(sys.argv[1:]), None, False)"

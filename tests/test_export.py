@@ -133,6 +133,7 @@ def test_random_nets_in_every_target(number, monkeypatch):
         assert_same(net, lambda x: module.apply({"params": params}, jnp.asarray(x, jnp.float32)), x)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", [*UNITS, "kan:3:2"])
 def test_units_are_the_same_everywhere(name):
     """Forward passes of every unit at random weights: its own, in NumPy and in PyTorch."""

@@ -108,6 +108,7 @@ def test_a_net_of_an_own_activation_needs_it(add, tmp_path):
     aj.load_net(tmp_path / "a.net")
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize(
     "changes",
     [
