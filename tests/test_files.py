@@ -81,9 +81,10 @@ COMPARED = ("units", "units_deep", "units_long", "reproduction")
 
 
 MARKS = {
-    "units_long": pytest.mark.slow,
-    "reproduction": pytest.mark.optimized,
-}  # 64,000 examples are drawn for each net
+    "units_long": pytest.mark.slow,  # which answers as units_deep does
+    "grokking_97": pytest.mark.slow,  # as grokking does
+    "reproduction": pytest.mark.optimized,  # which draws 64,000 examples for each net
+}
 
 
 @pytest.mark.parametrize(

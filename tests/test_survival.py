@@ -31,7 +31,7 @@ samplers.ADAPTIVE = 4
 def question(trial):
     return aj.Setup(
         op=trial.suggest_categorical("op", ["add", "mul"]), learning_rate=trial.suggest_float("rate", 1e-3, 0.1),
-        widths=(8,), steps=20_000, examples=64, tests=64, evaluate_every=1000)
+        widths=(8,), steps=10_000, examples=64, tests=64, evaluate_every=1000)
 study = aj.Study("slowly", question, trials=20, seeds=4, sampler={sampler!r})
 """
 
@@ -196,7 +196,7 @@ def test_stopped_twice_stops_at_once(whole, tmp_path):
     """The second signal comes while the first one is waited for: evaluations of this setup are far apart."""
     file = tmp_path / "slowly.py"
     file.write_text(
-        whole[0].read_text().replace("evaluate_every=1000", "evaluate_every=4000000").replace("=20_000,", "=8000000,")
+        whole[0].read_text().replace("evaluate_every=1000", "evaluate_every=4000000").replace("=10_000,", "=8000000,")
     )
     run = start(file, tmp_path)
     while not (tmp_path / "slowly/study.json").exists():
@@ -356,7 +356,7 @@ def test_columns_that_an_older_schema_lacks_are_filled(finished, tmp_path):
     assert list(older.columns) == list(nets.columns)
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "nsga2"])
+@pytest.mark.parametrize("sampler", [pytest.param("tpe", marks=pytest.mark.slow), "nsga2"])
 def test_several_objectives_interrupted_or_not(tmp_path, monkeypatch, sampler, in_parts):
     monkeypatch.setattr(samplers, "ADAPTIVE", 4)
     monkeypatch.setattr(search, "HISTORY", 8)

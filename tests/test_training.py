@@ -5,7 +5,6 @@ import itertools
 import os
 import subprocess
 import sys
-import threading
 from dataclasses import replace
 
 import jax
@@ -75,12 +74,6 @@ EXACT = LAYERED | {
 """Nets that are trained alone, and some again beside others."""
 
 
-def run_all(tiles):
-    """Every tile trained, two at a time, by its first net."""
-    quiet, devices = (lambda steps: None), jax.local_devices()
-    return {done.tile.nets[0]: done for done in workers.train_tiles(tiles, ROOT, 2, devices, quiet, threading.Event())}
-
-
 def rows(trained, *nets):
     """The rows of these nets, without the name of the program, as exact text."""
     table = trained.rows.drop(columns="program")
@@ -104,24 +97,27 @@ PLACES = [
     pytest.param("gelu", 100, 128, marks=pytest.mark.slow),
     ("double adam", 50, 64),
     ("fresh", 20, 64),
-    ("units", 3, 64),
+    pytest.param("units", 3, 64, marks=pytest.mark.slow),
 ]
 """Nets beside others, and where they stand."""
 
 
-def in_exact_programs(nets):
-    """Nets alone in their exact programs, by net."""
-    return run_all([named_tile("lanes", one) for one in nets])
+class Alone(dict):
+    """Nets alone in their exact programs, each trained when it is first asked for."""
+
+    def __missing__(self, one):
+        self[one] = train_tile(named_tile("lanes", one), ROOT)
+        return self[one]
 
 
 @pytest.fixture(scope="module")
 def exact():
-    return in_exact_programs(EXACT[name] for name in dict.fromkeys(["gelu", "double adam", "fresh", "units"]))
+    return Alone()
 
 
 @pytest.fixture(scope="module")
 def ordinary():
-    return in_exact_programs(EXACT[name] for name in ORDINARY)
+    return Alone()
 
 
 @pytest.mark.optimized

@@ -7,6 +7,7 @@ command, declare it here, with `body="module:function"`, and write that function
 
 from __future__ import annotations
 
+import functools
 import importlib
 import logging
 from collections.abc import Callable
@@ -45,6 +46,7 @@ class SetupCommand(Command):
         """The function that carries the command out."""
         function = super().function()
 
+        @functools.wraps(function)
         def carried_out(**given: Any) -> None:
             try:
                 function(**given)
