@@ -102,13 +102,10 @@ def test_the_answer_is_that_of_why_from_a_studys_table():
     assert found.path[-1].error == of["all two"].relative_rmse.median()
     answer = tried.answer(nets, "mul", note="This is so.")
     assert answer.finding.startswith("This net does not learn a · b: ") and answer.sentences[-1] == "This is so."
-    assert len(answer.sentences) <= 3 and [one.name for one in answer.pictures] == [
-        "along",
-        "ladder",
-        "alone",
-        "together",
-    ]
-    assert len(answer.tables["Every change"]) == len(asked) and " a + b " in answer.pictures[1].about
+    assert len(answer.sentences) <= 3
+    assert [one.name for one in answer.pictures] == ["along", "ladder", "alone", "together"]
+    assert len(answer.tables["Every change"]) == len(asked)
+    assert set(answer.pictures[1].table.panel) == {"mul", "add"}
 
 
 @pytest.mark.parametrize(

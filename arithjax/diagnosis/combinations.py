@@ -5,14 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from arithjax.diagnosis import pictures
 from arithjax.diagnosis.answer import Why
 from arithjax.diagnosis.changes import Change, changes_of, difference, together
 from arithjax.diagnosis.evidence import Evidence, observe
@@ -21,7 +19,7 @@ from arithjax.errors import ArithjaxError, nearest
 from arithjax.registry import OPERATIONS
 from arithjax.report import picture
 from arithjax.report.answer import Answer
-from arithjax.report.words import brief, listed
+from arithjax.report.words import brief
 from arithjax.setup import FIELDS, Setup
 from arithjax.tables import groups, statistics
 from arithjax.training.planning import plan
@@ -181,7 +179,7 @@ class Combinations:
         of, best = self.of(nets, op), found.best
         symbol = OPERATIONS[op].symbol
         orders = math.factorial(len(self.fixes))
-        ladder = pictures.steps(found)
+        ladder = {"as it is": "none"} | {names[-1]: self.called(names) for names in self.path(of)[1:]}
         rows = [[one.change, one.error, one.rate, one is best] for one in found.tried]
         crowd = pd.DataFrame(rows, columns=["what", "x", "y", "named"])
         says = f", {best.change} stands out" if best else ", none helps"
@@ -189,11 +187,11 @@ class Combinations:
         learning = [names for names, some in shown.items() if statistics.success(some).any()]
         needed = best is not None and learning and all(best.change in names for names in learning)
         return [
-            replace(
-                ladder,
-                name="ladder",
+            picture.dots(
+                *("ladder", f"Step by step: {brief(found.after.rate)} learn {symbol} in the end"),
+                {label: nets[nets["change"] == change] for label, change in ladder.items()},
                 about=f"Each row has all changes above it as well, in that of all {orders:,} orders whose nets learn "
-                f"{symbol} most often. {self._others(nets, op, found)}Whiskers: 95 % intervals.",
+                f"{symbol} most often. Whiskers: 95 % intervals.",
             ),
             picture.scatter(
                 *("alone", f"Of {len(rows)} single changes{says}", crowd),
@@ -206,16 +204,6 @@ class Combinations:
                 f"The best {len(shown)} of all {len(self.sets)} combinations, for {symbol}.",
             ),
         ]
-
-    def _others(self, nets: pd.DataFrame, op: str, found: Findings) -> str:
-        """How many nets learn each other operation: as they are, with the first step of the path, and with all."""
-        calls = dict.fromkeys(["none", found.path[0].change, self.called(self.fixes)])
-        said = []
-        for other, some in nets[nets["op"] != op].groupby("op", sort=False):
-            rates = [brief(statistics.success(some[some["change"] == called]).mean()) for called in calls]
-            said.append(f"{OPERATIONS[str(other)].symbol} {', '.join(rates)}")
-        names = ["as they are", *list(calls)[1:]]
-        return f"Of the same nets ({', '.join(names)}) learn {listed(said)}. " if said else ""
 
 
 def _of_every_change(nets: pd.DataFrame) -> pd.DataFrame:

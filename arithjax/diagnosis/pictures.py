@@ -83,15 +83,10 @@ def ladders(found: Findings) -> list[Picture]:
     alone = Picture("alone", says, _table([found.before, *shown], best), "dots", about, x="nets that learn it")
     if len(found.path) < 2:
         return [alone]
-    return [steps(found), alone]
-
-
-def steps(found: Findings) -> Picture:
-    """The share of nets that learn with the changes of the path, one after another."""
     path = _table([found.before, *found.path], found.path[-1])
     says = f"Step by step: {brief(found.after.rate)} learn it in the end"
     about = "Each row has all changes above it as well; judged on fresh seeds."
-    return Picture("together", says, path, "dots", about, x="nets that learn it")
+    return [Picture("together", says, path, "dots", about, x="nets that learn it"), alone]
 
 
 def _first(tried: Sequence[Tried]) -> list[Tried]:
