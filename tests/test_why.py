@@ -12,9 +12,12 @@ import arithjax as aj
 from arithjax.cli.commands import UNASKED, arithjax
 from arithjax.cli.nets import given_fields
 from arithjax.diagnosis.answer import finding, sentences
+from arithjax.diagnosis.changes import changes_of
 from arithjax.diagnosis.pictures import along, ladders
 from arithjax.diagnosis.race import GROUP, JUDGING
+from arithjax.diagnosis.why import _steps
 from arithjax.registry import CAUSES
+from arithjax.report.words import listed
 from arithjax.setup import make
 from arithjax.tables.loading import load, setup_of
 
@@ -54,6 +57,15 @@ def test_rates_of_the_path_are_those_of_fresh_seeds_alone(asked):
     mine = fresh[[setup_of(row) == asked.mended for _, row in fresh.iterrows()]]
     assert all(step.judged for step in asked.path)
     assert asked.after.nets == GROUP == len(mine) and asked.after.learned == mine["success"].sum()
+
+
+def test_changes_without_nets_of_their_own_are_told_with_the_next(asked):
+    """As where time ran out after the whole path was judged."""
+    first, second, third = path = tuple(changes_of(asked.setup))[:3]
+    never = {first.name}, {first.name, second.name}
+    for untrained, said in (never[:1], [[first, second], [third]]), (never, [[first, second, third]]):
+        steps = _steps(path, lambda name, made: None if {m.name for m in made} in untrained else name)  # noqa: B023
+        assert steps == [listed(change.name for change in changes) for changes in said]
 
 
 def test_a_callback_is_told_of_every_net_of_the_table(asked):

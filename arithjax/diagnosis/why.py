@@ -17,6 +17,7 @@ from arithjax.diagnosis.race import GROUP, JUDGING, Budget, Race
 from arithjax.diagnosis.search import Found, Search, in_kinds
 from arithjax.errors import ArithjaxError, check_count, check_seed
 from arithjax.registry import CAUSES
+from arithjax.report.words import listed
 from arithjax.setup import Setup
 from arithjax.tables.schema import in_order
 from arithjax.training.callbacks import Callback, Evaluation
@@ -74,9 +75,9 @@ def why(
     say("Training the net as it is.")
     rows, seen = _look(setup, race, -(-seeds // GROUP))
     say("Trying every change alone, and several together.")
-    race.budget.share = SEARCHED
+    race.budget.share = min(SEARCHED, _before(setup, race, 3))
     found = Search(setup, race, _remedies(seen)).run()
-    cut, race.budget.share = race.budget.over, 1.0
+    cut, race.budget.share = race.budget.over, _before(made(setup, found.path), race, 2)
     seen.effects.update(_effects(setup, race, found))
     say("Judging what was chosen on fresh seeds.")
     findings = _judged(setup, race, found, rows, seen, -(-seeds // GROUP))
@@ -89,6 +90,15 @@ def _look(setup: Setup, race: Race, groups: int) -> tuple[pd.DataFrame, Evidence
     race.train([setup], range(paid), even_late=True)
     rows = race.nets(setup, range(paid))
     return rows, observe(setup, rows, race.tiles([(setup, group) for group in range(paid)]), race.root)
+
+
+def _before(setup: Setup, race: Race, trainings: int) -> float:
+    """The share of the time that is over when so many groups can still be trained, one after another.
+
+    After a search these are one that is under way, and the mended nets, which are trained to be judged and once more to
+    be watched. A quarter of the time is for searching in any case.
+    """
+    return max(0.25, 1 - trainings * race.price_again(setup) / race.budget.seconds)
 
 
 def _remedies(seen: Evidence) -> list[str]:
@@ -138,7 +148,7 @@ def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Ev
         before=Tried.of("as it is", {}, rows, judged=True),
         told=told(seen),
         tried=sorted(singles, key=lambda one: (-one.judged, -one.learned / one.nets, -one.exact / one.nets, one.error)),
-        path=_kept(tried(_name(step[-1], path), step) for step in steps),
+        path=_steps(path, tried),
         without=_kept(tried(f"without {_name(left, path)}", some) for left, some in zip(path, less, strict=False)),
         unpaid=tuple(found.unpaid),
         evidence=seen,
@@ -146,6 +156,17 @@ def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Ev
         nets=in_order(pd.concat(race.rows.values())),
         seconds=race.budget.elapsed,
     )
+
+
+def _steps(path: Changes, tried: Callable[[str, Changes], Tried | None]) -> list[Tried]:
+    """What came of the changes of a path, one after another; those without nets of their own are told with the next."""
+    told, names = [], list[str]()
+    for i, change in enumerate(path):
+        names.append(_name(change, path))
+        if one := tried(listed(names), path[: i + 1]):
+            told.append(one)
+            names.clear()
+    return told
 
 
 def _name(change: Change, path: Changes) -> str:
