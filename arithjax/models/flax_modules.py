@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from flax.errors import InvalidRngError
 from jaxtyping import Array, Float, Key
 
@@ -138,14 +137,19 @@ class Column(nn.Module):
 
 @dataclass(frozen=True)
 class NNX(Network):
-    """An NNX module as a network of one lane."""
+    """An NNX module as a network of one lane.
 
-    build: Callable[[Any, nnx.Rngs], nnx.Module]
+    build: `build(setup, rngs)` gives the module. NNX is imported when there is one: it takes a sixth of a second.
+    """
+
+    build: Callable[..., Any]
     setup: Any
     features: tuple[int, ...] = ()
     branchless: bool = True
 
     def initial(self, key: Key[Array, ""], inputs: int, architecture: Architecture) -> Params:
+        from flax import nnx
+
         parts: Any = nnx.split(self.build(self.setup, nnx.Rngs(key)), nnx.Param, ...)
         _, params, rest = parts
         _refuse_state({str(path) for path, _ in nnx.to_flat_state(rest)})
@@ -154,6 +158,8 @@ class NNX(Network):
     def predict(
         self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
     ) -> Float[Array, "batch *outputs 1"]:
+        from flax import nnx
+
         module = nnx.eval_shape(lambda: self.build(self.setup, nnx.Rngs(0)))
         graph, state = nnx.split(module)
         nnx.replace_by_pure_dict(state, params)
