@@ -72,10 +72,24 @@ def test_the_best_order_is_that_whose_combinations_learn_most(tried, table):
     assert tried.path(of)[-1] == best
 
 
+def test_what_mends_is_the_best_on_the_way_and_not_all_fixes(tried, table):
+    nets = table.assign(success=(table.op == "mul") & (table.change == "square"))
+    assert tried._way(tried.of(nets, "mul")) == [(), ("square",)]
+    assert tried._way(tried.of(nets, "add")) == [()]
+
+
+def test_a_study_of_one_change_has_it_and_the_setup_as_it_is():
+    assert list(aj.Combinations(SETUP, {"square": "layer 2 square"}).setups) == ["none", "square"]
+
+
+def test_an_operation_that_the_study_has_not_is_said(tried, table):
+    with pytest.raises(ArithjaxError, match="no nets of div; it has some of add and mul"):
+        tried.of(table, "div")
+
+
 def test_single_changes_that_come_to_one_setup_count_once(tried, table):
     of = tried.of(table, "mul")
     assert tried.singles(of) == ["linear output", "square", "linear", "long", "deep"]
-    assert tried.best(of) == "square"
     del of["long"]
     assert "long" not in tried.singles(of)
 
@@ -94,15 +108,17 @@ def test_the_answer_is_that_of_why_from_a_studys_table():
     nets = aj.train([tried.setups[change].replace(op=op) for op, change in asked], seeds=8)
     nets = nets.assign(change=[asked[trial][1] for trial in nets.trial])
     of = tried.of(nets, "mul")
-    found = tried.findings(of, "mul")
+    found = tried.findings(of)
     assert list(found.evidence.rows.mse) == list(of["none"].mse) and found.before.nets == 8
     dead = sum(one.count for one in found.told if one.id in ("dead_at_start", "died"))
     assert dead == of["none"].dead.sum() > 0
-    assert [one.change for one in found.without] == ["without square", "without long"]
-    assert found.path[-1].error == of["all two"].relative_rmse.median()
+    *_, made = tried._way(of)
+    assert [one.change for one in found.without] == [f"without {name}" for name in made]
+    assert found.after.error == of[tried.called(made)].relative_rmse.median()
+    assert found.after.error == min(one.error for one in [found.before, *found.path])
     answer = tried.answer(nets, "mul", note="This is so.")
-    assert answer.finding.startswith("This net does not learn a · b: ") and answer.sentences[-1] == "This is so."
-    assert len(answer.sentences) <= 3
+    assert answer.finding.startswith("This net does not learn a · b: ")
+    assert len(answer.sentences) <= 3 and answer.sentences[-1].endswith(" This is so.")
     assert [one.name for one in answer.pictures] == ["along", "ladder", "alone", "together"]
     assert len(answer.tables["Every change"]) == len(asked)
     assert set(answer.pictures[1].table.panel) == {"mul", "add"}

@@ -197,6 +197,7 @@ def test_both_engines_train_the_same_net(nets, name):
     np.testing.assert_allclose(answers(other)[1], answers(nets[name])[1], rtol=1e-3, atol=1e-3)  # 60 steps of float32
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("name", ["fourier:8"])
 def test_a_net_is_the_same_in_any_company(nets, name):
     setup, again = nets[name].setup, {"rate": 0.02}

@@ -31,6 +31,10 @@ def test_what_steers_a_terminal_is_written_out(text, shown):
         ("set integers=True. widths=64,64: low=1e-3; op=mul", "set --integers. --widths 64,64: --low 1e-3; op=mul"),
         ("input_transform='digits:10' (loss=mse) steps=5", "--input-transform 'digits:10' (--loss mse) --steps 5"),
         ("target_transform=digits:10, not raw; end_low=3", "--target-transform digits:10, not raw; end_low=3"),
+        (
+            "there is no runs/seed=3/a.net, nor seed=35/a; seed=3",
+            "there is no runs/seed=3/a.net, nor seed=35/a; --seed 3",
+        ),
     ],
 )
 def test_fields_are_options_where_a_command_says_them(text, shown):

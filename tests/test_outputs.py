@@ -146,6 +146,7 @@ def test_the_kernels_gradient_is_that_of_the_mean_over_examples_and_outputs(nets
         assert np.allclose(fused.collect(shape, found, nets, share), right, rtol=0, atol=1e-12 * np.abs(right).max())
 
 
+@pytest.mark.optimized
 def test_a_net_of_several_outputs_is_the_same_in_any_company():
     setup = aj.Setup(op="bits", **(SMALL | {"high": 2}), widths=(6,), activation="tanh")
     alone, many = aj.train([setup], seeds=1), aj.train([setup], seeds=19)

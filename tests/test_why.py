@@ -75,9 +75,13 @@ def test_a_callback_is_told_of_every_net_of_the_table(asked):
 
 
 def test_without_time_nothing_is_said_to_have_been_tried(asked):
-    found = replace(asked.findings, path=[])
+    useless = replace(asked.tried[-1], change="twice", learned=0, exact=0, judged=True, other=False)
+    found = replace(asked.findings, path=[], tried=[useless])
     assert finding(found).endswith("Nothing that was tried helps.")
     assert finding(replace(found, tried=[])).endswith("There was no time to try a change.")
+    useful = replace(useless, learned=useless.nets)
+    assert finding(replace(found, tried=[useful])).endswith("With twice 100 % learn it.")
+    assert finding(replace(found, path=[useless])).endswith("Nothing that was tried makes most nets learn it.")
 
 
 def test_as_data_it_has_the_promised_keys(asked, tmp_path):

@@ -11,7 +11,7 @@ import click
 
 from arithjax import environment, nets, saved
 from arithjax import export as export_code
-from arithjax.cli.output import Parts, say
+from arithjax.cli.output import Parts, as_options, say
 from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
@@ -131,7 +131,7 @@ def _formula(best: nets.Net) -> str:
     """The net as a formula, or as one for each result; or else why it has none."""
     formulas = best.formulas()
     if None in formulas:
-        return f"No formula: {best.no_formula()}."
+        return as_options(f"No formula: {best.no_formula()}.")
     summaries = [formula.summary() for formula in formulas if formula is not None]
     return "\n".join([f"As {'a formula' if len(summaries) == 1 else 'formulas'}: {summaries[0]}", *summaries[1:]])
 

@@ -39,7 +39,7 @@ def _as_option(found: re.Match[str]) -> str:
 
 
 _NAMES = "|".join([*(name for name in FIELDS if name not in UNASKED), "seeds", "seed", "seconds"])
-_FIELD = re.compile(rf"\b({_NAMES})=('[^']*'|[^\s,;.:()']+(?:[.,:][^\s,;.:()']+)*)")
+_FIELD = re.compile(rf"(?<![^\s(])({_NAMES})=((?>'[^']*'|[^\s,;.:()'/]+(?:[.,:][^\s,;.:()'/]+)*))(?!/)")
 """A field, or a number that the commands take as well, and its value, as messages and answers write them."""
 
 

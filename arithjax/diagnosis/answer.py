@@ -166,12 +166,16 @@ def _ends(found: Findings) -> str:
     """What the path comes to."""
     if not found.path and found.before.rate >= LEARNS:
         return "Nothing has to be changed."
+    if found.best and not found.learns and found.best.rate >= LEARNS:
+        return f"With {found.best.change} {_good(found.best)}."
     if not found.path:
         return "Nothing that was tried helps." if found.tried else "There was no time to try a change."
     made = found.path[0].change + (f" and {len(found.path) - 1} more changes" if len(found.path) > 2 else "")
     made = listed([step.change for step in found.path]) if len(found.path) < 3 else made
     if found.learns:
         return f"With {made} {_good(found.after)}."
+    if found.after.error >= found.before.error:
+        return "Nothing that was tried makes most nets learn it."
     errors = f"the error falls from {size(found.before.error)} to {size(found.after.error)} of the results' spread"
     return f"Nothing that was tried makes most nets learn it; with {made} {errors}, {_good(found.after)}."
 

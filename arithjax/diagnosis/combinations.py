@@ -19,9 +19,10 @@ from arithjax.errors import ArithjaxError, nearest
 from arithjax.registry import OPERATIONS
 from arithjax.report import picture
 from arithjax.report.answer import Answer
-from arithjax.report.words import brief
-from arithjax.setup import FIELDS, Setup
+from arithjax.report.words import brief, listed
+from arithjax.setup import DEFAULTS, FIELDS, Setup
 from arithjax.tables import groups, statistics
+from arithjax.tables.loading import setup_of
 from arithjax.training.planning import plan
 from arithjax.training.tile import NetId
 
@@ -70,7 +71,7 @@ class Combinations:
     def called(self, names: Sequence[str]) -> str:
         """What a combination of fixes is called, in whatever order they are given."""
         missing = [name for name in self.fixes if name not in names]
-        if len(missing) < 2 and len(names) != 1:
+        if len(missing) < 2 and len(names) > 1:
             return f"all but {missing[0]}" if missing else f"all {WORDS[len(self.fixes)]}"
         return " + ".join(name for name in self.fixes if name in names) or "none"
 
@@ -82,8 +83,11 @@ class Combinations:
     def of(self, nets: pd.DataFrame, op: str) -> dict[str, pd.DataFrame]:
         """The nets of an operation in the study's table, by what was changed; an unknown error is infinite.
 
-        Raises `ArithjaxError` where some combination of fixes has no nets, as in a study of too few trials.
+        Raises `ArithjaxError` where some combination of fixes has no nets, as in a study of too few trials, or where
+        there are none of the operation.
         """
+        if op not in (ops := set(nets["op"])):
+            raise ArithjaxError(f"the table has no nets of {op}; it has some of {listed(sorted(ops))}.")
         nets = nets.assign(relative_rmse=nets["relative_rmse"].fillna(np.inf))
         of = dict(list(nets[nets["op"] == op].groupby("change", sort=False)))
         called = [self.called(names) for names in self.sets]
@@ -97,10 +101,6 @@ class Combinations:
     def singles(self, of: Of) -> list[str]:
         """The single changes that were tried; of several that come to the same setup the last."""
         return list({self.setups[name]: name for name in self.single if name in of}.values())
-
-    def best(self, of: Of) -> str:
-        """The single change with which most nets learn; of several the one with the smallest median error."""
-        return max(self.singles(of), key=lambda name: quality(of[name]))
 
     def ranked(self, of: Of) -> list[tuple[str, ...]]:
         """The combinations of fixes, the best first."""
@@ -120,48 +120,54 @@ class Combinations:
     def answer(self, nets: pd.DataFrame, op: str, seed: int = 0, note: str = "") -> Answer:
         """What `arithjax why` answers, from the study's table: why its nets do not learn, and what makes them learn.
 
-        The nets of the setup as it is, and with all fixes, are trained once more, and what they do is recorded. Rates
-        of changes are of all nets of the table, the same that chose the best: it is for studies of many seeds.
+        The nets of the setup as it is, and of the mended one, are trained once more, and what they do is recorded. The
+        mended setup is the best on the way from none to all fixes. Rates are of all nets of the table, the same that
+        chose the best: it is for studies of many seeds.
 
         Args:
             nets: the study's table.
-            op: the operation that is asked about; what becomes of others is said beside it.
+            op: the operation that is asked about; the ladder has a panel of each other one.
             seed: the root of all randomness, as the study has it.
-            note: a sentence of the study's own, which stands at the end.
+            note: a sentence of the study's own, which follows the last one.
 
         Raises:
-            ArithjaxError: some combination of fixes has no nets, as in a study of too few trials.
+            ArithjaxError: some combination of fixes has no nets, as in a study of too few trials, or the operation has
+                none.
         """
         nets = groups.distinct(nets)
-        found = self.findings(self.of(nets, op), op, seed)
+        of = self.of(nets, op)
+        found = self.findings(of, seed)
         why = Why.of(found)
+        *first, last = [*why.sentences] or [""]
         return Answer(
             why.finding,
-            [*why.sentences[: 3 - bool(note)], *([note] if note else [])],
+            [*first, f"{last} {note}".strip()],
             why.picture,
-            self._charts(nets, op, found),
+            [self._ladder(nets, of, found), *self._charts(of, found)],
             {**why.tables, "Every change": _of_every_change(nets)},
             why.recipes,
         )
 
-    def findings(self, of: Of, op: str, seed: int = 0) -> Findings:
-        """What was found out about the setup for an operation, whose nets are given by what was changed."""
-        start = self.setups["none"].replace(op=op)
+    def findings(self, of: Of, seed: int = 0) -> Findings:
+        """What was found out about the setup, whose nets of one operation are given by what was changed."""
+        setups = {called: setup_of(some.iloc[0]) for called, some in of.items()}  # as they were trained
 
         def tried(name: str, called: str) -> Tried:
-            return Tried.of(name, difference(start, self.setups[called].replace(op=op)), of[called], judged=True)
+            return Tried.of(name, difference(setups["none"], setups[called]), of[called], judged=True)
 
-        end, way = self.called(self.fixes), self.path(of)[1:]
+        way = self._way(of)
+        names = way[-1]
         singles = [tried(name, name) for name in self.singles(of)]
-        evidence, seen = (self._seen(of, called, op, seed) for called in ("none", end))
+        evidence, seen = (_seen(of[called], setups[called], seed) for called in ("none", self.called(names)))
+        less = {name: self.called([other for other in names if other != name]) for name in names}
         return Findings(
-            setup=start,
-            mended=self.setups[end].replace(op=op),
+            setup=setups["none"],
+            mended=setups[self.called(names)].replace(tests=DEFAULTS["tests"]),
             before=tried("as it is", "none"),
             told=told(evidence),
             tried=sorted(singles, key=lambda one: (-one.learned / one.nets, -one.exact / one.nets, one.error)),
-            path=[tried(names[-1], self.called(names)) for names in way],
-            without=[tried(f"without {name}", self.called([*{*self.fixes} - {name}])) for name in self.fixes],
+            path=[tried(step[-1], self.called(step)) for step in way[1:]],
+            without=[tried(f"without {name}", called) for name, called in less.items()],
             unpaid=(),
             evidence=evidence,
             seen=seen,
@@ -169,32 +175,36 @@ class Combinations:
             seconds=0.0,
         )
 
-    def _seen(self, of: Of, called: str, op: str, seed: int) -> Evidence:
-        """What the nets of a combination do, recorded while they are trained once more."""
-        setup, rows = self.setups[called].replace(op=op), of[called]
-        return observe(setup, rows, plan([NetId(0, int(one), setup) for one in rows["seed"]], 1), seed)
+    def _way(self, of: Of) -> list[tuple[str, ...]]:
+        """The path as far as its best combination."""
+        path = self.path(of)
+        best = max(range(len(path)), key=lambda i: quality(of[self.called(path[i])]))
+        return path[: best + 1]
 
-    def _charts(self, nets: pd.DataFrame, op: str, found: Findings) -> list[picture.Picture]:
-        """The fixes one after another, the single changes in their crowd, and the best combinations."""
-        of, best = self.of(nets, op), found.best
-        symbol = OPERATIONS[op].symbol
-        orders = math.factorial(len(self.fixes))
+    def _ladder(self, nets: pd.DataFrame, of: Of, found: Findings) -> picture.Picture:
+        """The fixes one after another, a panel an operation."""
         ladder = {"as it is": "none"} | {names[-1]: self.called(names) for names in self.path(of)[1:]}
+        orders, symbol = math.factorial(len(self.fixes)), OPERATIONS[found.setup.op].symbol
+        return picture.dots(
+            *("ladder", f"Step by step: {brief(found.after.rate)} learn {symbol} at best"),
+            {label: nets[nets["change"] == change] for label, change in ladder.items()},
+            about=f"Each row has all changes above it as well, in that of all {orders:,} orders whose nets learn "
+            f"{symbol} most often. Whiskers: 95 % intervals.",
+        )
+
+    def _charts(self, of: Of, found: Findings) -> list[picture.Picture]:
+        """The single changes in their crowd, and the best combinations."""
+        best, symbol = found.best, OPERATIONS[found.setup.op].symbol
         rows = [[one.change, one.error, one.rate, one is best] for one in found.tried]
         crowd = pd.DataFrame(rows, columns=["what", "x", "y", "named"])
-        says = f", {best.change} stands out" if best else ", none helps"
+        alone = best and all(one is best or one.rate < best.interval[0] for one in found.tried)
+        says = f"{best.change} {'stands out' if alone else 'helps most'}" if best else "none helps"
+        learning = [names for names in self.sets if statistics.success(of[self.called(names)]).any()]
+        needed = best and learning and all(best.change in names for names in learning)
         shown = {names: of[self.called(names)] for names in self.ranked(of)[:SHOWN]}
-        learning = [names for names, some in shown.items() if statistics.success(some).any()]
-        needed = best is not None and learning and all(best.change in names for names in learning)
         return [
-            picture.dots(
-                *("ladder", f"Step by step: {brief(found.after.rate)} learn {symbol} in the end"),
-                {label: nets[nets["change"] == change] for label, change in ladder.items()},
-                about=f"Each row has all changes above it as well, in that of all {orders:,} orders whose nets learn "
-                f"{symbol} most often. Whiskers: 95 % intervals.",
-            ),
             picture.scatter(
-                *("alone", f"Of {len(rows)} single changes{says}", crowd),
+                *("alone", f"Of {len(rows)} single changes, {says}", crowd),
                 *(f"Each dot is one change made alone, for {symbol}.", "median error, relative", "nets that learn it"),
             ),
             picture.sets(
@@ -204,6 +214,11 @@ class Combinations:
                 f"The best {len(shown)} of all {len(self.sets)} combinations, for {symbol}.",
             ),
         ]
+
+
+def _seen(rows: pd.DataFrame, setup: Setup, seed: int) -> Evidence:
+    """What nets of a setup do, recorded while they are trained once more."""
+    return observe(setup, rows, plan([NetId(0, int(one), setup) for one in rows["seed"]], 1), seed)
 
 
 def _of_every_change(nets: pd.DataFrame) -> pd.DataFrame:

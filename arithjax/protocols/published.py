@@ -158,6 +158,7 @@ def compare(nets: pd.DataFrame, cells: Sequence[Published] | None = None) -> pd.
     number of steps. Nets without a finite error, as diverged ones, are in no mean, and `nets` does not count them:
     `lost` does. Where there are some, the mean flatters our nets.
     """
+    nets = nets.reset_index(drop=True)
     groups = _by_setup(nets)
     asked = [(cell, key) for cell, key in zip(PUBLISHED, _fields(), strict=True) if cells is None or cell in cells]
     found = [(cell, _row(cell, nets.loc[groups[key]])) for cell, key in asked if key in groups]

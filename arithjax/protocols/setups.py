@@ -91,14 +91,18 @@ def _field(name: str, own: Iterable[str]) -> Field:
 def _check(name: str, value: Any, kind: Field | None) -> None:
     """A value is of its kind; where that is numbers, several intervals are so, too. Distributions have none."""
     if kind is None:
-        several = isinstance(value, tuple | list) and 1 < len(value) < 4 and isinstance(value[0], str)
+        several = isinstance(value, tuple | list) and len(value) > 1 and isinstance(value[0], str)
         if not several:
             raise ArithjaxError(
                 f"{name}={value!r} is not allowed; give a distribution and its ends: ('uniform', -5, 5)."
             )
         name, value, kind = f"{name}[1:]", value[1:], KINDS["Interval"]
-    nested = kind.kind == "numbers" and isinstance(value, tuple | list)
-    kind.coerce(name, tuple(np.ravel(value).tolist()) if nested else value)
+    if kind.kind == "numbers" and not isinstance(value, str) and np.iterable(value):
+        try:
+            value = tuple(np.ravel(list(value)).tolist())
+        except ValueError:  # pairs and single numbers beside each other
+            raise ArithjaxError(f"{name}={value!r} is not allowed; give (low, high), or several of these.") from None
+    kind.coerce(name, value)
 
 
 @_called_rightly

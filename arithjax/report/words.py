@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from arithjax.tables import groups, statistics
-from arithjax.tables.objectives import LARGEST, OBJECTIVES, objectives
+from arithjax.tables.objectives import LARGEST, objectives
 from arithjax.tables.words import size
 
 NOBODY = "none (there are no such nets)"
@@ -101,8 +101,8 @@ def _rate(row: pd.Series) -> str:
 def default_words(nets: pd.DataFrame, by: list[str], objectives: Sequence[str] = ()) -> str:
     """The answer of a study that has none of its own: the success rate of each operation, and what does best and worst.
 
-    nets: a results table. by: the columns to group by. objectives: what the study searched for; where that is more than
-    small errors, which rates tell of, the best setups by it come first.
+    nets: a results table. by: the columns to group by. objectives: what the study searched for; where there are
+    metrics among them, the best setups by these come first, since rates do not tell of them.
     """
     return " ".join(default_sentences(nets, by, objectives))
 
@@ -118,33 +118,28 @@ def default_sentences(nets: pd.DataFrame, by: list[str], objectives: Sequence[st
 MOST_CHOICES = 4
 """Parameters of a trial that a headline names."""
 
-ERRORS = {"error": "median relative RMSE", "extrapolation": "median relative RMSE beyond the range"}
-"""Objectives that are decimal logarithms, and what they are logarithms of."""
-
 
 def _searched(nets: pd.DataFrame, names: Sequence[str]) -> str:
-    """The smallest value of each objective and the trial that has it; of each operation, where there are several."""
-    if set(names) <= {"error"} or not {*OBJECTIVES, *groups.metrics(nets)}.issuperset(names):
+    """The smallest value of each metric searched for, and the trial that has it; of each operation, if several."""
+    measures = [name for name in names if name in groups.metrics(nets)]
+    if not measures:
         return ""
     parts = [(f" of {op}", some) for op, some in nets.groupby("op", sort=False)]
     parts = parts if len(parts) > 1 else [("", nets)]
-    said = [
-        f"smallest {ERRORS.get(name, name)}{of}: {_smallest(some, name, names)}" for name in names for of, some in parts
-    ]
+    said = [f"smallest {name}{of}: {_smallest(some, name, measures)}" for name in measures for of, some in parts]
     return f"S{'; '.join(said)[1:]}."
 
 
 def _smallest(nets: pd.DataFrame, name: str, names: Sequence[str]) -> str:
-    """The smallest value of an objective, with the parameters of the trial that has it and does best in the others."""
+    """The smallest value of a metric, with the parameters of the trial that has it and does best in the others."""
     order = list(dict.fromkeys([name, *names]))
     values = objectives(nets, order).sort_values(order, kind="stable")[name]
     trial, value = values.index[0], float(values.iloc[0])
-    if name not in OBJECTIVES and value >= LARGEST:
+    if value >= LARGEST:
         return "none, as half of the nets of every setup have none"
-    shown = size(10**value) if name in ERRORS else f"{value:,.0f}" if name in OBJECTIVES else f"{value:.3g}"
-    chosen = groups.chosen(nets[nets["trial"] == trial][:1]).iloc[0].dropna().items()
+    chosen = groups.chosen(nets[nets["trial"] == trial][:1]).astype(object).iloc[0].dropna().items()
     choices = [f"{choice} {value:.3g}" if isinstance(value, float) else f"{choice} {value}" for choice, value in chosen]
-    return f"{shown}, with {listed(choices, MOST_CHOICES)}" if choices else shown
+    return f"{value:.3g}, with {listed(choices, MOST_CHOICES)}" if choices else f"{value:.3g}"
 
 
 def _overall(nets: pd.DataFrame) -> str:

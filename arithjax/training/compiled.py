@@ -81,8 +81,9 @@ def quick_options() -> dict[str, str]:
         "xla_cpu_experimental_ynn_fusion_type": "",
         "xla_cpu_multi_thread_eigen": "False",
     }
-    given = os.environ.get("XLA_FLAGS", "")
-    return {name: value for name, value in quick.items() if name not in given} if backend() == "cpu" else {}
+    if "xla_backend_optimization_level" in os.environ.get("XLA_FLAGS", ""):
+        del quick["xla_backend_optimization_level"]
+    return quick if backend() == "cpu" else {}
 
 
 def compiled(options: Callable[[Any], dict[str, str]] = lambda spec: quick_options()) -> Callable[[Callable], Callable]:
