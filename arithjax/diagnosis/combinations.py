@@ -160,9 +160,10 @@ class Combinations:
         singles = [tried(name, name) for name in self.singles(of)]
         evidence, seen = (_seen(of[called], setups[called], seed) for called in ("none", self.called(names)))
         less = {name: self.called([other for other in names if other != name]) for name in names}
+        start, end = (setups[called].replace(tests=DEFAULTS["tests"]) for called in ("none", self.called(names)))
         return Findings(
-            setup=setups["none"],
-            mended=setups[self.called(names)].replace(tests=DEFAULTS["tests"]),
+            setup=start,
+            mended=end,
             before=tried("as it is", "none"),
             told=told(evidence),
             tried=sorted(singles, key=lambda one: (-one.learned / one.nets, -one.exact / one.nets, one.error)),
