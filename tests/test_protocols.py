@@ -33,7 +33,10 @@ def test_thresholds_in_closed_form(interval):
     np.testing.assert_allclose(ours, [mul, add, add, div], rtol=1e-4)
 
 
-@pytest.mark.parametrize(("op", "n"), protocols.ARITHMETIC_THRESHOLDS)
+SUMS = [pytest.param(op, n, marks=pytest.mark.slow if n == 100 else ()) for op, n in protocols.ARITHMETIC_THRESHOLDS]
+
+
+@pytest.mark.parametrize(("op", "n"), SUMS)
 def test_simulated_thresholds_are_the_published_ones(op, n):
     long = {100: ((0, 26), (13, 39)), 10: ((0, 3), (1, 4)), 4: ((0, 2), (1, 3))}[n]
     name = setups._name(op, n, long[: aj.OPERATIONS[op].arity])

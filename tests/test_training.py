@@ -402,7 +402,6 @@ def on_cores(count, programs):
     return subprocess.run(words, env=os.environ | there, stdout=subprocess.PIPE, check=True).stdout
 
 
-@pytest.mark.optimized
 def test_the_number_of_cores_changes_nothing(tmp_path):
     one, many = (on_cores(count, tmp_path / count) for count in ("1", "16"))
     assert one == many and one.count(b"\n") == 5
