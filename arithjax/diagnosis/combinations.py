@@ -166,7 +166,7 @@ class Combinations:
             mended=end,
             before=tried("as it is", "none"),
             told=told(evidence),
-            tried=sorted(singles, key=lambda one: (-one.learned / one.nets, -one.exact / one.nets, one.error)),
+            tried=sorted(singles, key=lambda one: one.place),
             path=[tried(step[-1], self.called(step)) for step in way[1:]],
             without=[tried(f"without {name}", called) for name, called in less.items()],
             unpaid=(),

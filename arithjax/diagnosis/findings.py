@@ -89,6 +89,11 @@ class Tried:
         low, high = statistics.wilson(self.learned, self.nets)
         return float(low), float(high)
 
+    @property
+    def place(self) -> tuple[bool, float, float, float]:
+        """What changes are sorted by, the best first: judged or not, nets that learn, that are exact, and error."""
+        return not self.judged, -self.rate, -self.exact / self.nets, self.error
+
     def data(self) -> dict[str, Any]:
         """As plain data."""
         low, high = self.interval

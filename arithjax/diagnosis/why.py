@@ -147,7 +147,7 @@ def _judged(setup: Setup, race: Race, found: Found, rows: pd.DataFrame, seen: Ev
         mended=mended,
         before=Tried.of("as it is", {}, rows, judged=True),
         told=told(seen),
-        tried=sorted(singles, key=lambda one: (-one.judged, -one.learned / one.nets, -one.exact / one.nets, one.error)),
+        tried=sorted(singles, key=lambda one: one.place),
         path=_steps(path, tried),
         without=_kept(tried(f"without {_name(left, path)}", some) for left, some in zip(path, less, strict=False)),
         unpaid=tuple(found.unpaid),
