@@ -106,6 +106,12 @@ def made_for(backend: str) -> Iterator[None]:
         _made_for.pop()
 
 
+def has_kernels() -> bool:
+    """Whether Pallas compiles kernels for the accelerator: a TPU, or a Hopper or Blackwell GPU of a data centre."""
+    capability = getattr(jax.local_devices()[0], "compute_capability", "9.0")  # of AMD's GPUs a name
+    return str(capability).partition(".")[0] in ("9", "10")
+
+
 def devices_and_workers() -> tuple[list[jax.Device], int]:
     """The devices, and how many tiles train at a time: one for each core, or for each accelerator."""
     devices = jax.local_devices()

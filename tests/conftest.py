@@ -4,13 +4,16 @@ promoted silently, types and shapes of arrays are checked at every call, and reg
 import gc
 import os
 import tempfile
+from importlib import metadata
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _cache = tempfile.TemporaryDirectory(prefix="arithjax-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name  # before jax is imported; also for processes that tests start
 
-FASTER = " --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+FUSION = "xla_cpu_use_fusion_emitters"  # an option of XLA's until jax 0.11
+HAS_FUSION = tuple(map(int, metadata.version("jax").split(".")[:2])) < (0, 11)
+FASTER = " --xla_backend_optimization_level=0" + f" --{FUSION}=false" * HAS_FUSION
 USERS = os.environ.get("XLA_FLAGS", "").removesuffix(FASTER)  # which a process of pytest-xdist has been given
 QUICK = USERS + FASTER
 """XLA's flags for most tests: programs compile in a third of the time, are slower, and round differently."""
@@ -50,7 +53,7 @@ _compile = compiled._compile
 
 
 def _as_users_compile(function, options, arrays):
-    users = {"xla_backend_optimization_level": "3", "xla_cpu_use_fusion_emitters": "True"}
+    users = {"xla_backend_optimization_level": "3"} | ({FUSION: "True"} if HAS_FUSION else {})
     return _compile(function, users | options, arrays)
 
 

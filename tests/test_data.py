@@ -17,7 +17,8 @@ from arithjax.training.compiled import quick_options
 UNIFORM = DISTRIBUTIONS["uniform"]
 
 
-AS_USERS = {"xla_backend_optimization_level": "1", "xla_cpu_use_fusion_emitters": "True"}
+HAS_FUSION = jax.__version_info__ < (0, 11)
+AS_USERS = {"xla_backend_optimization_level": "1"} | ({"xla_cpu_use_fusion_emitters": "True"} if HAS_FUSION else {})
 """Without these a product would be of arguments before they are rounded."""
 
 

@@ -57,16 +57,16 @@ def test_the_kernel_trains_as_the_compiled_engine(name):
 
 def test_a_net_is_the_same_in_every_block_and_launch(monkeypatch):
     one = setup(widths=(1,), activation="relu")
-    specs = specs_of(one, nets=40, layout=LAYOUTS["onchip"])  # a block of 32, and one that is not full
-    nets = tuple(NetId(0, seed, one) for seed in range(40))
+    specs = specs_of(one, nets=140, layout=LAYOUTS["onchip"])  # a block of 128, and one that is not full
+    nets = tuple(NetId(0, seed, one) for seed in range(140))
     monkeypatch.setattr(specs_module, "PORTION", 6)  # launches of six steps
     company = Trainer(Tile(specs, nets), ROOT)
     company.advance_to(one.steps)
     assert company.step == 12
     alone = Trainer(Tile(specs, nets[::-1]), ROOT)
     alone.advance_to(one.steps)
-    for place in (0, 39):
-        for ours, theirs in zip(params(company, place), params(alone, 39 - place), strict=True):
+    for place in (0, 139):
+        for ours, theirs in zip(params(company, place), params(alone, 139 - place), strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
 
@@ -95,7 +95,7 @@ MEMBERS = {
     "name, backend", [(name, "gpu") for name in MEMBERS] + [(name, "tpu") for name in list(MEMBERS)[::4]]
 )
 def test_every_member_compiles_for_accelerators(name, backend):
-    """For a GPU to Triton's intermediate code, for a TPU to Mosaic's."""
+    """To the intermediate code of Mosaic."""
     with environment.made_for(backend):
         if not choice.suits_chip(MEMBERS[name]):
             assert name in choice.LACKING[backend]
@@ -103,7 +103,7 @@ def test_every_member_compiles_for_accelerators(name, backend):
         spec, arrays = shapes_of(MEMBERS[name], 40, 5)
         program = jax.jit(lambda *arrays: onchip.train.__wrapped__(spec, *arrays))
         text = program.trace(*arrays).lower(lowering_platforms=(PLATFORMS[backend],)).as_text()
-    assert {"gpu": "__gpu$xla.gpu.triton", "tpu": "tpu_custom_call"}[backend] in text
+    assert {"gpu": "mosaic_gpu", "tpu": "tpu_custom_call"}[backend] in text
 
 
 UNITS = {

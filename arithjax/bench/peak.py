@@ -7,11 +7,12 @@ import importlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from arithjax.environment import backend, cores
+from arithjax.environment import backend, cores, has_kernels
 from arithjax.training.engines import fused
 
 
@@ -37,17 +38,45 @@ def _of_processor(loops: int = 1 << 21) -> float:
     return 2 * chains.CHAINS * loops * fused.lanes() * cores() / 1e9 / seconds
 
 
-def _of_accelerator(numbers: int = 1 << 20, steps: int = 4096) -> float:
-    """A loop within one kernel: every number is multiplied and added to, `steps` times."""
+def _of_accelerator() -> float:
+    """Chains of multiply-adds in registers, where Pallas compiles kernels; elsewhere a loop of XLA's."""
+    grown = _on_gpu(blocks := 1 << 13, loops := 1 << 9) if backend() == "gpu" and has_kernels() else None
+    if grown:
+        x, count = jnp.full(THREADS, 0.5, jnp.float32), blocks * THREADS * loops * CHAINS * UNROLLED
+        return 2 * count / 1e9 / _least_seconds(lambda: grown(x).block_until_ready())
+    numbers, steps = 1 << 22, 1 << 14
+    x, more = jnp.full(numbers, 0.5, jnp.float32), range(256)
+    loop = jax.jit(
+        lambda x: jax.lax.fori_loop(0, steps // 256, lambda _, y: functools.reduce(lambda y, _: y * y + y, more, y), x)
+    )
+    return 2 * numbers * steps / 1e9 / _least_seconds(lambda: loop(x).block_until_ready())
 
-    @jax.jit
-    def grown(x: jax.Array) -> jax.Array:
-        return jax.lax.fori_loop(
-            0, steps // 256, lambda _, x: functools.reduce(lambda y, _: y * x + x, range(256), x), x
+
+THREADS, CHAINS, UNROLLED = 128, 8, 8
+
+
+def _on_gpu(blocks: int, loops: int) -> Callable[[jax.Array], jax.Array]:
+    """A kernel whose every thread goes through `CHAINS` of `loops * UNROLLED` multiply-adds that wait for nothing."""
+    from jax.experimental.pallas import mosaic_gpu
+
+    def program(x: Any, y: Any) -> None:
+        factor = x[...]
+
+        def grow(_: Any, chains: list) -> list:
+            return functools.reduce(lambda chains, _: [c * factor + factor for c in chains], range(UNROLLED), chains)
+
+        chains = jax.lax.fori_loop(0, loops, grow, [factor + i for i in range(CHAINS)])
+        y[jax.lax.axis_index("block")] = functools.reduce(jnp.add, chains)
+
+    return jax.jit(
+        mosaic_gpu.kernel(
+            program,
+            out_type=jax.ShapeDtypeStruct((blocks, THREADS), jnp.float32),
+            grid=(blocks,),
+            grid_names=("block",),
+            compiler_params=mosaic_gpu.CompilerParams(lowering_semantics=mosaic_gpu.LoweringSemantics.Lane),
         )
-
-    x = jnp.full(numbers, 0.5, jnp.float32)
-    return 2 * numbers * steps / 1e9 / _least_seconds(lambda: grown(x).block_until_ready())
+    )
 
 
 def _least_seconds(run: Callable[[], object], times: int = 5) -> float:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from arithjax.architecture import count_parameters
@@ -62,13 +65,14 @@ def layers_of(setup: Setup) -> list[tuple[int, int, str]]:
     return list(zip(sizes, sizes[1:], layer_activations(setup), strict=False))
 
 
-def examples_of(setup: Setup, nets: int) -> tuple[np.ndarray, np.ndarray]:
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def examples_of(setup: Setup, nets: int) -> tuple[jax.Array, jax.Array]:
     """`x [nets, examples, 2]` and their products `t [nets, examples]`, float32, raw or standardised."""
-    generator, shape = np.random.default_rng(0), (nets, setup.example_count, 2)
+    shape = nets, setup.example_count, 2
     if setup.integers:
-        x = generator.integers(int(setup.low), int(setup.high), shape).astype(np.float32)
+        x = jax.random.randint(jax.random.key(0), shape, int(setup.low), int(setup.high)).astype(jnp.float32)
     else:
-        x = generator.uniform(setup.low, setup.high, shape).astype(np.float32)
+        x = jax.random.uniform(jax.random.key(0), shape, jnp.float32, setup.low, setup.high)
     t = x[..., 0] * x[..., 1]
     return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
 

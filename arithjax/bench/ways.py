@@ -35,6 +35,9 @@ from arithjax.training.trainer import Trainer
 SEGMENT = 1000
 """Steps in one segment of arithjax's training: those between two evaluations of the default setup."""
 
+ACCELERATED = 100
+"""Steps in one call on an accelerator, where every number of steps is a program of its own."""
+
 
 class Way(NamedTuple):
     """A way of training nets.
@@ -60,8 +63,12 @@ def train_arithjax(setup: Setup, nets: int) -> Runner:
     tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
     advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
     threads = ThreadPoolExecutor(workers)
-    total = sum(tile.places for tile in tiles)
-    return Runner(lambda calls: list(threads.map(lambda advance: advance(calls), advances)), total)
+    total, steps = sum(tile.places for tile in tiles), _steps(1)
+    return Runner(lambda calls: list(threads.map(lambda advance: advance(calls * steps), advances)), total, steps)
+
+
+def _steps(on_cpu: int) -> int:
+    return on_cpu if jax.default_backend() == "cpu" else ACCELERATED
 
 
 def train_compiled(setup: Setup, nets: int) -> Runner:
@@ -73,7 +80,7 @@ def train_compiled(setup: Setup, nets: int) -> Runner:
 def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
     """`advance(steps)` for a tile: it trains so many further steps on the device, a segment at a time."""
     with jax.default_device(device):
-        trainer = Trainer(tile, 0, longest=SEGMENT)
+        trainer = Trainer(tile, 0, longest=_steps(SEGMENT))
 
     def advance(steps: int) -> None:
         with jax.default_device(device):
@@ -100,7 +107,7 @@ def jit_scan(setup: Setup, nets: int) -> Runner:
 def jit_loop(setup: Setup, nets: int) -> Runner:
     """One ordinary Flax net, a Python loop over a jitted step."""
     state, step = _ordinary(setup)
-    data = jax.device_put(examples_of(setup, 1))
+    data = examples_of(setup, 1)
     train = jax.jit(lambda state, x, t, rows: step(state, x[0, rows], t[0, rows]))
     return _looped(lambda state, rows: train(state, *data, rows[0]), state, setup, 1, 1)
 
@@ -143,8 +150,8 @@ class OrdinaryNMU(nn.Module):
 def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
     """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that its overhead is negligible."""
     longest = setup.example_count // setup.batch
-    steps = min(longest, max(1, 10**8 // (nets * flops(setup)))) if jax.default_backend() == "cpu" else longest
-    data = jax.device_put(examples_of(setup, nets))
+    steps = min(longest, _steps(max(1, 10**8 // (nets * flops(setup)))))
+    data = examples_of(setup, nets)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def train(state: Any, x: jax.Array, t: jax.Array, rows: jax.Array) -> Any:
@@ -198,7 +205,7 @@ def turbanet_swarm(setup: Setup, nets: int) -> Runner:
 
     optimizer = optax.adam(setup.learning_rate, eps=setup.epsilon)
     swarm = TurbaTrainState.swarm(_flax_mlp(setup), optimizer, nets, jnp.zeros((1, 2)))
-    x, t = jax.device_put(examples_of(setup, nets))
+    x, t = examples_of(setup, nets)
     return _looped(lambda swarm, rows: swarm.train(x[:, rows[0]], t[:, rows[0], None], mse)[0], swarm, setup, nets, 1)
 
 
@@ -208,7 +215,7 @@ def torch_eager(setup: Setup, nets: int) -> Runner:
 
     model = _torch_mlp(setup)
     optimizer = torch.optim.Adam(model.parameters(), setup.learning_rate, eps=setup.epsilon or 1e-8)
-    x, t = (torch.from_numpy(a[0]) for a in examples_of(setup, 1))
+    x, t = (torch.from_numpy(np.array(a[0])) for a in examples_of(setup, 1))
 
     def train(_: None, rows: np.ndarray) -> None:
         batch = torch.from_numpy(rows[0])
@@ -226,7 +233,7 @@ def torch_vmap(setup: Setup, nets: int) -> Runner:
     model = _torch_mlp(setup)
     params, _ = torch.func.stack_module_state([_torch_mlp(setup) for _ in range(nets)])
     optimizer = torch.optim.Adam(params.values(), setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
-    x, t = (torch.from_numpy(a) for a in examples_of(setup, nets))
+    x, t = (torch.from_numpy(np.array(a)) for a in examples_of(setup, nets))
 
     def loss(params: dict, x: Any, t: Any) -> Any:
         return torch.nn.functional.mse_loss(torch.func.functional_call(model, params, (x,))[:, 0], t)
@@ -263,7 +270,7 @@ def _stacked(predict: Callable, params: list, setup: Setup, nets: int) -> Runner
     import torch
 
     optimizer = torch.optim.Adam(params, setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
-    x, t = (torch.from_numpy(a) for a in examples_of(setup, nets))
+    x, t = (torch.from_numpy(np.array(a)) for a in examples_of(setup, nets))
 
     def train(_: None, rows: np.ndarray) -> None:
         batch = torch.from_numpy(rows[0])
@@ -305,7 +312,7 @@ def keras_fit(setup: Setup, nets: int) -> Runner:
     layers = [keras.layers.Dense(features, name) for _, features, name in layers_of(setup)]
     model = keras.Sequential([keras.Input((2,)), *layers])
     model.compile(keras.optimizers.Adam(setup.learning_rate, epsilon=setup.epsilon), "mse")
-    x, t = (a[0] for a in examples_of(setup, 1))
+    x, t = (np.array(a[0]) for a in examples_of(setup, 1))
     fit = functools.partial(model.fit, x, t, batch_size=setup.batch, verbose=0)
     return Runner(lambda calls: fit(epochs=calls), steps=setup.example_count // setup.batch)
 
@@ -316,7 +323,7 @@ def sklearn_fit(setup: Setup, nets: int) -> Runner:
 
     numbers = {"learning_rate_init": setup.learning_rate, "epsilon": setup.epsilon}
     model = MLPRegressor(hidden_layer_sizes=setup.widths, batch_size=setup.batch, **numbers)
-    x, t = (a[0] for a in examples_of(setup, 1))
+    x, t = (np.array(a[0]) for a in examples_of(setup, 1))
     return Runner(
         lambda calls: [model.partial_fit(x, t) for _ in range(calls)], steps=setup.example_count // setup.batch
     )

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 
 from arithjax.architecture import count_parameters
-from arithjax.environment import backend
+from arithjax.environment import backend, has_kernels
 from arithjax.errors import ArithjaxError, nearest
 from arithjax.models import model_of
 from arithjax.models.mlp import layer_activations
@@ -78,7 +78,7 @@ def suits(setup: Setup) -> bool:
 
 def suits_chip(setup: Setup) -> bool:
     """Whether the accelerators' kernel has all that a setup of dense layers names, and the net is narrow enough."""
-    if setup.outputs > 1 or setup.blocks:
+    if setup.outputs > 1 or setup.blocks or not has_kernels():
         return False
     sizes = (setup.inputs, *setup.widths, 1)
     lacking = LACKING.get(backend(), set()) & {*layer_activations(setup)}

@@ -1,8 +1,8 @@
 """Narrow dense nets on an accelerator, in one kernel that keeps a block of nets on the chip for many steps (Pallas).
 
 XLA's programs read and write all weights and moments in every step, with a launch for every layer. Here weights and
-gradients stay in registers while a batch is read, and weights and moments in the cache from step to step. The kernel is
-compiled for each architecture, by Triton on a GPU and by Mosaic on a TPU; on a CPU it is interpreted, for tests.
+gradients stay in registers, and moments on the chip, through many steps. The kernel is compiled for each architecture,
+by Mosaic for a GPU (from Hopper on) or for a TPU; on a CPU it is interpreted, for tests.
 
 A net has a lane of its own and shares nothing with others. Batches are gathered before the kernel is called.
 """
@@ -20,13 +20,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import tpu, triton
+from jax.experimental.pallas import mosaic_gpu, tpu
 
 from arithjax.architecture import dense_layer
 from arithjax.environment import backend
 from arithjax.models.network import Layout
 from arithjax.task.examples import Examples
 from arithjax.training.compiled import compiled
+from arithjax.training.engines.primitives import plain
 from arithjax.training.engines.xla import XLA
 from arithjax.training.initial import State
 from arithjax.training.optimizers import Numbers
@@ -34,15 +35,18 @@ from arithjax.training.specs import TrainSpec
 from arithjax.training.step import Segment, clipped, drawn_batches, moved_along
 from arithjax.training.tile import PerNet, Shared
 
-LANES = {"gpu": (32,), "tpu": (8, 128), "cpu": (32,)}
-"""Nets of a block: a warp, with a net in each thread, which so reads what it wrote itself; or a register of a TPU."""
+LANES = {"gpu": (128,), "tpu": (8, 128), "cpu": (128,)}
+"""Nets of a block: four warps, with a net in each thread, which so reads what it wrote itself; or a TPU's register."""
 
 TOGETHER = 8
 """Parameters that the optimiser moves at a time: enough to hide the latency of memory, few enough for registers."""
 
-
 OWN = ("learning_rate", "weight_decay", "clip", "clip_value")
 """What differs between the nets of a program."""
+
+
+INTERPRETED: Any = getattr(mosaic_gpu, "InterpretGPUParams", None)
+"""How a GPU's kernel runs on a CPU; before jax 0.11 a TPU's runs there instead."""
 
 
 class _Alone(Layout):
@@ -71,13 +75,10 @@ class OnChip(XLA):
         shared: Shared,
         per_net: PerNet,
     ) -> State:
-        """Launches of a portion of the steps each."""
-        start, steps = int(segment.start), int(segment.steps)
-        for first in range(0, steps, spec.portion):
-            part = slice(first, min(first + spec.portion, steps))
-            now = Segment(jnp.int32(start + first), segment.steps, segment.rows[part], segment.rates[part])
-            state = train(spec, state, examples, now, root, shared, per_net)
-        return state
+        """One call of a compiled program, in which the kernel is launched for a portion of the steps at a time."""
+        if (steps := int(segment.steps)) < len(segment.rates):
+            segment = segment._replace(rows=segment.rows[:steps], rates=segment.rates[:steps])
+        return train(spec, state, examples, segment, root, shared, per_net)
 
 
 @compiled()
@@ -90,44 +91,50 @@ def train(
     shared: Shared,
     per_net: PerNet,
 ) -> State:
-    """Every net trained through all rows of a segment: batches gathered, and the kernel launched once."""
-    trees = (state.params, *state.moments)
-    kept = [*map(_packed, trees)]
-    given = (
-        jnp.stack([getattr(per_net, name) for name in OWN]),
-        *_batches(spec, examples, segment, root, shared, per_net),
-    )
-    scalars = jnp.stack(shared.numbers), segment.rates, segment.start[None]
-    launch = _on_tpu if backend() == "tpu" else _on_gpu
-    # besides what is kept, a place for the gradient
-    trained = launch(spec, [*map(_in_blocks, (*kept, jnp.zeros_like(kept[0])))], [*map(_in_blocks, given)], scalars)
-    rows = [array.reshape(len(array), -1)[:, : spec.nets] for array in trained]
-    params, *moments = [_unpacked(array, tree) for array, tree in zip(rows, trees, strict=False)]
+    """Every net trained through all rows of a segment: a portion's batches are gathered, and the kernel launched."""
+    trees, steps = (state.params, *state.moments), len(segment.rates)
+    own, numbers = _in_blocks(jnp.stack([getattr(per_net, name) for name in OWN])), jnp.stack(shared.numbers)
+    launch = _on_gpu if backend() == "gpu" or (INTERPRETED and backend() == "cpu") else _on_tpu
+
+    def trained(kept: list, part: tuple) -> tuple[list, None]:
+        start, rows, rates = part
+        batches = _batches(spec, examples, (start, rows, rates), root, shared, per_net)
+        return list(launch(spec, kept, [own, *map(_in_blocks, batches)], (numbers, rates, start[None]))), None
+
+    size = -(-steps // -(-steps // spec.portion))  # nearly equal portions, and so at most two kernels
+    launches, many = steps // size, steps // size * size
+    starts = segment.start + jnp.arange(0, many, size, dtype=jnp.int32)
+    parts = starts, *(a[:many].reshape(launches, size, *a.shape[1:]) for a in (segment.rows, segment.rates))
+    kept, _ = jax.lax.scan(trained, [_in_blocks(_packed(tree)) for tree in trees], parts)
+    if many < steps:
+        kept, _ = trained(kept, (segment.start + many, segment.rows[many:], segment.rates[many:]))
+    rows = [array.reshape(len(array), -1)[:, : spec.nets] for array in kept]
+    params, *moments = [_unpacked(array, tree) for array, tree in zip(rows, trees, strict=True)]
     return State(params, tuple(moments))
 
 
-def _batches(spec: TrainSpec, examples: Examples, segment: Segment, *given: Any) -> tuple[jax.Array, jax.Array]:
-    """The batches of all steps, `x [steps, batch, inputs, nets]` and `t [steps, batch, nets]`."""
+def _batches(spec: TrainSpec, examples: Examples, part: tuple, *given: Any) -> tuple[jax.Array, jax.Array]:
+    """The batches of a portion's steps, `x [steps, batch, inputs, nets]` and `t [steps, batch, nets]`."""
+    start, rows, rates = part
     if spec.fresh is None:
-        return examples.x[segment.rows], examples.t[segment.rows]
+        return examples.x[rows], examples.t[rows]
     root, shared, per_net = given
-    steps = segment.start + jnp.arange(len(segment.rates))
+    steps = start + jnp.arange(len(rates))
     fits = examples.input_fit, examples.target_fit
     return drawn_batches(spec.fresh, (spec.batch, spec.inputs), steps, root, fits, shared, per_net.identity)
 
 
 def _packed(tree: Any) -> jax.Array:
-    """A tree of arrays `[..., nets]` as one, `[numbers, nets]`, whose last rows are zeros up to a whole `TOGETHER`."""
-    rows = jnp.concatenate([leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(tree)])
-    return jnp.pad(rows, [(0, -len(rows) % TOGETHER), (0, 0)])
+    """A tree of arrays `[..., nets]` as one, `[numbers, nets]`."""
+    return jnp.concatenate([leaf.reshape(-1, leaf.shape[-1]) for leaf in jax.tree.leaves(tree)])
 
 
 def _unpacked(rows: jax.Array, tree: Any) -> Any:
     """`[numbers, nets]` as a tree like the given one: the inverse of `_packed`."""
     leaves, structure = jax.tree.flatten(tree)
     ends = np.cumsum([leaf[..., 0].size for leaf in leaves])
-    parts = jnp.split(rows, ends)
-    return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=False)])
+    parts = jnp.split(rows, ends[:-1])
+    return jax.tree.unflatten(structure, [part.reshape(leaf.shape) for part, leaf in zip(parts, leaves, strict=True)])
 
 
 def _in_blocks(array: jax.Array) -> jax.Array:
@@ -140,46 +147,49 @@ def _in_blocks(array: jax.Array) -> jax.Array:
 
 # ---- launches: one program a block of nets, which sees arrays `[..., *block]` of `[..., blocks, *block]`
 #
-# kept: parameters, moments and a place for the gradient, which change in place. given: what `OWN` names, and batches.
+# kept: parameters and moments, which change in place. given: what `OWN` names, and batches.
 # scalars: the optimiser's numbers, the rates of all steps, and the number of the first step.
 
 
 def _on_gpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scalars: tuple) -> Sequence[jax.Array]:
-    """A program is a warp, and runs through all steps."""
+    """A program runs through all steps; weights stay in registers, and moments in memory of the program's own."""
+    count, (rows, blocks, lanes) = len(kept), kept[0].shape
 
     def program(*refs: Any) -> None:
-        (own, x, t, numbers, rates, start), results = refs[len(kept) :][:6], refs[len(kept) + 6 :]
+        before, (own, x, t, numbers, rates, start), after, moments = _cut(refs, count, 6, count)
+        block = jax.lax.axis_index("block")
+        params, *others = (ref.at[:, block] for ref in before)
+        for moment, other in zip(moments, others, strict=True):
+            _store(moment, _values(other, rows))
+        own, x, t = own.at[:, block], x.at[:, :, :, block], t.at[:, :, block]
 
-        def one_step(s: jax.Array, nothing: None) -> None:
-            _step(spec, results, own, (x, t), (s,), (numbers, start[0] + s, rates[s]))
+        def one_step(s: jax.Array, weights: list) -> list:
+            return _step(spec, weights, moments, own, (x, t), (s,), (numbers, start[0] + s, rates[s]))
 
-        jax.lax.fori_loop(0, x.shape[0], one_step, None)
+        weights = jax.lax.fori_loop(0, len(rates), one_step, _values(params, rows))
+        for ref, values in zip(after, (weights, *(_values(moment, rows) for moment in moments)), strict=True):
+            _store(ref.at[:, block], values)
 
-    def all_of(array: jax.Array) -> pl.BlockSpec:
-        return pl.BlockSpec((*array.shape[:-2], None, array.shape[-1]), lambda b: (*(0,) * (array.ndim - 2), b, 0))
-
-    return pl.pallas_call(
+    return mosaic_gpu.kernel(
         program,
-        out_shape=kept,
-        grid=kept[0].shape[1:2],
-        in_specs=[*map(all_of, (*kept, *given)), *(pl.BlockSpec(array.shape, lambda b: (0,)) for array in scalars)],
-        out_specs=[*map(all_of, kept)],
-        input_output_aliases={i: i for i in range(len(kept))},
-        compiler_params=triton.CompilerParams(num_warps=1, num_stages=1),
-        interpret=jax.default_backend() == backend() == "cpu",
+        out_type=kept,
+        scratch_types=[mosaic_gpu.SMEM((rows, lanes), kept[0].dtype)] * (count - 1),
+        grid=(blocks,),
+        grid_names=("block",),
+        compiler_params=mosaic_gpu.CompilerParams(
+            unsafe_no_auto_barriers=True,  # threads share nothing
+            lowering_semantics=mosaic_gpu.LoweringSemantics.Lane,
+        ),
+        interpret=INTERPRETED() if INTERPRETED and backend() == "cpu" else None,
     )(*kept, *given, *scalars)
 
 
 def _on_tpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scalars: tuple) -> Sequence[jax.Array]:
     """A program makes one step; what is kept stays in fast memory, while the next step's batch is fetched."""
-    own, *batches = given
+    (own, *batches), block = given, LANES[backend()]
 
     def program(*refs: Any) -> None:
-        before, (own, x, t, numbers, rates, start), results = (
-            refs[: len(kept)],
-            refs[len(kept) :][:6],
-            refs[len(kept) + 6 :],
-        )
+        before, (own, x, t, numbers, rates, start), results = _cut(refs, len(kept), 6)
         s = pl.program_id(1)
 
         @pl.when(s == 0)
@@ -187,14 +197,16 @@ def _on_tpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scal
             for array, result in zip(before, results, strict=True):
                 result[...] = array[...]
 
-        _step(spec, results, own, (x, t), (), (numbers, start[0] + s, rates[s]))
+        params, *moments = results
+        weights = _values(params, len(params))
+        _store(params, _step(spec, weights, moments, own, (x, t), (), (numbers, start[0] + s, rates[s])))
 
     def all_of(array: jax.Array) -> pl.BlockSpec:
-        return pl.BlockSpec((len(array), None, *array.shape[-2:]), lambda b, s: (0, b, 0, 0))
+        return pl.BlockSpec((len(array), None, *block), lambda b, s: (0, b, *(0,) * len(block)))
 
     def of_step(array: jax.Array) -> pl.BlockSpec:
-        inside = array.shape[1:-3]
-        return pl.BlockSpec((None, *inside, None, *array.shape[-2:]), lambda b, s: (s, *(0,) * len(inside), b, 0, 0))
+        inside = array.shape[1 : -1 - len(block)]
+        return pl.BlockSpec((None, *inside, None, *block), lambda b, s: (s, *(0,) * len(inside), b, *(0,) * len(block)))
 
     scalar = pl.BlockSpec(memory_space=tpu.SMEM)
     return pl.pallas_call(
@@ -203,34 +215,51 @@ def _on_tpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scal
         grid=(kept[0].shape[1], len(batches[0])),
         in_specs=[*map(all_of, (*kept, own)), *map(of_step, batches), *[scalar] * len(scalars)],
         out_specs=[*map(all_of, kept)],
+        interpret=backend() == "cpu",
     )(*kept, *given, *scalars)
+
+
+def _cut(values: Sequence[Any], *counts: int) -> list[list]:
+    """So many of the first values, so many of the next, and the rest."""
+    ends = [0, *itertools.accumulate(counts), len(values)]
+    return [list(values[start:end]) for start, end in itertools.pairwise(ends)]
 
 
 # ---- one step of a block: every number of a net is an array `[*block]` of its own
 
 
-def _step(spec: TrainSpec, kept: Sequence[Any], own: Any, batches: tuple[Any, Any], at: tuple, scalars: tuple) -> None:
-    """One step of every net.
+def _step(
+    spec: TrainSpec, weights: list, moments: list, own: Any, batch: tuple[Any, Any], at: tuple, scalars: tuple
+) -> list:
+    """The weights of every net after one step; moments change in place.
 
-    at: where in the batches those of the step are. scalars: the optimiser's numbers, the step, the factor on the rate.
+    at: where in `batch` the step's examples are. scalars: the optimiser's numbers, the step, the factor on the rate.
     """
-    params, *moments, slopes = kept
     spec = replace(spec, layout=ALONE)
     numbers, step, factor = scalars
     per_net = _only(PerNet, **{name: own[i] for i, name in enumerate(OWN)})
     shared = _only(Shared, numbers=Numbers(*_values(numbers, len(Numbers._fields))), branch=jnp.int32(0))
-    for row, slope in enumerate(clipped(spec, _gradient(spec, params, *batches, at), per_net)):
-        slopes[row] = slope
+    slopes = plain(lambda slopes: clipped(spec, slopes, per_net), _gradient(spec, weights, *batch, at))
+    spec, new = replace(spec, clip=False), []
+    firsts = range(0, len(weights), TOGETHER)
+    counts = [len(weights[first : first + TOGETHER]) for first in firsts]
 
-    def move(part: jax.Array, nothing: None) -> None:
-        first = part * TOGETHER
-        p, g, *m = (_values(array, TOGETHER, first) for array in (params, slopes, *moments))
-        moved = moved_along(replace(spec, clip=False), State(p, tuple(m)), g, step, factor, shared, per_net)
-        for array, values in zip((params, *moments), (moved.params, *moved.moments), strict=True):
-            for row, value in enumerate(values):
-                array[first + row] = value
+    def move(state: State, slopes: list, step: Any, factor: Any) -> State:
+        return moved_along(spec, state, slopes, step, factor, shared, per_net)
 
-    jax.lax.fori_loop(0, params.shape[0] // TOGETHER, move, None)
+    def read(part: int) -> tuple:
+        return tuple(_values(rows, counts[part], firsts[part]) for rows in moments)
+
+    ahead = read(0)
+    for part, first in enumerate(firsts):
+        # the next ones are read before these are written, since nothing that is read later can be on its way earlier
+        now, ahead = ahead, read(part + 1) if part + 1 < len(firsts) else ()
+        mine = slice(first, first + counts[part])
+        moved = plain(move, State(weights[mine], now), slopes[mine], step, factor)
+        new += moved.params
+        for rows, values in zip(moments, moved.moments, strict=True):
+            _store(rows, values, first)
+    return new
 
 
 def _only(kind: Any, **fields: Any) -> Any:
@@ -238,23 +267,36 @@ def _only(kind: Any, **fields: Any) -> Any:
     return kind(**dict.fromkeys(kind._fields) | fields)
 
 
-def _values(rows: Any, count: int, first: Any = 0) -> list[jax.Array]:
+def _values(rows: Any, count: int, first: int = 0) -> list[jax.Array]:
     """Rows of an array in memory."""
     return [rows[first + i] for i in range(count)]
 
 
-def _gradient(spec: TrainSpec, params: Any, x: Any, t: Any, at: tuple) -> list[jax.Array]:
-    """The gradient of every net's mean loss over a batch, an example at a time."""
-    loss, structure = spec.loss, _structure(spec)
-    weights = _values(params, structure.num_leaves)
+def _store(rows: Any, values: list, first: int = 0) -> None:
+    """Write rows of an array in memory."""
+    for i, value in enumerate(values):
+        rows[first + i] = value
 
-    def add(b: jax.Array, total: list) -> list:
-        values = [x[*at, b, i] for i in range(spec.inputs)]
-        error, pull = jax.vjp(lambda weights: loss.fn(_predict(spec, weights, values), t[*at, b]), weights)
-        (slopes,) = pull(jnp.full_like(error, 1 / spec.batch))
-        return [a + slope for a, slope in zip(total, slopes, strict=True)]
 
-    return jax.lax.fori_loop(0, spec.batch, add, [jnp.zeros_like(p) for p in weights])
+def _gradient(spec: TrainSpec, weights: list, x: Any, t: Any, at: tuple) -> list[jax.Array]:
+    """The gradient of every net's mean loss over a batch, an example at a time; the next one is read ahead."""
+    loss = spec.loss
+
+    def example(b: Any) -> tuple[list, jax.Array]:
+        return [x[*at, b, i] for i in range(spec.inputs)], t[*at, b]
+
+    def slopes_of(weights: list, values: list, target: jax.Array) -> list:
+        error, pull = jax.vjp(lambda weights: loss.fn(_predict(spec, weights, values), target), weights)
+        return pull(jnp.full_like(error, 1 / spec.batch))[0]
+
+    def add(b: jax.Array, carried: tuple) -> tuple:
+        total, (values, target) = carried
+        ahead = example(jnp.minimum(b + 1, spec.batch - 1))
+        slopes = plain(slopes_of, weights, values, target)
+        return [a + slope for a, slope in zip(total, slopes, strict=True)], ahead
+
+    total, _ = jax.lax.fori_loop(0, spec.batch, add, ([w - w for w in weights], example(0)))
+    return total
 
 
 def _structure(spec: TrainSpec) -> Any:
