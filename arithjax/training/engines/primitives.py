@@ -36,7 +36,7 @@ def _evaluated(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list:
 
 
 def _sqrt(x: jax.Array, **how: Any) -> jax.Array:
-    return jnp.where((x > 0) & (x < jnp.inf), x * jax.lax.rsqrt(x), x)
+    return jnp.where((x == 0) | (x == jnp.inf), x, x * jax.lax.rsqrt(x))
 
 
 def _log1p(x: jax.Array, **how: Any) -> jax.Array:
