@@ -181,6 +181,12 @@ def test_speed():
         in text
     )
     assert f"of Flax and {of['Keras fit']['ratio']:,.1f} times Keras" in text
+    lines = json.loads((ROOT / "results" / "bench" / "1-x-nvidia-h200.json").read_text())["lines"]
+    assert all(line["passed"] for name, line in lines.items() if name != "speed, 2-16-16-1, batch 128")
+    ours, _, usual = lines["speed, question, batch 10"]["rows"]
+    assert f"H200 it trains at {ours['rate']:,.0f} steps a second, {usual['ratio']:.1f} times `jit(vmap)` there" in text
+    wider = lines["speed, 2-8-8-1, batch 10"]["rows"][-1]
+    assert wider["way"] == usual["way"] == "jit(vmap)" and f"a 2-8-8-1 net {wider['ratio']:.1f} times" in text
     size = f"a mixed study of {study['trials'] * study['seeds']:,} nets from an empty cache"
     assert f"{size} {study['ratio']:.1f} times faster than the usual way" in text
 

@@ -46,8 +46,13 @@ def _of_file(name: str, measured: dict[str, Any]) -> Iterator[str]:
         yield _of_study(measured["study"])
     if "scale" in measured:
         yield from _of_scale(measured["scale"])
-    for line, found in measured.get("lines", {}).items():
-        yield f"- {'pass' if found['passed'] else 'FAIL'}, {line}: {found['said']}\n"
+    if lines := measured.get("lines"):
+        yield "What `arithjax bench --device` checked there:\n"
+        passed = ("pass" if line["passed"] else "FAIL" for line in lines.values())
+        yield "\n".join(
+            f"- {one}, {name}: {line['said']}" for one, (name, line) in zip(passed, lines.items(), strict=True)
+        )
+        yield ""
 
 
 def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:

@@ -18,8 +18,8 @@ LANE_BYTES = 512
 """Most bytes of a number of all lanes: 128 lanes, or 64 in double precision, which round differently beyond."""
 PRODUCT_NETS = 8
 """Most nets of a program of matrix products."""
-ACCELERATOR_LANES, ACCELERATOR_PRODUCTS = 1 << 16, 1 << 12
-"""Most nets of an accelerator's program, of lanes and of matrix products, as far as memory allows."""
+ACCELERATED = 1 << 16
+"""Most nets of an accelerator's program, as far as memory allows."""
 STEP_SECONDS = 2e-5
 """Fixed time of a step."""
 LANES_FLOPS, PRODUCT_FLOPS, FUSED_FLOPS = 12e9, 25e9, 50e9
@@ -66,8 +66,7 @@ def seconds(tile: Tile) -> float:
 def places(spec: TrainSpec, nets: int, workers: int) -> int:
     """How many nets a tile should hold. Of lanes, results do not depend on it."""
     if backend() != "cpu":
-        most = ACCELERATOR_LANES if spec.layout.lanes else ACCELERATOR_PRODUCTS
-        return min(most, max(FEWEST_LANES, power_of_two(math.ceil(nets / workers))))
+        return min(ACCELERATED, max(FEWEST_LANES, power_of_two(math.ceil(nets / workers))))
     if not spec.layout.lanes:
         return min(PRODUCT_NETS, power_of_two(nets))
     rows = spec.examples * (spec.inputs + spec.outputs) * 4
