@@ -28,9 +28,6 @@ Outputs may be as many as they are: with up to 1,023 and hidden layers of 16 and
 MOST_ON_CHIP = 110
 """The most parameters of a net in the accelerators' kernel: its weights and gradients stay in 255 registers."""
 
-LACKING = {"tpu": {"elu", "softplus"}}
-"""Activations that the kernel's compiler for a platform has not."""
-
 _chosen: list[str] = ["fused"]
 
 
@@ -81,9 +78,7 @@ def suits_chip(setup: Setup) -> bool:
     if setup.outputs > 1 or setup.blocks or not has_kernels():
         return False
     sizes = (setup.inputs, *setup.widths, 1)
-    lacking = LACKING.get(backend(), set()) & {*layer_activations(setup)}
-    narrow = count_parameters(sizes, setup.bias) <= MOST_ON_CHIP
-    return narrow and not lacking and setup.precision == "float32" and _ours(setup)
+    return count_parameters(sizes, setup.bias) <= MOST_ON_CHIP and setup.precision == "float32" and _ours(setup)
 
 
 def _ours(setup: Setup) -> bool:
