@@ -19,7 +19,7 @@ from arithjax.export import check_name, linen, portable, script
 from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
 from arithjax.registry import LOSSES, METRICS, OPERATIONS, TRANSFORMS
-from arithjax.setup import Setup, make
+from arithjax.setup import Setup
 from arithjax.tables import loading, words
 from arithjax.tables.schema import GRADES, in_order
 from arithjax.task.points import Task, evaluate
@@ -250,7 +250,7 @@ def load_net(path: str | Path) -> Net:
     with saved.damaged(path):
         own.require(file.header.get("own", []), str(path))
         fits = Fitted(**file.tree["fits"]["x"]), Fitted(**file.tree["fits"]["t"])
-        net = Net(make(**file.header["setup"]), file.header["row"], file.tree["params"], fits)
+        net = Net(Setup(**file.header["setup"]), file.header["row"], file.tree["params"], fits)
         if " " in net.row["program"]:  # arithjax 0.1 padded layers, and named their sizes
             net.params = net.network.resize(net.params, net.setup.inputs, net.network.features)
         net.predict(np.zeros((1, net._arity)))  # arrays of other shapes fail here, and not when used

@@ -6,7 +6,8 @@ jax, are loaded when the first setup is made. What is known of every field stand
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -353,16 +354,20 @@ DEFAULTS: dict[str, Any] = {name: field.default for name, field in FIELDS.items(
 """The default of every field."""
 
 
-def make(**values: Any) -> Setup:
-    """`Setup(**values)`, naming a misspelt field.
+def _knowing_its_fields(init: Callable) -> Callable:
+    """`Setup.__init__` with a line for a misspelt field."""
 
-    Raises:
-        ArithjaxError: when a name is no field's, or a value is not allowed.
-    """
-    for name in values:
-        if name not in FIELDS:
-            raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, FIELDS)}")
-    return Setup(**values)
+    @functools.wraps(init)
+    def checked(self: Setup, *values: Any, **named: Any) -> None:
+        for name in named:
+            if name not in FIELDS:
+                raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, FIELDS)}")
+        init(self, *values, **named)
+
+    return checked
+
+
+Setup.__init__ = _knowing_its_fields(Setup.__init__)  # type: ignore[method-assign]
 
 
 def _set(s: Setup, values: Iterable[tuple[str, Any]]) -> None:

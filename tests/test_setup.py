@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arithjax import ArithjaxError, Setup
-from arithjax.setup import DEFAULTS, make
+from arithjax.setup import DEFAULTS
 from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 
 BAD = [  # (the parameter named, what was asked)
@@ -108,7 +108,7 @@ GOOD = [
 @pytest.mark.parametrize(("name", "values"), BAD, ids=lambda value: str(value)[:40])
 def test_mistakes_are_told_in_one_line_that_names_the_parameter(name, values):
     with pytest.raises(ArithjaxError) as error:
-        make(**values)
+        Setup(**values)
     assert name in str(error.value)
     assert len(str(error.value).splitlines()) == 1
     assert len(str(error.value)) < 400
@@ -116,7 +116,7 @@ def test_mistakes_are_told_in_one_line_that_names_the_parameter(name, values):
 
 def test_a_misspelt_field_suggests_the_nearest():
     with pytest.raises(ArithjaxError, match="unknown field 'activations' of a setup; did you mean 'activation'"):
-        make(activations="relu")
+        Setup(activations="relu")
 
 
 @pytest.mark.parametrize("values", GOOD, ids=str)

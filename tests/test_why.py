@@ -18,7 +18,6 @@ from arithjax.diagnosis.race import GROUP, JUDGING
 from arithjax.diagnosis.why import _steps
 from arithjax.registry import CAUSES
 from arithjax.report.words import listed
-from arithjax.setup import make
 from arithjax.tables.loading import load, setup_of
 
 KEYS = ["finding", "causes", "changes", "path", "recipe", "rate", "seconds"]
@@ -97,7 +96,7 @@ def test_the_command_and_the_code_make_the_mended_setup(asked):
     words = shlex.split(asked.command)
     given = arithjax.commands["fit"].make_context("fit", words[2:]).params
     options = {name: given[name] for name in aj.Setup.field_names() if name not in UNASKED}
-    assert make(op=given["op"], **given_fields(options)) == asked.mended
+    assert aj.Setup(op=given["op"], **given_fields(options)) == asked.mended
     known: dict = {}
     exec(asked.code.partition("net =")[0], known)
     assert known["setup"] == asked.mended

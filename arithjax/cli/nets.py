@@ -15,7 +15,7 @@ from arithjax.cli.output import Parts, as_options, say
 from arithjax.disk import obstacle
 from arithjax.errors import ArithjaxError
 from arithjax.registry import OPERATIONS
-from arithjax.setup import FIELDS, Setup, make
+from arithjax.setup import FIELDS, Setup
 from arithjax.studies.files import find_study
 from arithjax.tables import loading, words
 from arithjax.tables.schema import CERTIFICATES
@@ -53,7 +53,7 @@ def fit(
         raise ArithjaxError(f"--save {save}: {reason}; choose another file.")
     choice.use(engine)
     members_of(source)
-    setup = make(op=asked_op(op, data, target), **given_fields(options))
+    setup = Setup(op=asked_op(op, data, target), **given_fields(options))
     if not quiet:
         click.echo(_few_arguments(setup), nl=False)
     best = nets.fit(setup, seeds, seed)

@@ -11,7 +11,7 @@ from arithjax.cli.nets import asked_op, given_fields, members_of
 from arithjax.cli.output import as_options
 from arithjax.diagnosis.why import why as ask
 from arithjax.errors import ArithjaxError
-from arithjax.setup import Setup, make
+from arithjax.setup import Setup
 from arithjax.terminal import lines_chart
 from arithjax.training.engines import choice
 
@@ -63,7 +63,7 @@ def why(
 
 
 def _setup(op: str, net: str | None, fields: dict[str, Any]) -> Setup:
-    return NETS[net](op, **fields) if net else make(op=op, **fields)
+    return NETS[net](op, **fields) if net else Setup(op=op, **fields)
 
 
 def _write(file: str, text: str) -> None:
