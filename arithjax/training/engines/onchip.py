@@ -147,7 +147,7 @@ def _in_blocks(array: jax.Array) -> jax.Array:
 
 # ---- launches: one program a block of nets, which sees arrays `[..., *block]` of `[..., blocks, *block]`
 #
-# kept: parameters and moments, which change in place. given: what `OWN` names, and batches.
+# kept: parameters and moments; what they are after the last step is returned. given: what `OWN` names, and batches.
 # scalars: the optimiser's numbers, the rates of all steps, and the number of the first step.
 
 
@@ -295,7 +295,8 @@ def _gradient(spec: TrainSpec, weights: list, x: Any, t: Any, at: tuple) -> list
         slopes = plain(slopes_of, weights, values, target)
         return [a + slope for a, slope in zip(total, slopes, strict=True)], ahead
 
-    total, _ = jax.lax.fori_loop(0, spec.batch, add, ([w - w for w in weights], example(0)))
+    zeros = [w - w for w in weights]  # a sum cannot begin as a constant, which Mosaic would keep as one
+    total, _ = jax.lax.fori_loop(0, spec.batch, add, (zeros, example(0)))
     return total
 
 
