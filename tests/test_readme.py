@@ -258,6 +258,8 @@ def test_what_units_deep_says():
     text_of_nau = f"NAU in {of['nau'][0]} of them within 50,000 steps, in the median at {of['nau'][1]} (published: "
     assert text_of_nau + theirs["nau"] in text
     assert f"NAC+ in {of['nac_add'][0]} within 500,000, at {of['nac_add'][1]} ({theirs['nac_add']}" in text
+    published = protocols.compare(nets)
+    assert published.inside.all() and f"all {len(published)} published rates lie within our intervals" in text
     products = {"NMU": "nmu", "NAC•σ": "nac_mul_sigmoid", "NAC•": "nac_mul"}
     assert ", ".join(f"{name} {rate(f'{unit} n=10 mul')}" for name, unit in products.items()) in text
 
