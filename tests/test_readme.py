@@ -1,5 +1,6 @@
 """The numbers of README, and of the page of results, are those of the committed tables."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -66,6 +67,16 @@ def test_the_answer():
     best = "c (a + b)", "c min(a, b)"
     said = " or ".join(f"the best `{which}`, {share(one)}" for which, one in zip(best, near, strict=True))
     assert f"after ten epochs the living are near {said}" in row_of("why")
+
+
+@pytest.mark.parametrize("folder", sorted(file.parent.name for file in ROOT.glob("results/*/study.json")))
+def test_pages_say_what_their_tables_say(folder):
+    """The answer kept beside a table is that of the page, and the numbers of nets are those of the table."""
+    folder = ROOT / "results" / folder
+    page = html.unescape(re.sub("</?span[^>]*>", "", (folder / "report.html").read_text()))
+    answer = json.loads((folder / "study.json").read_text()).get("answer") or {}
+    assert all(sentence in page for sentence in [answer.get("finding", ""), *answer.get("sentences", [])])
+    assert f"{len(aj.load(folder)):,} nets" in page
 
 
 def test_the_main_study():
