@@ -134,6 +134,9 @@ def test_rates_know_whether_setups_were_sampled():
     np.testing.assert_allclose((cells.rate_low, cells.rate_high), statistics.wilson(12, 40))
     one = aj.summarise(nets, ["trial"])
     assert set(one.interval) == {"Wilson"} and list(one.nets) == [4] * 10  # seeds of one setup are independent
+    nets["which"] = np.where(nets.trial == 3, "three", "another")  # no part is more certain than the whole
+    three = aj.summarise(nets, ["which"]).loc["three"]
+    assert [three.setups, three.rate_low, three.rate_high, three.interval] == [1, 0.0, 1.0, "Wilson by setups"]
     unknown = nets.copy()
     unknown.attrs.clear()
     assert aj.summarise(unknown).interval.item() == "Wilson by setups"  # with a study's choices

@@ -45,16 +45,19 @@ def rates(holds: pd.Series, nets: pd.DataFrame, keys: Sequence[pd.Series] = ()) 
     keys: what groups them, a series for each level; default: one group of all nets.
 
     Columns: `nets`, `rate`, `rate_low rate_high`, the number of different `setups`, and `interval`, how it is computed:
-    `Wilson` where the nets are independent, those of one setup or of cells that a study names; `Wilson by setups` where
-    a study sampled them (`arithjax.tables.intervals.of_setups`).
+    `Wilson` where the nets are independent, of cells that a study names, or where every group is one setup; `Wilson by
+    setups` where a study sampled them (`arithjax.tables.intervals.of_setups`): there a group of one setup, beside others
+    of several, says nothing of setups like it, and its interval is 0 to 1.
     """
     of = _by_setup(holds, nets, keys)
     table = of.sum().assign(setups=of.size())
     low, high = wilson(table["good"], table["nets"])
-    clustered = (table["setups"] > 1).to_numpy() & groups.is_sampled(nets)
+    several = (table["setups"] > 1).to_numpy()
+    clustered = np.full(len(table), groups.is_sampled(nets) and several.any())
     if clustered.any():
+        low[:], high[:] = 0.0, 1.0
         cells, place = of.obj, of.ngroup().to_numpy()
-        some = clustered[place]
+        some = several[place]
         codes, order = np.unique(place[some], return_inverse=True)
         low[codes], high[codes], _ = intervals.of_setups(cells["good"][some], cells["nets"][some], order)
     return pd.DataFrame(
