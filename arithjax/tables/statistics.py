@@ -45,9 +45,9 @@ def rates(holds: pd.Series, nets: pd.DataFrame, keys: Sequence[pd.Series] = ()) 
     keys: what groups them, a series for each level; default: one group of all nets.
 
     Columns: `nets`, `rate`, `rate_low rate_high`, the number of different `setups`, and `interval`, how it is computed:
-    `Wilson` where the nets are independent, of cells that a study names, or where every group is one setup; `Wilson by
-    setups` where a study sampled them (`arithjax.tables.intervals.of_setups`): there a group of one setup, beside others
-    of several, says nothing of setups like it, and its interval is 0 to 1.
+    `Wilson` where the nets are independent, of cells that a study names, or where every group is one setup; otherwise
+    `Wilson by setups` (`arithjax.tables.intervals.of_setups`). There a group of one setup, beside groups of several,
+    says nothing of setups like it, and its interval is 0 to 1.
     """
     of = _by_setup(holds, nets, keys)
     table = of.sum().assign(setups=of.size())
