@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from arithjax.cli.output import Parts, as_options, visible
+from arithjax.errors import ArithjaxError
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,16 @@ def test_a_part_that_fails_is_a_line_and_costs_no_other(capsys):
     with pytest.raises(SystemExit) as end:
         parts.end()
     assert end.value.code == 1
+
+
+def test_a_mistake_in_what_was_asked_is_told_in_its_own_words_alone(capsys):
+    def unknown():
+        raise ArithjaxError("by: there is no column 'activaton'.")
+
+    Parts().say("the table", unknown)
+    assert capsys.readouterr().err == (
+        "arithjax: the table could not be made (by: there is no column 'activaton'.); the rest is there.\n"
+    )
 
 
 def test_a_part_that_nobody_reads_ends_the_command():

@@ -7,7 +7,7 @@ import pytest
 
 import arithjax as aj
 from arithjax.errors import ArithjaxError
-from arithjax.studies import study
+from arithjax.studies import search, study
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 
@@ -41,6 +41,38 @@ def test_bad_studies(make, words, tmp_path):
     with pytest.raises(ArithjaxError, match=words):
         aj.run(make(), tmp_path)
     assert not list(tmp_path.rglob("*.parquet"))
+
+
+def only_at_times(trial):
+    """A second parameter in one trial of eight, and never in the first."""
+    if trial.number and trial.suggest_categorical("kind", list("abcdefgh")) == "h":
+        return aj.Setup(op="add", learning_rate=trial.suggest_float("slow rate", 1e-4, 1e-3), **TINY)
+    return aj.Setup(op="add", **TINY)
+
+
+@pytest.mark.parametrize(
+    ("question", "changes", "words"),
+    [
+        (rates, {"by": "activaton"}, "by: there is no column 'activaton'; did you mean 'activation'?"),
+        (rates, {"by": ("op", "rat")}, "by: there is no column 'rat'; did you mean 'rate'?"),
+        (rates, {"by": "cell"}, r"by: there is no column 'cell'.*choice of the question \(rate\)"),
+        (rates, {"show": {"Dead": "ded and op == 'add'"}}, "show=.*there is no column 'ded'; did you mean 'dead'?"),
+        (only_at_times, {"by": "slow rte"}, "did you mean 'slow rate'?"),
+    ],
+)
+@pytest.mark.parametrize("sampler", ["random", "tpe", "quasi-random"])
+def test_unknown_columns_are_told_before_anything_trains(question, changes, words, sampler, tmp_path):
+    asked = aj.Study("s", question, trials=3, seeds=1, sampler=sampler, **changes)
+    with pytest.raises(ArithjaxError, match=words.replace("?", r"\?")) as caught:
+        aj.run(asked, tmp_path)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.rglob("*.parquet"))
+
+
+def test_what_only_some_trials_choose_may_be_grouped_by():
+    shown = {"Slow": "`slow rate` < 0.1 and relative_rmse > 0.5 and index > 3", "No condition": "op =="}
+    asked = aj.Study("s", only_at_times, trials=9, by=("op", "slow rate", "relative_rmse"), show=shown)
+    assert search.Search(asked, 9).ask(range(1))[0].params == {}
 
 
 @pytest.mark.parametrize(

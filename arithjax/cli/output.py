@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from arithjax.errors import ArithjaxError
 from arithjax.setup import FIELDS
 
 UNASKED = ("op", "content")
@@ -75,7 +76,8 @@ class Parts:
             raise
         except Exception as error:
             reason = (str(error).splitlines() or [""])[0]
-            say(f"arithjax: {what} could not be made ({type(error).__name__}: {reason}); the rest is there.", err=True)
+            kind = "" if isinstance(error, ArithjaxError) else f"{type(error).__name__}: "
+            say(f"arithjax: {what} could not be made ({kind}{reason}); the rest is there.", err=True)
             self.missing = True
             return otherwise
 

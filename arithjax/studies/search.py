@@ -12,7 +12,7 @@ import math
 import traceback
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,12 +25,14 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.study import StudyDirection
 from optuna.trial import FixedTrial, FrozenTrial
 
-from arithjax.errors import MOST_NETS, ArithjaxError
+from arithjax.errors import MOST_NETS, ArithjaxError, nearest
 from arithjax.registry import METRICS
 from arithjax.setup import Setup
 from arithjax.studies import samplers
 from arithjax.studies.study import Study
+from arithjax.tables import conditions
 from arithjax.tables.groups import parsed_choices
+from arithjax.tables.schema import COLUMNS
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -124,7 +126,16 @@ class Search:
         return repeated
 
     def ask(self, batch: range) -> dict[int, AskedTrial]:
-        """A batch's trials by number; raises `ArithjaxError` when the study's question fails."""
+        """A batch's trials by number.
+
+        Raises `ArithjaxError` when the study's question fails, or when the study names columns that there will not be.
+        """
+        asked = self._ask(batch)
+        if batch.start == 0:
+            check_columns(self.study, asked, self.trials)
+        return asked
+
+    def _ask(self, batch: range) -> dict[int, AskedTrial]:
         if self.grid:
             return {number: fixed(self.study, self.grid[number], number) for number in batch}
         with warnings.catch_warnings():
@@ -298,6 +309,42 @@ def check_choices(study: Study, distributions: dict[str, BaseDistribution]) -> N
                 raise ArithjaxError(
                     f"study '{study.name}': two choices of '{name}' are both {text} in a table; leave one of them out."
                 )
+
+
+def check_columns(study: Study, asked: dict[int, AskedTrial], trials: int) -> None:
+    """Raise `ArithjaxError` where `by` or `show` names what is neither a column, nor a metric, nor a trial's parameter.
+
+    A question may ask for a parameter in few trials alone. So where a name is not known from the trials that were
+    `asked`, the question is asked `PROBES` times more, at random and apart from the search. trials: how many the
+    search has, whose numbers these trials have, too.
+    """
+    named = [("by", name) for name in study.by]
+    named += [(f"show={text[:60]!r}", name) for text in study.show.values() for name in conditions.names(text)]
+    chosen = {name for one in asked.values() for name in one.params}
+    unknown = [pair for pair in named if pair[1] not in {*COLUMNS, *METRICS, *chosen, "index"}]
+    if unknown:
+        chosen |= _other_choices(study, trials)
+    for what, name in unknown:
+        if name not in chosen:
+            near = nearest(name, [*sorted(chosen), *COLUMNS, *METRICS])
+            raise ArithjaxError(
+                f"study '{study.name}': {what}: there is no column '{name}'{near} Name a field of a setup, another "
+                f"column of the table, or a choice of the question ({', '.join(sorted(chosen)) or 'it has none'})."
+            )
+
+
+PROBES = 200
+
+
+def _other_choices(study: Study, trials: int) -> set[str]:
+    """The names of the parameters that a question asks for in `PROBES` random trials."""
+    random, names = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)), set[str]()
+    for i in range(PROBES):
+        trial = random.ask()
+        with suppress(ArithjaxError):  # told when the search asks for such a trial
+            ask(study, _Numbered(trial, i % trials))
+        names |= set(trial.params)
+    return names
 
 
 def combinations(study: Study) -> Iterator[dict[str, Any]]:

@@ -51,6 +51,16 @@ def where(nets: pd.DataFrame, condition: str, what: str) -> pd.DataFrame:
     return nets[holds.astype(bool)]
 
 
+def names(condition: str) -> list[str]:
+    """The columns that a condition names, in order; none where it is no expression, which `where` says."""
+    quoted = re.findall(_QUOTED, condition)
+    try:
+        tree = ast.parse(re.sub(_QUOTED, "None", condition), mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
+    return list(dict.fromkeys([*quoted, *(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))]))
+
+
 def _check(nets: pd.DataFrame, condition: str) -> None:
     """Raise `ValueError` or `SyntaxError` for a condition that is too long, or that does more than compare."""
     if len(condition) > LONGEST:
