@@ -65,10 +65,10 @@ class Net:
         x: arguments `[points, arity]` in original units, or `[points]` where the operation takes one argument; or one
             row `[arity]` of several, to which there is one answer, `[]` or `[results]`. The answer is NaN where an
             encoding of whole numbers has no code for an argument, as outside the range that the net was trained on.
-        Raises ArithjaxError for any other shape.
+        Raises ArithjaxError for any other shape, and for what is no numbers.
         """
         op = OPERATIONS[self.setup.op]
-        x = np.asarray(x, self.setup.precision)
+        x = self._numbers(x, self.setup.precision)
         if x.shape == (op.arity,) and op.arity > 1:
             return self.predict(x[None])[0]
         x = x[:, None] if x.ndim == 1 and op.arity == 1 else x
@@ -92,7 +92,8 @@ class Net:
         x: arguments `[points, arity]` in original units.
         """
         low, high = np.transpose(self.setup.argument_bounds)
-        return np.all((np.asarray(x) >= low) & (np.asarray(x) <= high), axis=-1)
+        x = self._numbers(x, float)
+        return np.all((x >= low) & (x <= high), axis=-1)
 
     @property
     def network(self) -> Any:
@@ -195,6 +196,16 @@ class Net:
 
     def _layers(self) -> list[PlainLayer] | None:
         return self.network.plain(self.params, self.setup.inputs, self.setup.widths)
+
+    def _numbers(self, x: Any, dtype: Any) -> np.ndarray:
+        """Arguments of any shape as an array; raises `ArithjaxError` for what is no numbers."""
+        try:
+            return np.asarray(x, dtype)
+        except (TypeError, ValueError):
+            raise ArithjaxError(
+                f"x={' '.join(repr(x).split())[:60]} is not allowed; it has to be numbers, [points, {self._arity}], as "
+                f"in net({[[1] * self._arity]})."
+            ) from None
 
     @property
     def _arity(self) -> int:

@@ -66,6 +66,14 @@ def test_a_net_is_a_function(kept):
         kept([1, 2, 3])
 
 
+@pytest.mark.parametrize("x", [[["a", "b"]], [[1, 2], [3]], {"a": 1}, [[1, object()]], [[1, 2j]]])
+@pytest.mark.parametrize("asked", ["predict", "inside"])
+def test_what_is_no_numbers_is_told_in_one_line(kept, asked, x):
+    with pytest.raises(aj.ArithjaxError, match=r"x=.* is not allowed; it has to be numbers, \[points, 2\]") as raised:
+        getattr(kept, asked)(x)
+    assert "\n" not in str(raised.value)
+
+
 def test_a_net_shows_its_weights(kept):
     weights = kept.weights()
     assert {name: {part: p.shape for part, p in layer.items()} for name, layer in weights.items()} == {

@@ -44,6 +44,17 @@ def test_grades_of_success_are_grades():
     assert schema.GRADES[-len(schema.SUCCESS) :] == schema.SUCCESS
 
 
+def test_the_table_of_no_nets_has_the_columns_of_others(add):
+    tiny = aj.Setup(op="add", widths=(3,), batch=10, steps=3, examples=64, tests=64)
+    add(
+        aj.METRICS,
+        aj.Metric("largest", "the largest error", lambda prediction, target: np.max(np.abs(prediction - target))),
+    )
+    some, none = aj.train([tiny]), aj.train([], seeds=2)
+    assert len(none) == 0 and set(none) == set(some)
+    pd.testing.assert_frame_equal(aj.summarise(none), aj.summarise(some[:0]), check_dtype=False)
+
+
 def test_in_order_sorts_and_drops_duplicates():
     shuffled = pd.DataFrame({"trial": [1, 0, 1, 0, 1], "seed": [0, 1, 1, 0, 0], "mse": [3.0, 2.0, 4.0, 1.0, 9.0]})
     ordered = schema.in_order(shuffled)

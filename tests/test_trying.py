@@ -92,6 +92,11 @@ class Dropped(nn.Module):
         return nn.Dense(1)(nn.Dropout(0.1, deterministic=False)(x))
 
 
+class Parameterless(nn.Module):
+    def __call__(self, x):
+        return x.sum(axis=1)
+
+
 class Plain(nn.Module):
     @nn.compact
     def __call__(self, x):
@@ -103,10 +108,12 @@ class Plain(nn.Module):
     [
         (lambda setup: Dropped(), "model 'mine': .* draws random numbers .* Dropout"),
         (lambda setup, rngs: nnx.Dropout(0.1, rngs=rngs), "model 'mine': .* keeps state .* Dropout"),
+        (lambda setup: Parameterless(), "model 'mine': .* no parameters, so that there is nothing to train"),
+        (lambda setup, rngs: nnx.Sequential(lambda x: x[:, 0]), "model 'mine': .* no parameters"),
         (lambda setup: Plain(width=3), "model 'mine': .* fails .*unexpected keyword"),
         (lambda setup: nn.Dense(1, kernel_init=None), "model 'mine': .* fails for inputs of shape"),
     ],
-    ids=["linen dropout", "nnx dropout", "a wrong argument", "no initialiser"],
+    ids=["linen dropout", "nnx dropout", "linen constant", "nnx constant", "a wrong argument", "no initialiser"],
 )
 def test_modules_that_cannot_train(add, build, message):
     add(aj.MODELS, aj.FlaxModel("mine", build))

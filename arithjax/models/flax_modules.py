@@ -111,7 +111,7 @@ class Linen(Network):
             )
         variables = module.init(key, jnp.zeros((1, inputs)))
         _refuse_state(set(variables) - {"params"})
-        return variables["params"]
+        return _trainable(variables.get("params"))
 
     def predict(
         self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
@@ -153,7 +153,7 @@ class NNX(Network):
         parts: Any = nnx.split(self.build(self.setup, nnx.Rngs(key)), nnx.Param, ...)
         _, params, rest = parts
         _refuse_state({str(path) for path, _ in nnx.to_flat_state(rest)})
-        return nnx.to_pure_dict(params)
+        return _trainable(nnx.to_pure_dict(params))
 
     def predict(
         self, params: Params, x: Float[Array, "batch inputs 1"], architecture: Architecture, noise: Any = None
@@ -170,6 +170,16 @@ class NNX(Network):
             "the model is an NNX module, and no Linen one; build it again, and nnx.replace_by_pure_dict gives it "
             "the net's params."
         )
+
+
+def _trainable(params: Params) -> Params:
+    """The parameters of a module, which has to have some."""
+    if not jax.tree.leaves(params):
+        raise ArithjaxError(
+            "the Flax module has no parameters, so that there is nothing to train; give it layers that have some, such "
+            "as Dense."
+        )
+    return params
 
 
 def _refuse_state(names: set[str]) -> None:

@@ -7,8 +7,10 @@ measured. All errors are in original units, outside every transform. To add a co
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -137,6 +139,12 @@ def in_order(rows: pd.DataFrame) -> pd.DataFrame:
     if later.all():  # the usual case: sorting a large table takes longer than checking that it is sorted
         return rows.reset_index(drop=True)
     return rows.drop_duplicates(list(IDENTITY)).sort_values(list(IDENTITY), ignore_index=True)
+
+
+def no_rows(metrics: Iterable[str] = ()) -> pd.DataFrame:
+    """The table of no nets: the columns of trained nets, also of these metrics of the user's, and no rows."""
+    empty = SCHEMA.empty_table().to_pandas().drop(columns=["study", "choices"])
+    return empty.assign(**{name: np.zeros(0) for name in metrics})
 
 
 def to_arrow(rows: pd.DataFrame) -> pa.Table:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from arithjax.environment import devices_and_workers
 from arithjax.errors import ArithjaxError, Interrupted, check_count, check_nets, check_seed
+from arithjax.registry import METRICS
 from arithjax.setup import Setup
-from arithjax.tables.schema import in_order
+from arithjax.tables.schema import in_order, no_rows
 from arithjax.training import metrics
 from arithjax.training.callbacks import NOTHING, Callback, Evaluation
 from arithjax.training.outcome import Trained, train_tile
@@ -41,7 +42,7 @@ def train(
 
     Returns:
         A table with the columns of `nets.parquet`, and one for each of `aj.METRICS`: one row a net, in the order of
-        setups and seeds.
+        setups and seeds; of no setups the columns alone.
 
     Raises:
         ArithjaxError: an argument is not what it has to be.
@@ -57,7 +58,7 @@ def train(
     check_nets(len(setups), seeds)
     nets = [NetId(trial, number, setup) for trial, setup in enumerate(setups) for number in range(seeds)]
     frames = [trained.rows for trained in train_nets(nets, seed, callback=Callback(callback))]
-    return in_order(pd.concat(frames)) if frames else pd.DataFrame()
+    return in_order(pd.concat(frames)) if frames else no_rows(METRICS)
 
 
 def train_nets(
