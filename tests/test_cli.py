@@ -5,15 +5,17 @@ import json
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 import arithjax as aj
 from arithjax import cli
-from arithjax.cli import listing
+from arithjax.cli import listing, tables
 from arithjax.cli.commands import UNASKED
+from arithjax.cli.text import rate_table
 from arithjax.setup import FIELDS
-from arithjax.tables import schema
+from arithjax.tables import groups, schema, statistics
 
 TINY = {"widths": (3,), "activation": "relu", "batch": 10, "steps": 30, "examples": 64, "tests": 64}
 TINY_OPTIONS = [
@@ -294,10 +296,41 @@ def test_status(arithjax, results):
 def test_compare(arithjax, results):
     status, out, _ = arithjax("compare", results, results, "--by", "op")
     assert status == 0
-    assert "add" in out and "Newcombe" in out
+    assert "add" in out and "Newcombe). p of test 'Fisher': " in out
     assert arithjax("compare", results, results, "--csv")[1].startswith(
         "op,nets_a,rate_a,nets_b,rate_b,difference,low,high,p,test"  # operations are not pooled
     )
+
+
+def test_compare_says_what_each_p_is():
+    """Sampled setups without a success beside themselves: all ties, half of which count."""
+
+    def nets(sampled):
+        rows = pd.DataFrame({"trial": [0, 0, 1, 1], "learning_rate": [0.1, 0.1, 0.2, 0.2], "success": False})
+        return groups.marked(rows.assign(seed=[0, 1, 0, 1], mse=[1.0, 2.0, 3.0, 4.0]), sampled)
+
+    fisher, effective, permutation = (
+        statistics.compare(nets(one), nets(other)) for one, other in [(False, False), (False, True), (True, True)]
+    )
+    assert (fisher.p.item(), permutation.p.item()) == (1, 0.5)
+    said = [
+        "p of test 'Fisher': Fisher's exact test, two-sided, as nets are independent.",
+        "p of test 'Fisher, effective': Fisher's exact test, two-sided, on the effective number of nets where setups "
+        "were sampled, whose nets succeed and fail together.",
+        "p of test 'permutation': mid-p of a permutation test of the setups, as these were sampled; ties count by "
+        "half.",
+    ]
+    assert [tables.tests(table) for table in (fisher, effective, permutation)] == said
+    assert tables.tests(permutation, fisher) == f"{said[0]} {said[2]}"
+
+
+def test_rates_by_a_number_ascend_with_it():
+    nets = pd.DataFrame({"success": [True, False, True], "width": [17, 7, 18], "op": "mul", "grade": "rough"})
+    nets = nets.assign(relative_rmse=0.5, extrapolation_relative_rmse=2.0, solved_at=1.0)
+    assert [line.split()[0] for line in rate_table(nets, ["width"]).splitlines()[2:]] == ["7", "17", "18"]
+    of_two = pd.concat([nets, nets.assign(op="add")], ignore_index=True)
+    rows = [line.split()[:2] for line in rate_table(of_two, ["width"]).splitlines()[2:]]
+    assert rows == [["7", "add"], ["mul", "1"], ["17", "add"], ["mul", "1"], ["18", "add"], ["mul", "1"]]
 
 
 def test_retrain_names_another_machine(arithjax, results, tmp_path):

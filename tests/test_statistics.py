@@ -160,7 +160,17 @@ def test_comparison_of_sampled_setups():
     assert statistics.compare(few, many)[["p", "test"]].iloc[0].tolist() == [0.5 / 2000, "permutation"]
     cell = groups.marked(sampled([12], seeds=12), False)
     mixed = statistics.compare(few, cell).iloc[0]  # 12 setups without a success count as 12 nets
-    assert mixed.test == "Fisher" and mixed.p == pytest.approx(intervals.fisher(0, 12, 12, 12))
+    assert mixed.test == "Fisher, effective" and mixed.p == pytest.approx(intervals.fisher(0, 12, 12, 12))
+
+
+def test_rows_of_a_summary_in_the_order_of_their_labels():
+    nets = table(op=["mul"] * 4, bias=["p", "q", "p", "q"], steps=["17", "7", "7", "7"])
+    summary = aj.summarise(nets, ["bias", "steps"])
+    orders = [["q", "none", "p"], ["7", "17"]]
+    assert list(statistics.in_order(summary, orders).index) == [("q", "7"), ("p", "7"), ("p", "17")]
+    assert list(statistics.in_order(summary, orders[:1]).index) == [("q", "7"), ("p", "17"), ("p", "7")]
+    assert list(statistics.in_order(aj.summarise(nets, ["steps"]), orders[1:]).index) == ["7", "17"]
+    pd.testing.assert_frame_equal(statistics.in_order(aj.summarise(nets), []), aj.summarise(nets))
 
 
 def test_the_best_of_each_choice():

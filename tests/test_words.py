@@ -69,6 +69,60 @@ def test_the_default_answer_names_the_best_and_the_worst_group():
     assert words.default_words(nets[:1], []).startswith("The net learned it (relative RMSE of at most 1 %)")
 
 
+@pytest.mark.parametrize(
+    ("columns", "meaning"),
+    [
+        ({"certificate": "real arguments"}, "relative RMSE of at most 1 %"),
+        ({"certificate": "a wrong answer"}, "relative RMSE of at most 1 %, or every result rounds right"),
+        ({"certificate": "certified"}, "relative RMSE of at most 1 %, or every result rounds right"),
+        ({"certificate": "all rows"}, "relative RMSE of at most 1 %, or every result rounds right"),
+        (
+            {"accuracy": 0.995, "certificate": "real arguments"},
+            "relative RMSE of at most 1 %, or at most 1 % wrong classes, and a tenth of what the commonest class gets "
+            "wrong",
+        ),
+        ({"threshold": 0.1, "certificate": "certified"}, "an error beyond the range below the threshold"),
+    ],
+)
+def test_what_counts_as_learned_is_said(columns, meaning):
+    assert f"4 nets learned it ({meaning})." in words.default_words(table(2, 4, **columns), [])
+
+
+def test_what_counts_as_learned_is_told_from_the_tables_of_nets():
+    small = {"low": 0, "high": 3, "integers": True, "widths": (3,), "steps": 1, "tests": 16, "examples": 16, "batch": 8}
+    said = words.default_words(aj.train([aj.Setup(op="equal", activation="relu", **small)], seeds=2), [])
+    assert "at most 1 %, or every result rounds right, or at most 1 % wrong classes" in said
+
+
+def test_all_groups_that_do_equally_well_are_named():
+    """Numbers ascend, whatever the order of their texts."""
+
+    def said(good, each=2, **columns):
+        widths = [w for w in good for _ in range(each)]
+        nets = pd.concat([table(k, each) for k in good.values()], ignore_index=True).assign(w=widths, **columns)
+        return words.default_words(nets, ["w"]).partition("). ")[2]
+
+    assert said({7: 1, 18: 2, 17: 2}) == (
+        "Best: w 17 and w 18 with 100 % (34-100 %) each; worst: w 7 with 50 % (9-91 %)."
+    )
+    assert said({7: 2, 18: 0, 17: 0, 9: 0}) == (
+        "Best: w 7 with 100 % (34-100 %); worst: w 9, w 17 and w 18 with 0 % (0-66 %) each."
+    )
+    assert said({7: 2, 8: 0, 9: 0, 10: 0, 11: 0}) == (
+        "Best: w 7 with 100 % (34-100 %); worst: 4 of 5 groups with 0 % (0-66 %) each."
+    )
+    assert said({7: 2, 18: 2}) == "None differs in that: 100 % in each of the 2 groups."
+    assert said({7: 0, 9: 0, 18: 0}, relative_rmse=[0.5, 0.5, 0.25, 0.25, 0.25, 0.25]) == (
+        "None differs in that: 0 % in each of the 3 groups. Their median relative RMSE is smallest with w 9 and w 18 "
+        "(0.25) and largest with w 7 (0.5)."
+    )
+    assert said({7: 2}) == ""
+    unlike = pd.concat([table(2, 2, w=7), table(4, 4, w=17), table(0, 4, w=18)], ignore_index=True)
+    assert words.default_words(unlike, ["w"]).endswith(
+        "Best: w 7 and w 17 with 100 % each; worst: w 18 with 0 % (0-49 %)."  # intervals of 2 nets, and of 4
+    )
+
+
 def test_the_default_answer_of_a_search_begins_with_what_it_searched_for():
     """The median of each trial's nets, and the parameters of the trial that has the smallest."""
     choices = ['{"width": 12345, "rate": 0.012345}'] * 3 + ['{"width": 2, "rate": 0.1}'] * 3

@@ -44,18 +44,21 @@ def compare(first: str, second: str, by: str | None, csv: bool, as_json: bool) -
         say((groups if columns else overall).to_csv().rstrip())
         return
     say(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
-    say(f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe). {_tests(groups)}")
+    say(f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe). {tests(overall, groups)}")
 
 
 TESTS = {
-    "Fisher": "p: Fisher's exact test, as nets are independent.",
-    "permutation": "p: a permutation test of the setups, as these were sampled.",
+    statistics.FISHER: "Fisher's exact test, two-sided, as nets are independent.",
+    statistics.EFFECTIVE: "Fisher's exact test, two-sided, on the effective number of nets where setups were sampled, "
+    "whose nets succeed and fail together.",
+    statistics.PERMUTATION: "mid-p of a permutation test of the setups, as these were sampled; ties count by half.",
 }
 
 
-def _tests(compared: pd.DataFrame) -> str:
-    """What the tests of a comparison are."""
-    return " ".join(words for name, words in TESTS.items() if (compared["test"] == name).any())
+def tests(*compared: pd.DataFrame) -> str:
+    """What the p of each test in some comparisons is."""
+    used = {name for table in compared for name in table["test"].dropna()}
+    return " ".join(f"p of test '{name}': {words}" for name, words in TESTS.items() if name in used)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,20 +22,20 @@ def summary_text(summary: pd.DataFrame) -> str:
 def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
     """Success rates of a results table by columns: a grid over two of them, else a row a group.
 
-    Numbers with many values are put into bins.
+    Numbers ascend, in bins where they have many values; names come by falling success rate.
     """
     nets = groups.distinct(nets)
     parts = [groups.labels(nets, name) for name in by]
-    keys = [labels for labels, _ in parts]
+    keys, orders = [labels for labels, _ in parts], [order for _, order in parts]
     if len(by) != 2 or statistics.holds_several(nets, keys):
         if statistics.holds_several(nets, keys):
             keys.append(nets["op"])
-        return summary_text(statistics.summarise_by(nets, keys))
+        return summary_text(statistics.in_order(statistics.summarise_by(nets, keys), orders))
     summary = statistics.summarise_by(nets, keys)
     cells = [words.percent(*row).replace(" %", "") for row in summary[["rate", "rate_low", "rate_high"]].to_numpy()]
     grid = pd.Series(cells, summary.index).unstack(fill_value="")
     grid = grid.loc[
-        *([name for name in order if name in there] for (_, order), there in zip(parts, grid.axes, strict=True))
+        *([name for name in order if name in there] for order, there in zip(orders, grid.axes, strict=True))
     ]
     return f"Success rate in % (95 % interval), {by[0]} by {by[1]}:\n{grid.to_string()}{note(summary)}"
 

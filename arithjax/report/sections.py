@@ -24,16 +24,17 @@ BEST = (
     "chosen to suit it. "
 )
 RATES = (
-    "A net has learned an operation when its error on its test points is at most 1 % of the spread of the results; it "
-    "is exact when every result in the whole range rounds to the right whole number. "
+    "A net has learned an operation when its error on its test points is at most 1 % of the spread of the results, or, "
+    "of classes, when it gets at most 1 % wrong, and a tenth of what the commonest class gets wrong; it is exact, "
+    "which counts as learned, too, when every result in the whole range rounds to the right whole number. "
 )
 THRESHOLDS = (
     "A net has succeeded when its error beyond the training range is below the threshold of its setup, at the "
     "evaluation with the smallest error within the range. "
 )
 BEYOND = (
-    "Nets that have learned the operation and also keep to 1 % beyond the training range, in the extrapolation "
-    "range of their setup."
+    "Nets that have learned the operation and whose errors keep to the same limit beyond the training range, in the "
+    "extrapolation range of their setup."
 )
 PARAMETERS = (
     "Each dot is a net; click a grade to see it alone. The grey line is the smallest error so far, the dashed one "

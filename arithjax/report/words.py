@@ -11,6 +11,7 @@ import pandas as pd
 
 from arithjax.tables import groups, statistics
 from arithjax.tables.objectives import LARGEST, objectives
+from arithjax.tables.schema import ALL_ROWS, CERTIFIED, WRONG
 from arithjax.tables.words import size
 
 NOBODY = "none (there are no such nets)"
@@ -155,8 +156,15 @@ def _overall(nets: pd.DataFrame) -> str:
 
 
 def _meaning(nets: pd.DataFrame) -> str:
-    by_threshold = "threshold" in nets and nets["threshold"].notna().any()
-    return "an error beyond the range below the threshold" if by_threshold else "relative RMSE of at most 1 %"
+    """What counts as success of these nets; `arithjax.training.grading` has the limits."""
+    if "threshold" in nets and nets["threshold"].notna().any():
+        return "an error beyond the range below the threshold"
+    ways = ["relative RMSE of at most 1 %"]
+    if "certificate" in nets and nets["certificate"].isin([CERTIFIED, ALL_ROWS, WRONG]).any():
+        ways.append("every result rounds right")
+    if "accuracy" in nets and nets["accuracy"].notna().any():
+        ways.append("at most 1 % wrong classes, and a tenth of what the commonest class gets wrong")
+    return ", or ".join(ways)
 
 
 def _of_what(summary: pd.DataFrame) -> str:
@@ -171,26 +179,45 @@ def _of_what(summary: pd.DataFrame) -> str:
 
 
 def _extremes(nets: pd.DataFrame, by: list[str]) -> str:
-    """The group that learns most and the one that learns least; where all learn as much, the errors of both ends."""
+    """The groups that learn most and those that learn least; where all learn as much, the errors of both ends."""
     nets = groups.distinct(nets)
-    keys = [groups.labels(nets, name)[0] for name in by]
+    parts = [groups.labels(nets, name) for name in by]
+    keys = [labels for labels, _ in parts]
     if statistics.holds_several(nets, keys):
         keys.append(nets["op"])
-    table = statistics.summarise_by(nets, keys).sort_values(["rate", "relative_rmse"], ascending=[False, True])
+    table = statistics.in_order(statistics.summarise_by(nets, keys), [order for _, order in parts])
     if len(table) < 2 or by == ["op"]:
         return ""
-    first, last = table.iloc[0], table.iloc[-1]
-    best, worst = (_label(table.index[i], [*by, "op"]) for i in (0, -1))
-    if first["rate"] > last["rate"]:
-        return f"Best: {best} with {_rate(first)}; worst: {worst} with {_rate(last)}."
-    same = f"None differs in that: {100 * first['rate']:.3g} % in each of the {len(table)} groups."
-    if first["relative_rmse"] == last["relative_rmse"]:
+    names = [*by, "op"]
+    rate, error = table["rate"], table["relative_rmse"]
+    if rate.max() > rate.min():
+        best, worst = (_at(table, rate == end, names) for end in (rate.max(), rate.min()))
+        return f"Best: {best[0]} with {best[1]}; worst: {worst[0]} with {worst[1]}."
+    same = f"None differs in that: {100 * rate.iloc[0]:.3g} % in each of the {len(table)} groups."
+    if error.max() == error.min():
         return same
-    errors = (
-        f"smallest with {best} ({size(first['relative_rmse'])}) and largest with {worst} "
-        f"({size(last['relative_rmse'])})"
-    )
+    least, most = (_at(table, error == end, names)[0] for end in (error.min(), error.max()))
+    errors = f"smallest with {least} ({size(error.min())}) and largest with {most} ({size(error.max())})"
     return f"{same} Their median relative RMSE is {errors}."
+
+
+MOST_TIED = 3
+"""Groups that do equally well and are named; of more their number is said."""
+
+
+def _at(table: pd.DataFrame, chosen: pd.Series, names: list[str]) -> tuple[str, str]:
+    """Groups of a summary that have one rate: who they are, and the rate, with the interval where all have the same.
+
+    chosen: a boolean for each group. names: what the levels of the index are called.
+    """
+    some = table[chosen]
+    if len(some) > MOST_TIED:
+        who = f"{len(some)} of {len(table)} groups"
+    else:
+        who = listed(_label(index, names) for index in some.index)
+    same = len(some[["rate_low", "rate_high"]].drop_duplicates()) == 1
+    rate = _rate(some.iloc[0]) if same else part(some["rate"].iloc[0])
+    return who, rate if len(some) == 1 else f"{rate} each"
 
 
 def _stopped(nets: pd.DataFrame) -> str:

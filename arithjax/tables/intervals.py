@@ -95,7 +95,7 @@ def of_difference(first: tuple[Any, Any, Any], second: tuple[Any, Any, Any]) -> 
 
 
 def fisher(k1: int, n1: int, k2: int, n2: int) -> float:
-    """The p of Fisher's exact test that two rates of independent nets are equal: `k1` of `n1`, and `k2` of `n2`."""
+    """The two-sided p of Fisher's exact test that two rates of independent nets are equal: `k1 / n1`, `k2 / n2`."""
     from scipy.stats import fisher_exact  # half a second of start-up, for this alone
 
     return float(fisher_exact([[k1, n1 - k1], [k2, n2 - k2]]).pvalue)

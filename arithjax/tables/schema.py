@@ -90,7 +90,8 @@ MEASURED = (
     Column(
         "extrapolation_solved",
         pa.bool_(),
-        "whether they are learned on the extrapolation test points: `extrapolation_relative_rmse` is at most 0.01",
+        "whether they are learned on the extrapolation test points: `extrapolation_relative_rmse` is at most 0.01, or "
+        "of classes as few are wrong as *learned* asks",
     ),
     Column("extrapolation_mse", pa.float64(), "mean squared error on the extrapolation test points"),
     Column(
@@ -101,7 +102,12 @@ MEASURED = (
     Column("dead", pa.bool_(), "whether the net answers (almost) the same to every point, though results differ"),
     Column("diverged", pa.bool_(), "whether the net's answers are not finite"),
     Column("success", pa.bool_(), "below `threshold` in `extrapolation_mse`; without one, learned or exact"),
-    Column("solved_at", pa.float64(), "step of the first evaluation below `threshold`, or else below 1 %; or missing"),
+    Column(
+        "solved_at",
+        pa.float64(),
+        "step of the first evaluation below `threshold`, or else with a `relative_rmse` of at most 0.01 (of classes "
+        "with as few wrong as *learned* asks); missing if there was none, also where a net is exact without it",
+    ),
     Column("train_solved_at", pa.float64(), "as `solved_at`, on the rows trained on; missing where none are held out"),
     Column("right_at", pa.float64(), "step of the first evaluation with 99 % of the answers right; or missing"),
     Column("train_right_at", pa.float64(), "as `right_at`, on the rows trained on; missing where none are held out"),

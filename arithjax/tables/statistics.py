@@ -19,6 +19,9 @@ from arithjax.tables.schema import YARDSTICKS
 NETS, SETUPS = "Wilson", "Wilson by setups"
 """How an interval is computed: of independent nets, or of sampled setups with all their nets."""
 
+FISHER, EFFECTIVE, PERMUTATION = "Fisher", "Fisher, effective", "permutation"
+"""The tests of two rates: of independent nets, of these beside sampled setups, and of sampled setups (`compare`)."""
+
 
 def success(nets: pd.DataFrame) -> pd.Series:
     """Whether each net of a table counts as a success: its column `success`, as booleans."""
@@ -132,6 +135,17 @@ def summarise_by(nets: pd.DataFrame, keys: list[pd.Series]) -> pd.DataFrame:
     return pd.concat([rates(good, nets, keys), shares, medians, counts], axis=1)
 
 
+def in_order(summary: pd.DataFrame, orders: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """The rows of a summary in the order of its labels, as `groups.labels` has it, in which numbers ascend.
+
+    orders: for each of the first levels of the index all its labels in order; further levels stay as they are.
+    """
+    places = [{label: place for place, label in enumerate(order)} for order in orders]
+    rows = [index if isinstance(index, tuple) else (index,) for index in summary.index]
+    found = [[place[label] for place, label in zip(places, row, strict=False)] for row in rows]
+    return summary.iloc[sorted(range(len(rows)), key=found.__getitem__)]
+
+
 COMPUTED = {
     *("nets", "rate", "rate_low", "rate_high", "setups", "interval", "exact_rate", "dead_rate", "diverged_rate"),
     *("relative_rmse", "extrapolation_relative_rmse", "solved_at", "ranges", "stopped"),
@@ -212,9 +226,11 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, by: Sequence[str] = ()) -> pd.Data
     by: as in `summarise`.
 
     Columns: `nets_a rate_a nets_b rate_b`, the `difference` b - a with its 95 % interval `low high` (Newcombe's, from
-    the intervals of both rates), and `p` of the `test` that the rates are equal: `Fisher`'s exact test where the nets
-    of both are independent, and `permutation` of the setups where those of both are sampled. In a group that only one
-    table has the others are missing. With many groups some small p are chance.
+    the intervals of both rates), and the two-sided `p` of the `test` that the rates are equal: `Fisher`'s exact test
+    where the nets of both are independent; `permutation` of the setups where those of both are sampled, whose p is the
+    mid-p, which counts ties by half; and where one is sampled `Fisher, effective`, the exact test on the effective
+    number of its nets (`arithjax.tables.intervals.of_setups`), since those of one setup succeed and fail together. In
+    a group that only one table has the others are missing. With many groups some small p are chance.
     """
     a, b = distinct(a), distinct(b)
     divide = any(holds_several(nets, keys_of(nets, by, False)) for nets in (a, b))
@@ -246,9 +262,9 @@ def _test(a: np.ndarray, interval_a: str, b: np.ndarray, interval_b: str) -> tup
     takes the effective number of nets of the sampled ones.
     """
     if interval_a == interval_b == SETUPS:
-        return intervals.permutation(a, b), "permutation"
+        return intervals.permutation(a, b), PERMUTATION
     counts = [_independent(cells, interval == SETUPS) for cells, interval in ((a, interval_a), (b, interval_b))]
-    return intervals.fisher(*counts[0], *counts[1]), "Fisher"
+    return intervals.fisher(*counts[0], *counts[1]), FISHER if interval_a == interval_b else EFFECTIVE
 
 
 def _independent(cells: np.ndarray, sampled: bool) -> tuple[int, int]:
