@@ -27,6 +27,14 @@ def nearest(value: object, names: Iterable[str], others: Mapping[str, str] = Map
     return f"; did you mean '{known[close[0]]}'?" if close else "."
 
 
+def in_full(number: float) -> str:
+    """A number with every digit that it has, as `%g` writes it where that has them: `7`, `16777210`, `1e-07`."""
+    short = f"{number:g}"
+    if float(short) == number:
+        return short
+    return f"{number:.0f}" if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+
+
 def check_count(name: str, value: Any) -> None:
     """Raise `ArithjaxError` unless `value` is a whole number of at least 1; the message calls it `name`."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not 1 <= int(value) < 2**31:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, in_full
 from arithjax.registry import Registry
 
 Kind = Literal["name", "names", "bool", "whole", "count", "number", "wholes", "numbers"]
@@ -228,13 +228,15 @@ def per_layer(value: str | Sequence[str], layers: int) -> tuple[str, ...]:
 
 def cell(value: Any) -> Any:
     """A field's value as a table cell: sequences become text such as `64,64`."""
-    return ",".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value) if isinstance(value, tuple) else value
+    return (
+        ",".join(in_full(v) if isinstance(v, float) else str(v) for v in value) if isinstance(value, tuple) else value
+    )
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
         return repr(value[:20])
-    return cell(value)[:60] if isinstance(value, tuple) else f"{value:g}"
+    return cell(value)[:60] if isinstance(value, tuple) else in_full(value)
 
 
 def _missing(value: Any) -> bool:

@@ -9,7 +9,7 @@ import math
 import struct
 from typing import Any
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, in_full
 from arithjax.fields import SMALLEST, WHOLE, cell
 from arithjax.registry import OPERATIONS, TRANSFORMS
 
@@ -50,7 +50,7 @@ def _next_step(s: Any) -> str:
     if found is None:
         return ""
     name, end = ("low", found[0]) if found[1] == high else ("high", found[1])
-    return f" {name}={end:g} (--{name} {end:g}) will do."
+    return f" {name}={in_full(end)} (--{name} {in_full(end)}) will do."
 
 
 def _allowed(s: Any, low: float, high: float) -> bool:
@@ -127,15 +127,16 @@ def _named(op: Any, what: str) -> list[str]:
 def _check_interval(what: str, span: Any, s: Any) -> None:
     low, high = span.low, span.high
     if not (math.isfinite(low) and math.isfinite(high)):
-        raise ArithjaxError(f"{what}={low:g}, {high:g}: both ends have to be finite numbers.")
+        raise ArithjaxError(f"{what}={in_full(low)}, {in_full(high)}: both ends have to be finite numbers.")
     if low >= high and not span.values:
-        raise ArithjaxError(f"{what}: low={low:g} has to be smaller than high={high:g}.")
+        raise ArithjaxError(f"{what}: low={in_full(low)} has to be smaller than high={in_full(high)}.")
     largest = WHOLE[s.precision] if span.whole else 1e18
     words = f"2**{math.log2(largest):.0f}" if span.whole else "1e18"
     if max(abs(low), abs(high)) > largest:
         more = "; precision=float64 takes whole numbers up to 2**53" * (span.whole and s.precision == "float32")
         raise ArithjaxError(
-            f"{what}: {low:g}, {high:g} has to lie within ±{words}, what {s.precision} can tell apart{more}."
+            f"{what}: {in_full(low)}, {in_full(high)} has to lie within ±{words}, "
+            f"what {s.precision} can tell apart{more}."
         )
     if span.integers:
         _check_whole(what, low, high, s)
@@ -146,11 +147,13 @@ def _check_interval(what: str, span: Any, s: Any) -> None:
 def _check_whole(what: str, low: float, high: float, s: Any) -> None:
     """The interval holds whole numbers, and no more than are drawn from."""
     if math.ceil(low) >= math.ceil(high):
-        raise ArithjaxError(f"{what}: no whole number lies in {low:g} <= x < {high:g}; widen it or set integers=False.")
+        raise ArithjaxError(
+            f"{what}: no whole number lies in {in_full(low)} <= x < {in_full(high)}; widen it or set integers=False."
+        )
     if s.fresh and high - low > 2**23:
         raise ArithjaxError(
-            f"{what}: {low:g}, {high:g} holds more whole numbers than the 2**23 that fresh=True draws from; narrow it, "
-            "or set fresh=False."
+            f"{what}: {in_full(low)}, {in_full(high)} holds more whole numbers than the 2**23 that fresh=True "
+            "draws from; narrow it, or set fresh=False."
         )
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, in_full
 from arithjax.fields import ALL
 from arithjax.registry import OPERATIONS
 
@@ -84,7 +84,7 @@ def _check_data(s: Any) -> None:
                 f"{name}={getattr(s, name)} is for operations; {s.op} is a data set, whose rows are there. "
                 "holdout=0.2 keeps a fifth of them apart."
             )
-    _check_shares(s, len(op_rows(s)), f"holdout={s.holdout:g}")
+    _check_shares(s, len(op_rows(s)), f"holdout={in_full(s.holdout)}")
 
 
 def op_rows(s: Any) -> Any:
@@ -95,7 +95,7 @@ def op_rows(s: Any) -> Any:
 def _asked(s: Any) -> Iterator[str]:
     """What asks for a table, in the words of its field."""
     if s.split is not None:
-        yield f"split={s.split:g}"
+        yield f"split={in_full(s.split)}"
     if s.balanced:
         yield "balanced=True"
     yield f"examples={s.examples}"

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arithjax import ArithjaxError, Setup
+from arithjax.errors import in_full
 from arithjax.setup import DEFAULTS
 from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 
@@ -117,6 +118,20 @@ def test_mistakes_are_told_in_one_line_that_names_the_parameter(name, values):
 def test_a_misspelt_field_suggests_the_nearest():
     with pytest.raises(ArithjaxError, match="unknown field 'activations' of a setup; did you mean 'activation'"):
         Setup(activations="relu")
+
+
+def test_numbers_keep_their_digits():
+    """In messages, and in the cells of a table, from which the same setup is read."""
+    with pytest.raises(ArithjaxError, match="low, high: 16777210, 16777220 has to lie within"):
+        Setup(op="square", low=16777210, high=16777220)
+    setup = Setup(op="add", extrapolation=(1234567.0, 2345678.25))
+    assert setup.row()["extrapolation"] == "1234567,2345678.25"
+    assert Setup.from_row(setup.row()) == setup
+
+
+@pytest.mark.parametrize("number, text", [(7.0, "7"), (1e-7, "1e-07"), (0.1 + 0.2, repr(0.1 + 0.2)), (1e20, "1e+20")])
+def test_a_number_in_full(number, text):
+    assert in_full(number) == text and float(text) == number
 
 
 @pytest.mark.parametrize("values", GOOD, ids=str)

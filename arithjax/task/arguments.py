@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, in_full
 from arithjax.ranges import closed
 
 
@@ -125,8 +125,9 @@ class Argument:
         low, high = self._number("low", self.low), self._number("high", self.high)
         smallest, largest = closed(low, high, bool(self.integers))
         if not low < high or smallest > largest:
-            numbers_of = "whole number" if self.integers else "number"
-            raise self._wrong(f"low={low:g}, high={high:g}: no {numbers_of} lies in {low:g} <= x < {high:g}; widen it")
+            numbers_of, ends = "whole number" if self.integers else "number", (in_full(low), in_full(high))
+            given, range_of = "low={}, high={}".format(*ends), "{} <= x < {}".format(*ends)
+            raise self._wrong(f"{given}: no {numbers_of} lies in {range_of}; widen it")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 
