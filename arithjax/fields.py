@@ -228,9 +228,9 @@ def per_layer(value: str | Sequence[str], layers: int) -> tuple[str, ...]:
 
 def cell(value: Any) -> Any:
     """A field's value as a table cell: sequences become text such as `64,64`."""
-    return (
-        ",".join(in_full(v) if isinstance(v, float) else str(v) for v in value) if isinstance(value, tuple) else value
-    )
+    if not isinstance(value, tuple):
+        return value
+    return ",".join(in_full(v) if isinstance(v, float) else str(v) for v in value)
 
 
 def _shown(value: Any) -> str:

@@ -7,7 +7,7 @@ jax, are loaded when the first setup is made. What is known of every field stand
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -354,20 +354,14 @@ DEFAULTS: dict[str, Any] = {name: field.default for name, field in FIELDS.items(
 """The default of every field."""
 
 
-def _knowing_its_fields(init: Callable) -> Callable:
-    """`Setup.__init__` with a line for a misspelt field."""
-
-    @functools.wraps(init)
-    def checked(self: Setup, *values: Any, **named: Any) -> None:
-        for name in named:
-            if name not in FIELDS:
-                raise ArithjaxError(f"unknown field '{name}' of a setup{nearest(name, FIELDS)}")
-        init(self, *values, **named)
-
-    return checked
+@functools.wraps(Setup.__init__)
+def _checked_init(self: Setup, *values: Any, _init: Any = Setup.__init__, **named: Any) -> None:
+    if unknown := [name for name in named if name not in FIELDS]:
+        raise ArithjaxError(f"unknown field '{unknown[0]}' of a setup{nearest(unknown[0], FIELDS)}")
+    _init(self, *values, **named)
 
 
-Setup.__init__ = _knowing_its_fields(Setup.__init__)  # type: ignore[method-assign]
+Setup.__init__ = _checked_init  # type: ignore[method-assign]
 
 
 def _set(s: Setup, values: Iterable[tuple[str, Any]]) -> None:

@@ -11,9 +11,11 @@ if "PYTEST_XDIST_WORKER" not in os.environ and "JAX_COMPILATION_CACHE_DIR" not i
     _cache = tempfile.TemporaryDirectory(prefix="arithjax-programs-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = _cache.name  # before jax is imported; also for processes that tests start
 
-FUSION = "xla_cpu_use_fusion_emitters"  # an option of XLA's until jax 0.11
-HAS_FUSION = tuple(map(int, metadata.version("jax").split(".")[:2])) < (0, 11)
-FASTER = " --xla_backend_optimization_level=0" + f" --{FUSION}=false" * HAS_FUSION
+EMITTERS = {"xla_cpu_use_fusion_emitters": "True"}
+"""What users have, as an option of XLA's; from jax 0.11 on there is none, and nobody is without."""
+if tuple(map(int, metadata.version("jax").split(".")[:2])) >= (0, 11):
+    EMITTERS = {}
+FASTER = "".join(f" --{name}=false" for name in EMITTERS) + " --xla_backend_optimization_level=0"
 USERS = os.environ.get("XLA_FLAGS", "").removesuffix(FASTER)  # which a process of pytest-xdist has been given
 QUICK = USERS + FASTER
 """XLA's flags for most tests: programs compile in a third of the time, are slower, and round differently."""
@@ -53,7 +55,7 @@ _compile = compiled._compile
 
 
 def _as_users_compile(function, options, arrays):
-    users = {"xla_backend_optimization_level": "3"} | ({FUSION: "True"} if HAS_FUSION else {})
+    users = {"xla_backend_optimization_level": "3"} | EMITTERS
     return _compile(function, users | options, arrays)
 
 

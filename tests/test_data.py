@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from conftest import EMITTERS
 
 from arithjax import OPERATIONS, Setup
 from arithjax.registry import DISTRIBUTIONS
@@ -17,8 +18,7 @@ from arithjax.training.compiled import quick_options
 UNIFORM = DISTRIBUTIONS["uniform"]
 
 
-HAS_FUSION = jax.__version_info__ < (0, 11)
-AS_USERS = {"xla_backend_optimization_level": "1"} | ({"xla_cpu_use_fusion_emitters": "True"} if HAS_FUSION else {})
+AS_USERS = {"xla_backend_optimization_level": "1"} | EMITTERS
 """Without these a product would be of arguments before they are rounded."""
 
 

@@ -47,12 +47,8 @@ def _of_file(name: str, measured: dict[str, Any]) -> Iterator[str]:
     if "scale" in measured:
         yield from _of_scale(measured["scale"])
     if lines := measured.get("lines"):
-        yield "What `arithjax bench --device` checked there:\n"
-        passed = ("pass" if line["passed"] else "FAIL" for line in lines.values())
-        yield "\n".join(
-            f"- {one}, {name}: {line['said']}" for one, (name, line) in zip(passed, lines.items(), strict=True)
-        )
-        yield ""
+        said = [f"- {'pass' if line['passed'] else 'FAIL'}, {name}: {line['said']}" for name, line in lines.items()]
+        yield "\n".join(["What `arithjax bench --device` checked there:\n", *said, ""])
 
 
 def _of_rows(rows: list[dict[str, Any]]) -> Iterator[str]:

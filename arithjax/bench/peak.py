@@ -24,9 +24,9 @@ def matmul_peak() -> float:
 
 def fma_peak() -> float | None:
     """GFLOP/s of float32 multiply-adds that read no memory, on the whole device; None where it cannot be measured."""
-    if backend() != "cpu":
-        return _of_accelerator()
-    return _of_processor() if fused.available() else None
+    if backend() == "cpu":
+        return _of_processor() if fused.available() else None
+    return _of_gpu() if backend() == "gpu" and has_kernels() else _of_accelerator()
 
 
 def _of_processor(loops: int = 1 << 21) -> float:
@@ -38,21 +38,24 @@ def _of_processor(loops: int = 1 << 21) -> float:
     return 2 * chains.CHAINS * loops * fused.lanes() * cores() / 1e9 / seconds
 
 
-def _of_accelerator() -> float:
-    """Chains of multiply-adds in registers, where Pallas compiles kernels; elsewhere a loop of XLA's."""
-    grown = _on_gpu(blocks := 1 << 13, loops := 1 << 9) if backend() == "gpu" and has_kernels() else None
-    if grown:
-        x, count = jnp.full(THREADS, 0.5, jnp.float32), blocks * THREADS * loops * CHAINS * UNROLLED
-        return 2 * count / 1e9 / _least_seconds(lambda: grown(x).block_until_ready())
-    numbers, steps = 1 << 22, 1 << 14
-    x, more = jnp.full(numbers, 0.5, jnp.float32), range(256)
+def _of_accelerator(numbers: int = 1 << 22, steps: int = 1 << 14) -> float:
+    """A loop of XLA's, a kernel for every 256 steps: every number is multiplied and added to, `steps` times."""
+    more = range(256)
     loop = jax.jit(
         lambda x: jax.lax.fori_loop(0, steps // 256, lambda _, y: functools.reduce(lambda y, _: y * y + y, more, y), x)
     )
+    x = jnp.full(numbers, 0.5, jnp.float32)
     return 2 * numbers * steps / 1e9 / _least_seconds(lambda: loop(x).block_until_ready())
 
 
 THREADS, CHAINS, UNROLLED = 128, 8, 8
+
+
+def _of_gpu(blocks: int = 1 << 13, loops: int = 1 << 9) -> float:
+    """Chains of multiply-adds in the registers of every thread, in one kernel."""
+    grown, x = _on_gpu(blocks, loops), jnp.full(THREADS, 0.5, jnp.float32)
+    count = blocks * THREADS * loops * CHAINS * UNROLLED
+    return 2 * count / 1e9 / _least_seconds(lambda: grown(x).block_until_ready())
 
 
 def _on_gpu(blocks: int, loops: int) -> Callable[[jax.Array], jax.Array]:

@@ -77,6 +77,11 @@ def examples_of(setup: Setup, nets: int) -> tuple[jax.Array, jax.Array]:
     return (x, t) if setup.input_transform == "raw" else ((x - x.mean()) / x.std(), (t - t.mean()) / t.std())
 
 
+def in_numpy(setup: Setup, nets: int) -> list[np.ndarray]:
+    """`examples_of` as arrays that may be written to."""
+    return [np.array(array) for array in examples_of(setup, nets)]
+
+
 def orders_of(setup: Setup, steps: int) -> Iterator[np.ndarray]:
     """Endless blocks of rows `[steps, batch]`, reshuffled in each epoch; examples that fill no block are left out."""
     batches = setup.example_count // setup.batch

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from arithjax.bench.runner import Runner, examples_of, flops, layers_of, orders_of
+from arithjax.bench.runner import Runner, examples_of, flops, in_numpy, layers_of, orders_of
 from arithjax.environment import cores, devices_and_workers
 from arithjax.registry import ACTIVATIONS
 from arithjax.setup import Setup
@@ -215,7 +215,7 @@ def torch_eager(setup: Setup, nets: int) -> Runner:
 
     model = _torch_mlp(setup)
     optimizer = torch.optim.Adam(model.parameters(), setup.learning_rate, eps=setup.epsilon or 1e-8)
-    x, t = (torch.from_numpy(np.array(a[0])) for a in examples_of(setup, 1))
+    x, t = (torch.from_numpy(a[0]) for a in in_numpy(setup, 1))
 
     def train(_: None, rows: np.ndarray) -> None:
         batch = torch.from_numpy(rows[0])
@@ -233,7 +233,7 @@ def torch_vmap(setup: Setup, nets: int) -> Runner:
     model = _torch_mlp(setup)
     params, _ = torch.func.stack_module_state([_torch_mlp(setup) for _ in range(nets)])
     optimizer = torch.optim.Adam(params.values(), setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
-    x, t = (torch.from_numpy(np.array(a)) for a in examples_of(setup, nets))
+    x, t = (torch.from_numpy(a) for a in in_numpy(setup, nets))
 
     def loss(params: dict, x: Any, t: Any) -> Any:
         return torch.nn.functional.mse_loss(torch.func.functional_call(model, params, (x,))[:, 0], t)
@@ -270,7 +270,7 @@ def _stacked(predict: Callable, params: list, setup: Setup, nets: int) -> Runner
     import torch
 
     optimizer = torch.optim.Adam(params, setup.learning_rate, eps=setup.epsilon or 1e-8, foreach=True)
-    x, t = (torch.from_numpy(np.array(a)) for a in examples_of(setup, nets))
+    x, t = (torch.from_numpy(a) for a in in_numpy(setup, nets))
 
     def train(_: None, rows: np.ndarray) -> None:
         batch = torch.from_numpy(rows[0])
@@ -312,7 +312,7 @@ def keras_fit(setup: Setup, nets: int) -> Runner:
     layers = [keras.layers.Dense(features, name) for _, features, name in layers_of(setup)]
     model = keras.Sequential([keras.Input((2,)), *layers])
     model.compile(keras.optimizers.Adam(setup.learning_rate, epsilon=setup.epsilon), "mse")
-    x, t = (np.array(a[0]) for a in examples_of(setup, 1))
+    x, t = (a[0] for a in in_numpy(setup, 1))
     fit = functools.partial(model.fit, x, t, batch_size=setup.batch, verbose=0)
     return Runner(lambda calls: fit(epochs=calls), steps=setup.example_count // setup.batch)
 
@@ -323,7 +323,7 @@ def sklearn_fit(setup: Setup, nets: int) -> Runner:
 
     numbers = {"learning_rate_init": setup.learning_rate, "epsilon": setup.epsilon}
     model = MLPRegressor(hidden_layer_sizes=setup.widths, batch_size=setup.batch, **numbers)
-    x, t = (np.array(a[0]) for a in examples_of(setup, 1))
+    x, t = (a[0] for a in in_numpy(setup, 1))
     return Runner(
         lambda calls: [model.partial_fit(x, t) for _ in range(calls)], steps=setup.example_count // setup.batch
     )

@@ -170,14 +170,20 @@ def _ends(found: Findings) -> str:
         return f"With {found.best.change} {_good(found.best)}."
     if not found.path:
         return "Nothing that was tried helps." if found.tried else "There was no time to try a change."
-    made = found.path[0].change + (f" and {len(found.path) - 1} more changes" if len(found.path) > 2 else "")
-    made = listed([step.change for step in found.path]) if len(found.path) < 3 else made
+    made = _made(found.path)
     if found.learns:
         return f"With {made} {_good(found.after)}."
     if found.after.error >= found.before.error:
         return "Nothing that was tried makes most nets learn it."
     errors = f"the error falls from {size(found.before.error)} to {size(found.after.error)} of the results' spread"
     return f"Nothing that was tried makes most nets learn it; with {made} {errors}, {_good(found.after)}."
+
+
+def _made(path: Sequence[Tried]) -> str:
+    """The changes of a path: both of two, or the first of more and their number."""
+    if len(path) < 3:
+        return listed([step.change for step in path])
+    return f"{path[0].change} and {len(path) - 1} more changes"
 
 
 def sentences(found: Findings) -> list[str]:

@@ -195,26 +195,34 @@ class Combinations:
 
     def _charts(self, of: Of, found: Findings) -> list[picture.Picture]:
         """The single changes in their crowd, and the best combinations."""
-        best, symbol = found.best, OPERATIONS[found.setup.op].symbol
+        symbol = OPERATIONS[found.setup.op].symbol
+        shown = {names: of[self.called(names)] for names in self.ranked(of)[:SHOWN]}
+        return [
+            self._crowd(found, symbol),
+            picture.sets(
+                *("together", self._needed(of, found) or "Combinations", shown),
+                f"The best {len(shown)} of all {len(self.sets)} combinations, for {symbol}.",
+            ),
+        ]
+
+    def _crowd(self, found: Findings, symbol: str) -> picture.Picture:
+        """Every single change, a dot each."""
+        best = found.best
         rows = [[one.change, one.error, one.rate, one is best] for one in found.tried]
         crowd = pd.DataFrame(rows, columns=["what", "x", "y", "named"])
         alone = best and all(one is best or one.rate < best.interval[0] for one in found.tried)
         says = f"{best.change} {'stands out' if alone else 'helps most'}" if best else "none helps"
+        return picture.scatter(
+            *("alone", f"Of {len(rows)} single changes, {says}", crowd),
+            *(f"Each dot is one change made alone, for {symbol}.", "median error, relative", "nets that learn it"),
+        )
+
+    def _needed(self, of: Of, found: Findings) -> str:
+        """That the best single change is in every combination with which some net learns; empty where it is not so."""
         learning = [names for names in self.sets if statistics.success(of[self.called(names)]).any()]
-        needed = best and learning and all(best.change in names for names in learning)
-        shown = {names: of[self.called(names)] for names in self.ranked(of)[:SHOWN]}
-        return [
-            picture.scatter(
-                *("alone", f"Of {len(rows)} single changes, {says}", crowd),
-                *(f"Each dot is one change made alone, for {symbol}.", "median error, relative", "nets that learn it"),
-            ),
-            picture.sets(
-                "together",
-                f"Every combination that learns has {best.change}" if best and needed else "Combinations",
-                shown,
-                f"The best {len(shown)} of all {len(self.sets)} combinations, for {symbol}.",
-            ),
-        ]
+        if found.best is None or not learning or not all(found.best.change in names for names in learning):
+            return ""
+        return f"Every combination that learns has {found.best.change}"
 
 
 def _seen(rows: pd.DataFrame, setup: Setup, seed: int) -> Evidence:

@@ -334,6 +334,7 @@ def check_columns(study: Study, asked: dict[int, AskedTrial], trials: int) -> No
 
 
 PROBES = 200
+"""Random trials that tell what a question may ask for."""
 
 
 def _other_choices(study: Study, trials: int) -> set[str]:

@@ -125,9 +125,8 @@ class Argument:
         low, high = self._number("low", self.low), self._number("high", self.high)
         smallest, largest = closed(low, high, bool(self.integers))
         if not low < high or smallest > largest:
-            numbers_of, ends = "whole number" if self.integers else "number", (in_full(low), in_full(high))
-            given, range_of = "low={}, high={}".format(*ends), "{} <= x < {}".format(*ends)
-            raise self._wrong(f"{given}: no {numbers_of} lies in {range_of}; widen it")
+            numbers_of, first, last = "whole number" if self.integers else "number", in_full(low), in_full(high)
+            raise self._wrong(f"low={first}, high={last}: no {numbers_of} lies in {first} <= x < {last}; widen it")
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
 
