@@ -54,15 +54,16 @@ def bytes_of(spec: TrainSpec, count: int) -> float:
     """Expected bytes of a tile with so many places.
 
     Examples as they are drawn and as they are transformed, weights with gradients, moments and what an optimiser makes
-    of them, before and after, and what a batch leaves in every layer, or, on a chip, gathered batches, also in blocks;
-    or, where that is more, what the drawing of the first weights takes.
+    of them, before and after, and what a batch leaves in every layer, or, on a chip, batches that are drawn or gathered
+    before, also in blocks; or, where that is more, what the drawing of the first weights takes.
     """
     features = spec.network.features
     examples = 2 * spec.examples * (spec.inputs + spec.outputs)
     weights = 8 * count_parameters((spec.inputs, *features)) if features else 0
     batch = 4 * spec.batch * (spec.inputs + sum(features))
     if spec.layout is ONCHIP:
-        batch = 2 * spec.portion * spec.batch * (spec.inputs + spec.outputs)
+        before = spec.fresh or backend() == "tpu"
+        batch = 2 * spec.portion * spec.batch * (spec.inputs + spec.outputs) if before else 0
     size = 8.0 if spec.precision == "float64" else 4.0
     return size * count * max(examples + weights + batch, DRAWING * NUMBERS)
 

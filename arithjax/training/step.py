@@ -15,6 +15,7 @@ from jaxtyping import Array, Float, Int32, Key, UInt32
 
 from arithjax.environment import backend
 from arithjax.models.branches import choose, mapped, switch
+from arithjax.models.network import ONCHIP
 from arithjax.registry import RAMPS
 from arithjax.task.examples import Examples, draw_batch, draw_own_batch, folded, order, targets_shown, uniform
 from arithjax.task.transforms import Fitted, Transform
@@ -45,7 +46,7 @@ def segment_of(spec: TrainSpec, start: int, stop: int, longest: int, pace: Pace)
 
     An accelerator's host would wait for it in every step of a loop whose length is not part of the program.
     """
-    longest = longest if backend() == "cpu" else stop - start
+    longest = longest if backend() == "cpu" and spec.layout is not ONCHIP else stop - start
     steps = np.arange(start, start + longest, dtype=np.int32)
     ends = np.int32(start), np.int32(stop - start)
     return Segment(*jax.device_put((*ends, _rows(spec, steps), rates_at(steps, pace))))

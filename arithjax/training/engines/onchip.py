@@ -4,7 +4,7 @@ XLA's programs read and write all weights and moments in every step, with a laun
 gradients stay in registers, and moments on the chip, through many steps. The kernel is compiled for each architecture,
 by Mosaic for a GPU (from Hopper on) or for a TPU; on a CPU it is interpreted, for tests.
 
-A net has a lane of its own and shares nothing with others. Batches are gathered before the kernel is called.
+A net has a lane of its own and shares nothing with others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,8 +76,6 @@ class OnChip(XLA):
         per_net: PerNet,
     ) -> State:
         """One call of a compiled program, in which the kernel is launched for a portion of the steps at a time."""
-        if (steps := int(segment.steps)) < len(segment.rates):
-            segment = segment._replace(rows=segment.rows[:steps], rates=segment.rates[:steps])
         return train(spec, state, examples, segment, root, shared, per_net)
 
 
@@ -91,15 +89,18 @@ def train(
     shared: Shared,
     per_net: PerNet,
 ) -> State:
-    """Every net trained through all rows of a segment: a portion's batches are gathered, and the kernel launched."""
+    """Every net trained through all steps of a segment, a portion of them in each launch of the kernel."""
     trees, steps = (state.params, *state.moments), len(segment.rates)
     own, numbers = _in_blocks(jnp.stack([getattr(per_net, name) for name in OWN])), jnp.stack(shared.numbers)
     launch = _on_gpu if backend() == "gpu" or (INTERPRETED and backend() == "cpu") else _on_tpu
+    fixed = None if spec.fresh else [_in_blocks(examples.x), _in_blocks(examples.t)]
 
     def trained(kept: list, part: tuple) -> tuple[list, None]:
         start, rows, rates = part
-        batches = _batches(spec, examples, (start, rows, rates), root, shared, per_net)
-        return list(launch(spec, kept, [own, *map(_in_blocks, batches)], (numbers, rates, start[None]))), None
+        given = fixed
+        if given is None:
+            given, rows = _drawn(spec, examples, start + jnp.arange(len(rates)), root, shared, per_net)
+        return list(launch(spec, kept, [own, *given], (rows, numbers, rates, start[None]))), None
 
     size = -(-steps // -(-steps // spec.portion))  # nearly equal portions, and so at most two kernels
     launches, many = steps // size, steps // size * size
@@ -113,15 +114,14 @@ def train(
     return State(params, tuple(moments))
 
 
-def _batches(spec: TrainSpec, examples: Examples, part: tuple, *given: Any) -> tuple[jax.Array, jax.Array]:
-    """The batches of a portion's steps, `x [steps, batch, inputs, nets]` and `t [steps, batch, nets]`."""
-    start, rows, rates = part
-    if spec.fresh is None:
-        return examples.x[rows], examples.t[rows]
+def _drawn(spec: TrainSpec, examples: Examples, steps: jax.Array, *given: Any) -> tuple[list[jax.Array], jax.Array]:
+    """The batches of some steps one after the other, `x` and `t` in blocks, and the rows of each step."""
+    assert spec.fresh
     root, shared, per_net = given
-    steps = start + jnp.arange(len(rates))
     fits = examples.input_fit, examples.target_fit
-    return drawn_batches(spec.fresh, (spec.batch, spec.inputs), steps, root, fits, shared, per_net.identity)
+    batches = drawn_batches(spec.fresh, (spec.batch, spec.inputs), steps, root, fits, shared, per_net.identity)
+    rows = jnp.arange(len(steps) * spec.batch, dtype=jnp.int32).reshape(len(steps), spec.batch)
+    return [_in_blocks(a.reshape(-1, *a.shape[2:])) for a in batches], rows
 
 
 def _packed(tree: Any) -> jax.Array:
@@ -147,8 +147,8 @@ def _in_blocks(array: jax.Array) -> jax.Array:
 
 # ---- launches: one program a block of nets, which sees arrays `[..., *block]` of `[..., blocks, *block]`
 #
-# kept: parameters and moments; what they are after the last step is returned. given: what `OWN` names, and batches.
-# scalars: the optimiser's numbers, the rates of all steps, and the number of the first step.
+# kept: parameters and moments; what they are after the last step is returned. given: what `OWN` names, and examples.
+# scalars: the examples of each step, the optimiser's numbers, the rates of all steps, and the number of the first step.
 
 
 def _on_gpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scalars: tuple) -> Sequence[jax.Array]:
@@ -156,15 +156,19 @@ def _on_gpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scal
     count, (rows, blocks, lanes) = len(kept), kept[0].shape
 
     def program(*refs: Any) -> None:
-        before, (own, x, t, numbers, rates, start), after, moments = _cut(refs, count, 6, count)
+        before, (own, x, t, chosen, numbers, rates, start), after, moments = _cut(refs, count, 7, count)
         block = jax.lax.axis_index("block")
         params, *others = (ref.at[:, block] for ref in before)
         for moment, other in zip(moments, others, strict=True):
             _store(moment, _values(other, rows))
-        own, x, t = own.at[:, block], x.at[:, :, :, block], t.at[:, :, block]
+        own, x, t = own.at[:, block], x.at[:, :, block], t.at[:, block]
 
         def one_step(s: jax.Array, weights: list) -> list:
-            return _step(spec, weights, moments, own, (x, t), (s,), (numbers, start[0] + s, rates[s]))
+            def example(b: Any) -> tuple[list, jax.Array]:
+                row = chosen[s, b]
+                return [x[row, i] for i in range(spec.inputs)], t[row]
+
+            return _step(spec, weights, moments, own, example, (numbers, start[0] + s, rates[s]))
 
         weights = jax.lax.fori_loop(0, len(rates), one_step, _values(params, rows))
         for ref, values in zip(after, (weights, *(_values(moment, rows) for moment in moments)), strict=True):
@@ -186,7 +190,8 @@ def _on_gpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scal
 
 def _on_tpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scalars: tuple) -> Sequence[jax.Array]:
     """A program makes one step; what is kept stays in fast memory, while the next step's batch is fetched."""
-    (own, *batches), block = given, LANES[backend()]
+    (own, *examples), (rows, *others), block = given, scalars, LANES[backend()]
+    batches = [array[rows] for array in examples]
 
     def program(*refs: Any) -> None:
         before, (own, x, t, numbers, rates, start), results = _cut(refs, len(kept), 6)
@@ -198,8 +203,12 @@ def _on_tpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scal
                 result[...] = array[...]
 
         params, *moments = results
+
+        def example(b: Any) -> tuple[list, jax.Array]:
+            return [x[b, i] for i in range(spec.inputs)], t[b]
+
         weights = _values(params, len(params))
-        _store(params, _step(spec, weights, moments, own, (x, t), (), (numbers, start[0] + s, rates[s])))
+        _store(params, _step(spec, weights, moments, own, example, (numbers, start[0] + s, rates[s])))
 
     def all_of(array: jax.Array) -> pl.BlockSpec:
         return pl.BlockSpec((len(array), None, *block), lambda b, s: (0, b, *(0,) * len(block)))
@@ -213,10 +222,10 @@ def _on_tpu(spec: TrainSpec, kept: list[jax.Array], given: list[jax.Array], scal
         program,
         out_shape=kept,
         grid=(kept[0].shape[1], len(batches[0])),
-        in_specs=[*map(all_of, (*kept, own)), *map(of_step, batches), *[scalar] * len(scalars)],
+        in_specs=[*map(all_of, (*kept, own)), *map(of_step, batches), *[scalar] * len(others)],
         out_specs=[*map(all_of, kept)],
         interpret=backend() == "cpu",
-    )(*kept, *given, *scalars)
+    )(*kept, own, *batches, *others)
 
 
 def _cut(values: Sequence[Any], *counts: int) -> list[list]:
@@ -228,34 +237,26 @@ def _cut(values: Sequence[Any], *counts: int) -> list[list]:
 # ---- one step of a block: every number of a net is an array `[*block]` of its own
 
 
-def _step(
-    spec: TrainSpec, weights: list, moments: list, own: Any, batch: tuple[Any, Any], at: tuple, scalars: tuple
-) -> list:
+def _step(spec: TrainSpec, weights: list, moments: list, own: Any, example: Callable, scalars: tuple) -> list:
     """The weights of every net after one step; moments change in place.
 
-    at: where in `batch` the step's examples are. scalars: the optimiser's numbers, the step, the factor on the rate.
+    example: reads one of the batch, its inputs and its target. scalars: the optimiser's numbers, the step, the factor
+    on the rate.
     """
     spec = replace(spec, layout=ALONE)
     numbers, step, factor = scalars
     per_net = _only(PerNet, **{name: own[i] for i, name in enumerate(OWN)})
     shared = _only(Shared, numbers=Numbers(*_values(numbers, len(Numbers._fields))), branch=jnp.int32(0))
-    slopes = plain(lambda slopes: clipped(spec, slopes, per_net), _gradient(spec, weights, *batch, at))
+    slopes = plain(lambda slopes: clipped(spec, slopes, per_net), _gradient(spec, weights, example))
     spec, new = replace(spec, clip=False), []
-    firsts = range(0, len(weights), TOGETHER)
-    counts = [len(weights[first : first + TOGETHER]) for first in firsts]
 
     def move(state: State, slopes: list, step: Any, factor: Any) -> State:
         return moved_along(spec, state, slopes, step, factor, shared, per_net)
 
-    def read(part: int) -> tuple:
-        return tuple(_values(rows, counts[part], firsts[part]) for rows in moments)
-
-    ahead = read(0)
-    for part, first in enumerate(firsts):
-        # the next ones are read before these are written, since nothing that is read later can be on its way earlier
-        now, ahead = ahead, read(part + 1) if part + 1 < len(firsts) else ()
-        mine = slice(first, first + counts[part])
-        moved = plain(move, State(weights[mine], now), slopes[mine], step, factor)
+    for first in range(0, len(weights), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        state = State(weights[part], tuple(_values(rows, len(weights[part]), first) for rows in moments))
+        moved = plain(move, state, slopes[part], step, factor)
         new += moved.params
         for rows, values in zip(moments, moved.moments, strict=True):
             _store(rows, values, first)
@@ -278,12 +279,9 @@ def _store(rows: Any, values: list, first: int = 0) -> None:
         rows[first + i] = value
 
 
-def _gradient(spec: TrainSpec, weights: list, x: Any, t: Any, at: tuple) -> list[jax.Array]:
+def _gradient(spec: TrainSpec, weights: list, example: Callable) -> list[jax.Array]:
     """The gradient of every net's mean loss over a batch, an example at a time; the next one is read ahead."""
     loss = spec.loss
-
-    def example(b: Any) -> tuple[list, jax.Array]:
-        return [x[*at, b, i] for i in range(spec.inputs)], t[*at, b]
 
     def slopes_of(weights: list, values: list, target: jax.Array) -> list:
         error, pull = jax.vjp(lambda weights: loss.fn(_predict(spec, weights, values), target), weights)

@@ -39,6 +39,11 @@ def _sqrt(x: jax.Array, **how: Any) -> jax.Array:
     return jnp.where((x == 0) | (x == jnp.inf), x, x * jax.lax.rsqrt(x))
 
 
+def _div(x: Any, y: Any) -> jax.Array:
+    """A number for all nets, such as Adam's correction of its moments, is inverted once."""
+    return jax.lax.div(x, y) if jnp.ndim(y) else x * (1 / y)
+
+
 def _log1p(x: jax.Array, **how: Any) -> jax.Array:
     """log(1 + x) (Goldberg 1991)."""
     u = 1 + x
@@ -53,6 +58,7 @@ def _expm1(x: jax.Array, **how: Any) -> jax.Array:
 
 INSTEAD: dict[str, Callable] = {
     "add_any": jax.lax.add,
+    "div": _div,
     "integer_pow": lambda x, y: x if y == 1 else jax.lax.integer_pow(x, y),
     "reduce_sum": lambda x, axes, **how: jnp.sum(x, axes) if axes else x,
     "sqrt": _sqrt,
