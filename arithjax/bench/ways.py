@@ -35,8 +35,11 @@ from arithjax.training.trainer import Trainer
 SEGMENT = 1000
 """Steps in one segment of arithjax's training: those between two evaluations of the default setup."""
 
-ACCELERATED = 100
-"""Steps in one call on an accelerator, where every number of steps is a program of its own."""
+ACCELERATED, FEWEST = 3 * 10**11, 20
+"""Floating-point operations in one call on an accelerator, as far as a segment goes, and the fewest steps of one.
+
+There every number of steps is a program of its own.
+"""
 
 
 class Way(NamedTuple):
@@ -61,14 +64,17 @@ def train_arithjax(setup: Setup, nets: int) -> Runner:
     """arithjax: a tile of up to `nets` nets on every core or accelerator, trained as for a table."""
     devices, workers = devices_and_workers()
     tiles = plan([NetId(0, seed, setup) for seed in range(workers * nets)], workers)[:workers]
-    advances = [_advance_of(tile, devices[i % len(devices)]) for i, tile in enumerate(tiles)]
-    threads = ThreadPoolExecutor(workers)
-    total, steps = sum(tile.places for tile in tiles), _steps(1)
+    total, longest = sum(tile.places for tile in tiles), _steps(SEGMENT, setup, tiles[0].places)
+    advances = [_advance_of(tile, devices[i % len(devices)], longest) for i, tile in enumerate(tiles)]
+    threads, steps = ThreadPoolExecutor(workers), _steps(1, setup, tiles[0].places)
     return Runner(lambda calls: list(threads.map(lambda advance: advance(calls * steps), advances)), total, steps)
 
 
-def _steps(on_cpu: int) -> int:
-    return on_cpu if jax.default_backend() == "cpu" else ACCELERATED
+def _steps(on_cpu: int, setup: Setup, nets: int) -> int:
+    """Steps in one call: so many on a CPU, and as many as `ACCELERATED` says elsewhere."""
+    if jax.default_backend() == "cpu":
+        return on_cpu
+    return min(SEGMENT, max(FEWEST, ACCELERATED // (nets * flops(setup))))
 
 
 def train_compiled(setup: Setup, nets: int) -> Runner:
@@ -77,10 +83,10 @@ def train_compiled(setup: Setup, nets: int) -> Runner:
         return train_arithjax(setup, nets)
 
 
-def _advance_of(tile: Tile, device: jax.Device) -> Callable[[int], None]:
-    """`advance(steps)` for a tile: it trains so many further steps on the device, a segment at a time."""
+def _advance_of(tile: Tile, device: jax.Device, longest: int) -> Callable[[int], None]:
+    """`advance(steps)` for a tile: it trains so many further steps on the device, at most `longest` at a time."""
     with jax.default_device(device):
-        trainer = Trainer(tile, 0, longest=_steps(SEGMENT))
+        trainer = Trainer(tile, 0, longest=longest)
 
     def advance(steps: int) -> None:
         with jax.default_device(device):
@@ -150,7 +156,7 @@ class OrdinaryNMU(nn.Module):
 def _scanned(step: Callable, state: Any, setup: Setup, nets: int) -> Runner:
     """`step(state, x, t, rows) -> state` under `scan`, with so many steps a call that its overhead is negligible."""
     longest = setup.example_count // setup.batch
-    steps = min(longest, _steps(max(1, 10**8 // (nets * flops(setup)))))
+    steps = min(longest, _steps(max(1, 10**8 // (nets * flops(setup))), setup, nets))
     data = examples_of(setup, nets)
 
     @functools.partial(jax.jit, donate_argnums=0)
