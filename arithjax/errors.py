@@ -1,4 +1,4 @@
-"""The exception for mistakes of the user's, and checks of counts and seeds that raise it."""
+"""The exception for mistakes of the user's, checks of counts and seeds that raise it, and how numbers are said."""
 
 from __future__ import annotations
 
@@ -33,6 +33,11 @@ def in_full(number: float) -> str:
     if float(short) == number:
         return short
     return f"{number:.0f}" if float(number).is_integer() and abs(number) < 1e15 else repr(float(number))
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of a thing: `1 net`, `2,000 nets`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def check_count(name: str, value: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from arithjax import errors, own, saved
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.export import check_name, linen, portable, script
 from arithjax.formula import Formula, formulas_of
 from arithjax.models.network import PlainLayer
@@ -52,7 +52,7 @@ class Net:
     def __repr__(self) -> str:
         """A line: what it learnt, and how well; `setup`, `row` and `params` hold the rest."""
         row = self.row
-        size = f"{row['parameters']} parameters"
+        size = counted(row["parameters"], "parameter")
         return f"<Net of {self.setup.op}: {row['grade']}, seed {row['seed']}, {size}, {words.error(row)}>"
 
     def __call__(self, x: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from arithjax.errors import counted
 from arithjax.report.picture import ticks
 from arithjax.studies.study import Progress
 from arithjax.training.grading import LEARNED
@@ -75,7 +76,7 @@ class TerminalProgress(Progress):
     def _text(self) -> str:
         rate = self.count / max(time.monotonic() - self.started, 1e-9)
         left = max(self.left - self.count, 0) / rate if rate else float("inf")
-        text = f"{self.done:,} of {self.total:,} nets, {rate:,.0f} model-steps/s"
+        text = f"{self.done:,} of {counted(self.total, 'net')}, {rate:,.0f} model-steps/s"
         if self.best < float("inf"):
             text += f", best relative RMSE {self.best:.2g}"
         return text if self.bar is not None or left in (0, float("inf")) else f"{text}, {left:.0f} s left"

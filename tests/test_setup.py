@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arithjax import ArithjaxError, Setup
-from arithjax.errors import in_full
+from arithjax.errors import counted, in_full
 from arithjax.setup import DEFAULTS
 from arithjax.training.tile import NetId, named_tile, per_net_arrays, shared_arrays
 
@@ -132,6 +132,10 @@ def test_numbers_keep_their_digits():
 @pytest.mark.parametrize("number, text", [(7.0, "7"), (1e-7, "1e-07"), (0.1 + 0.2, repr(0.1 + 0.2)), (1e20, "1e+20")])
 def test_a_number_in_full(number, text):
     assert in_full(number) == text and float(text) == number
+
+
+def test_one_of_a_thing_has_no_plural():
+    assert [counted(number, "net") for number in (0, 1, 2000)] == ["0 nets", "1 net", "2,000 nets"]
 
 
 @pytest.mark.parametrize("values", GOOD, ids=str)

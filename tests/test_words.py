@@ -157,7 +157,7 @@ def test_what_a_rate_is_over_is_said():
     nets = table(2, 4, low=[0, 0, 1, 1], high=[9, 9, 10, 10])
     assert "It is a rate of these 2 ranges of numbers, and of no others." in words.default_words(nets, [])
     halved = table(0, 4, until=[None, None, 50, 50])
-    assert "2 of the 4 nets were stopped before their last step" in words.default_words(halved, [])
+    assert "as other setups did better (2 of 4), count" in words.default_words(halved, [])
     continuous = table(0, 40, learning_rate=[1.316285806174481e-08 * (i + 1) for i in range(40)])
     assert "0 % in each of the 6 groups" in words.default_words(continuous, ["learning_rate"])
 

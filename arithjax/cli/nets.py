@@ -13,7 +13,7 @@ from arithjax import environment, nets, saved
 from arithjax import export as export_code
 from arithjax.cli.output import Parts, as_options, say
 from arithjax.disk import obstacle
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.registry import OPERATIONS
 from arithjax.setup import FIELDS, Setup
 from arithjax.studies.files import find_study
@@ -114,9 +114,11 @@ def _answers(best: nets.Net, seeds: int) -> str:
         table.insert(MOST_COLUMNS - 5, "...", "...")
     shown = table.to_string(index=False, float_format=lambda v: f"{v:.7g}")
     symbol = OPERATIONS[best.setup.op].symbol
-    task, count = Task.of(best.setup), "Ten" if len(table) == 10 else len(table)
-    what = f"{len(table)} rows" if task.op.data else f"{count} {'fresh ' * task.unseen(best.setup)}arguments"
-    return f"{what} of {symbol}, answered by the best of {seeds} nets:\n\n{shown}"
+    task = Task.of(best.setup)
+    fresh = "fresh argument" if task.unseen(best.setup) else "argument"
+    some = f"Ten {fresh}s" if len(table) == 10 else counted(len(table), fresh)
+    what = counted(len(table), "row") if task.op.data else some
+    return f"{what} of {symbol}, answered by {'the net' if seeds == 1 else f'the best of {seeds} nets'}:\n\n{shown}"
 
 
 def _grades(best: nets.Net) -> str | None:
@@ -155,7 +157,7 @@ def _few_arguments(setup: Setup) -> str:
 def _sentence(best: nets.Net) -> str:
     row = best.row
     about = (
-        f"{row['grade']}, seed {row['seed']}, {row['parameters']} parameters, {words.error(row)}"
+        f"{row['grade']}, seed {row['seed']}, {counted(row['parameters'], 'parameter')}, {words.error(row)}"
         f"{words.extrapolating(row, ' (extrapolating {})')}, largest error {row['max_error']:.3g}{_right(best)}."
     )
     return f"{about} {_certificate(best)}".rstrip()
@@ -181,10 +183,11 @@ def _certificate(best: nets.Net) -> str:
             if task.apart
             else " Judged on the rows that it was trained on; --holdout 0.2 keeps a fifth of them apart."
         )
-        every = f"Every result rounds to the right integer: all {task.arguments:,} rows."
+        every = f"Every result rounds to the right integer: all {counted(task.arguments or 0, 'row')}."
         return (every * (best.row["grade"] == "exact") + seen).strip()
     if best.row["grade"] == "exact":
-        return f"Every result in the whole range rounds to the right integer: all {task.arguments:,} arguments."
+        arguments = counted(task.arguments or 0, "argument")
+        return f"Every result in the whole range rounds to the right integer: all {arguments}."
     if not task.integers or not task.uncertain or best.row["grade"] != "learned":
         return ""
     return f"Not certified: {CERTIFICATES[task.uncertain]}."

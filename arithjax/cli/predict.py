@@ -11,7 +11,7 @@ import click
 import numpy as np
 
 from arithjax import saved
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 
 
 def predict(file: str, numbers: tuple[str, ...], source: str | None, as_json: bool) -> None:
@@ -51,7 +51,7 @@ def _values(net: saved.Saved, numbers: tuple[str, ...]) -> list[float]:
     if len(values) != net.arity:
         op = net.header["setup"]["op"]
         names = f" ({', '.join(net.arguments)})" * bool(net.arguments)
-        raise ArithjaxError(f"{op} takes {net.arity} numbers{names}, and {len(values)} were given.")
+        raise ArithjaxError(f"{op} takes {counted(net.arity, 'number')}{names}, not {len(values)}.")
     return values
 
 

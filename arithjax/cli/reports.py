@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from arithjax.cli.output import say
+from arithjax.errors import counted
 from arithjax.report import write
 from arithjax.report.words import missing
 from arithjax.studies.files import find_study
@@ -27,4 +28,4 @@ def report(folder: str, source: str | None, portraits: int) -> None:
 def export_optuna(folder: str, storage: str, name: str | None, source: str | None) -> None:
     """Write the study in a folder to a storage of Optuna's."""
     trials = export(folder, storage, name, find_study(source) if source else None)
-    say(f"{trials:,} trials are in {storage}. To look at them: optuna-dashboard {storage}")
+    say(f"{storage} holds {counted(trials, 'trial')}. To look at them: optuna-dashboard {storage}")

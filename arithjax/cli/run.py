@@ -13,7 +13,7 @@ from rich.console import Console
 from arithjax.cli.output import Parts, say
 from arithjax.cli.text import choice_table, rate_table, text
 from arithjax.environment import devices_and_workers
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.report import percent, write
 from arithjax.report.answer import Answer, default_answer, restored
 from arithjax.studies import runner, samplers
@@ -55,7 +55,7 @@ def run(
         progress.end()
     folder = Path(out) / resolved.name
     if not progress.trained:
-        say(f"Nothing to train: all {len(nets):,} nets are in {folder}.")
+        say(f"Nothing to train: {folder} holds all of it, {counted(len(nets), 'net')}.")
     _finish(resolved, folder, nets, portraits, quiet)
 
 
@@ -106,7 +106,7 @@ def _described(store: Store, nets: pd.DataFrame, found: dict[str, Any]) -> dict[
     """
     there = len(store.rows(["trial", "seed"]))
     if len(nets) < there:
-        say(f"This is of the {len(nets):,} nets that were asked for, of {there:,} in {store.folder}.")
+        say(f"This is of the nets that were asked for, {len(nets):,} of {there:,} in {store.folder}.")
         asked = {"trials": 1 + int(nets["trial"].max()), "seeds": 1 + int(nets["seed"].max())}
         return {**loading.description(store.folder), **asked, **found}
     with store.lock():

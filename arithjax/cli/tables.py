@@ -10,7 +10,7 @@ import pandas as pd
 
 from arithjax.cli.output import say
 from arithjax.cli.text import summary_text, text
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.tables import loading, statistics
 from arithjax.tables.store import Store
 
@@ -98,8 +98,8 @@ def status(folder: str, as_json: bool = False) -> None:
         say(json.dumps(told, indent=1))
         return
     setups, seeds = described["trials"] - repeats, described["seeds"]
-    again = f", from {described['trials']:,} trials" if repeats else ""
-    say(f"{described['name']}: {setups:,} setups x {seeds:,} seeds = {asked:,} nets{again}")
+    again = f", from {counted(described['trials'], 'trial')}" if repeats else ""
+    say(f"{described['name']}: {counted(setups, 'setup')} x {counted(seeds, 'seed')} = {counted(asked, 'net')}{again}")
     say(f"done     {done:,} ({done / asked:.0%})")
     say(f"left     {left:,}")
     say(f"running  {'yes' if running else 'no; the same `arithjax run` goes on' if left else 'no'}")

@@ -49,7 +49,7 @@ def note(summary: pd.DataFrame) -> str:
     if summary["ranges"].max() > 1:
         words.append("Rates are of these ranges of numbers together.")
     if stopped := summary["stopped"].sum():
-        words.append(f"{stopped:,} nets were stopped by halving, and count as they were there.")
+        words.append(f"Nets that halving stopped ({stopped:,}) count as they were there.")
     return "".join(f"\n{line}" for line in words)
 
 

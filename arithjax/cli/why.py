@@ -10,7 +10,7 @@ from arithjax import disk, protocols
 from arithjax.cli.nets import asked_op, given_fields, members_of
 from arithjax.cli.output import as_options
 from arithjax.diagnosis.why import why as ask
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.setup import Setup
 from arithjax.terminal import lines_chart
 from arithjax.training.engines import choice
@@ -55,7 +55,7 @@ def why(
     picture = answer.pictures[0]
     click.echo(f"\n{where}:\n{lines_chart(picture.table, picture.kind == 'lines')}")
     click.echo("\n".join(text[head:]))
-    click.echo(f"\n{answer.seconds:.0f} seconds, {len(answer.nets):,} nets.")
+    click.echo(f"\n{counted(round(answer.seconds), 'second')}, {counted(len(answer.nets), 'net')}.")
     if file:
         _write(file, answer.to_json())
     if out:

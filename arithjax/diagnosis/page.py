@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.report.answer import Answer
 from arithjax.report.page import offline
 from arithjax.tables.store import Store
@@ -21,6 +21,7 @@ def write(folder: Path, answer: Answer, files: dict[str, bytes], nets: int, seco
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             Store(folder).write(name, content)
-        return offline(folder, answer, "why", f"{nets:,} nets, {seconds:.0f} seconds.", list(files))
+        spent = f"{counted(nets, 'net')}, {counted(round(seconds), 'second')}."
+        return offline(folder, answer, "why", spent, list(files))
     except OSError as error:
         raise ArithjaxError(f"cannot write {folder} ({error.strerror or os.strerror(error.errno or 0)}).") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.export import codes, plain
 from arithjax.fields import cell, names_of
 from arithjax.models.network import PlainLayer
@@ -58,7 +58,7 @@ class Portable:
     def title(self) -> str:
         """What it is, in a line."""
         count = sum(array.size for _, array in self.arrays())
-        return f"{OPERATIONS[self.setup.op].symbol}: a net of {count:,} parameters, trained by arithjax"
+        return f"{OPERATIONS[self.setup.op].symbol}: a net of {counted(count, 'parameter')}, trained by arithjax"
 
     @property
     def arithmetic(self) -> list[str]:

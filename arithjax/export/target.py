@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from arithjax.errors import counted
 from arithjax.export import encoded, plain
 from arithjax.export.portable import FITS, Portable, array_text
 from arithjax.models.network import PlainLayer
@@ -112,12 +113,12 @@ class Target:
         )
 
     def _main(self) -> str:
-        form = ".0f" if self.net.exact else ".7g"
+        form, numbers = ".0f" if self.net.exact else ".7g", counted(self.net.arity, "number")
         return (
             'if __name__ == "__main__":\n'
             "    numbers = [float(word) for word in sys.argv[1:]]\n"
             f"    if len(numbers) != {self.net.arity}:\n"
-            f'        sys.exit("give {self.net.arity} numbers{self.net.named}, '
+            f'        sys.exit("give {numbers}{self.net.named}, '
             f'as in: python {self.name} {self._sample()}")\n'
             f"    {self._printed(form)}"
         )

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from arithjax.environment import cores
-from arithjax.errors import ArithjaxError
+from arithjax.errors import ArithjaxError, counted
 from arithjax.fields import cell
 from arithjax.nets import Net, net_again
 from arithjax.registry import OPERATIONS
@@ -102,7 +102,7 @@ def _about(portrait: Portrait) -> str:
     parts = [
         f"Trial {portrait.row['trial']}, seed {portrait.row['seed']} learns {setup.op}",
         " ".join(part for part in (cell(setup.model), sizes, activation) if part),
-        f"{row['parameters']:,} parameters",
+        counted(row["parameters"], "parameter"),
         f"{row['grade']}: {words.error(row)}{words.extrapolating(row, ', beyond the range {}')}",
     ]
     if portrait.right:

@@ -150,7 +150,7 @@ def _how(nets: pd.DataFrame) -> str:
     if statistics.summarise(nets)["ranges"].max() > 1:
         words.append("Rates over several ranges of numbers are those of these ranges.")
     if stopped := nets["until"].count():
-        words.append(f"{stopped:,} nets were stopped by halving, and count as they were there.")
+        words.append(f"Nets that halving stopped ({stopped:,}) count as they were there.")
     return " ".join(words)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from arithjax.errors import counted
 from arithjax.tables import groups, statistics
 from arithjax.tables.objectives import LARGEST, objectives
 from arithjax.tables.schema import ALL_ROWS, CERTIFIED, WRONG
@@ -147,7 +148,7 @@ def _overall(nets: pd.DataFrame) -> str:
     """How many nets learned it, and what they are a sample of."""
     summary = statistics.summarise(nets)
     if len(summary) > 1:
-        rates = ", ".join(f"{op} in {_rate(row)} of {row['nets']:,} nets" for op, row in summary.iterrows())
+        rates = ", ".join(f"{op} in {_rate(row)} of {counted(row['nets'], 'net')}" for op, row in summary.iterrows())
         return f"Learned ({_meaning(nets)}): {rates}.{_of_what(summary)}"
     row = summary.iloc[0]
     if row["nets"] == 1:
@@ -225,7 +226,7 @@ def _stopped(nets: pd.DataFrame) -> str:
     if "until" not in nets or not (stopped := nets["until"].count()):
         return ""
     return (
-        f"{stopped:,} of the {len(nets):,} nets were stopped before their last step, as other setups did better, and "
+        f"Nets that were stopped before their last step, as other setups did better ({stopped:,} of {len(nets):,}), "
         f"count as they were there: trained to the end, more might have learned it."
     )
 

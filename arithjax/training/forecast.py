@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from arithjax.errors import counted
 from arithjax.fields import cell
 from arithjax.models.mlp import layer_activations
 from arithjax.setup import Setup
@@ -48,12 +49,13 @@ def plan_text(tiles: Sequence[Tile], workers: int) -> str:
     compiling, training = table["compile_seconds"].sum(), table["train_seconds"].sum()
     longest = table["compile_seconds"].min() + max(map(seconds, tiles))
     shown = table.assign(empty=[f"{share:.0%}" for share in table["empty"]]).round(1)
+    counts = {"program": len(table), "run": len(tiles), "net": int(table["nets"].sum())}
     return (
         f"{shown.to_string()}\n\n"
-        f"{len(table):,} programs, {len(tiles):,} runs, {table['nets'].sum():,} nets; {_empty(tiles):.0%} of the "
+        f"{', '.join(counted(count, noun) for noun, count in counts.items())}; {_empty(tiles):.0%} of the "
         f"arithmetic is spent on places without a net.\n"
         f"Expected: {compiling:,.0f} s compiling (less where programs are kept from before) and {training:,.0f} s "
-        f"training, by {workers} workers in {max((compiling + training) / workers, longest):,.0f} s."
+        f"training, by {counted(workers, 'worker')} in {max((compiling + training) / workers, longest):,.0f} s."
     )
 
 
