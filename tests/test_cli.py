@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from conftest import RESULTS
 
 import arithjax as aj
 from arithjax import cli
@@ -268,6 +269,11 @@ def test_a_quiet_run_and_retrain_say_the_outcome_alone(arithjax, results, tmp_pa
         del aj.OPERATIONS["thrice"]
     assert (status, err) == (0, "") and "Report: " in out and "rate_low" not in out
     assert arithjax("retrain", results, 0, "--quiet")[1] == "Identical to the last bit.\n"
+
+
+def test_numbers_ascend_within_a_table_of_text(arithjax):
+    groups = json.loads(arithjax("table", RESULTS / "exact", "--by", "widths", "--json")[1])
+    assert [group["widths"] for group in groups] == ["", "2", "3", "4", "6,6", "8", "16"]
 
 
 def test_table_report_retrain(arithjax, results):

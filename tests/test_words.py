@@ -64,6 +64,8 @@ def test_the_default_answer_names_the_best_and_the_worst_group():
     assert said.endswith("mul in 0 % (0-66 %) of 2 nets.")  # which is all there is to say
     of_widths = words.default_words(table(2, 4, widths=["8", "8", "4", "4"]), ["widths"])
     assert of_widths.endswith("Best: widths 8 with 100 % (34-100 %); worst: widths 4 with 0 % (0-66 %).")
+    of_lows = words.default_words(table(2, 4, low=[-5, -5, -1, -1]), ["low"])
+    assert of_lows.endswith("Best: low -5 with 100 % (34-100 %); worst: low -1 with 0 % (0-66 %).")
     assert words.default_words(table(2, 4), []).startswith("50 % (15-85 %) of 4 nets learned it")
     assert words.default_words(nets[:0], ["op"]) == "There are no nets yet."
     assert words.default_words(nets[:1], []).startswith("The net learned it (relative RMSE of at most 1 %)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ def table(folder: str, by: str | None, where: str | None, csv: bool, as_json: bo
         nets = loading.where(nets, where, "--where")
         if nets.empty:
             raise ArithjaxError(f"--where {where!r} holds for none of the nets; loosen it.")
-    summary = statistics.summarise(nets, _columns(by) or _default_by(folder, nets))
+    summary = statistics.summarise(nets, _columns(by) or _default_by(folder, nets)).sort_index(key=_numbers_ascending)
     if as_json:
         say(json.dumps(_records(summary), indent=1))
         return
@@ -37,6 +38,7 @@ def compare(first: str, second: str, by: str | None, csv: bool, as_json: bool) -
     a, b = (loading.load(folder) for folder in (first, second))
     columns = _columns(by)
     overall, groups = statistics.compare(a, b), statistics.compare(a, b, columns or _default_by(first, a))
+    groups = groups.sort_index(key=_numbers_ascending)
     if as_json:
         say(json.dumps({"overall": _records(overall), "groups": _records(groups)}, indent=1))
         return
@@ -45,6 +47,11 @@ def compare(first: str, second: str, by: str | None, csv: bool, as_json: bool) -
         return
     say(f"A = {first}\nB = {second}\n\n{text(overall)}\n")
     say(f"{text(groups)}\n\n'low' to 'high': 95 % interval of the difference (Newcombe). {tests(overall, groups)}")
+
+
+def _numbers_ascending(level: pd.Index) -> pd.Index:
+    """A level of an index, its texts as they sort by the numbers in them: widths `4,4` before `16`."""
+    return level.map(lambda of: re.sub(r"\d+", lambda found: found[0].zfill(9), of) if isinstance(of, str) else of)
 
 
 TESTS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -235,7 +236,8 @@ def _label(index: object, names: list[str]) -> str:
     """A group of a summary in words: its labels, those that are numbers with their column's name."""
     parts = index if isinstance(index, tuple) else (index,)
     named = [
-        f"{name} {label}" if str(label)[:1].isdigit() else str(label) for label, name in zip(parts, names, strict=False)
+        f"{name} {label}" if re.match(r"-?\d", str(label)) else str(label)
+        for label, name in zip(parts, names, strict=False)
     ]
     return " with ".join(named)
 
