@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
-from scipy.stats import qmc
 
 from arithjax import selection
 from arithjax.environment import arithmetic
@@ -344,6 +343,8 @@ def _arguments(
     op: Operation, columns: tuple[tuple[Span, ...], ...], distribution: Distribution, count: int, precision: str
 ) -> Float[np.ndarray, "count arity"]:
     """The first `count` arguments of a Sobol sequence over the spans for which the operation's condition holds."""
+    from scipy.stats import qmc  # half a second of start-up, for this alone
+
     most = max(sum(_length(span) for span in spans if span.integers) for spans in columns)
     bits = 53 if most > SOBOL else 30  # of each number: enough to tell whole numbers apart
     drawn, size = 0, max(0, int(np.ceil(np.log2(count))))
