@@ -3,8 +3,8 @@
 Layer sizes, activations, bias, loss and optimiser are numbers at run time, so nothing is compiled for an architecture
 and nothing is padded. A vector holds a number of as many nets as fit; where there are few nets, of `FEW` nets and of
 several units of a layer side by side (columns), of which the last may be empty. Arrays are `[groups, ..., nets]`, the
-nets of a group those of a vector. A net's arithmetic is the same in both forms and depends on its own numbers and on
-`BLOCK` alone, whatever the width of a vector, the register tiles and the neighbours.
+nets of a group those of a vector. A net's arithmetic is the same in both forms and depends on its own numbers alone,
+whatever the width of a vector, the register tiles, the blocks of examples and the neighbours.
 """
 
 from __future__ import annotations

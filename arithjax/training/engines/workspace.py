@@ -13,7 +13,11 @@ import numpy as np
 from arithjax.training.engines.loops import copy, copy_part
 from arithjax.training.engines.vectors import BYTES, prefetch
 
-BLOCK = 16  # examples whose gradients are summed before the next ones: part of what a net's bits depend on
+BLOCK = 65
+"""Examples that pass through the layers together, thirteen register tiles: weights are read once for them (measured).
+
+Gradients are summed example by example whatever it is, so that bits do not depend on it.
+"""
 WEIGHT, BIAS, WIDTH, VALUE, SLOPE, DELTA, TURNED, SHARED = range(8)  # rows of a workspace's table, a column a layer
 ZERO, SQUARES, TARGETS, GRADIENT = range(4)  # columns of its last row
 
