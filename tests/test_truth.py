@@ -238,6 +238,12 @@ def test_a_net_that_is_right_about_a_constant_is_exact():
     assert rows.r2.isna().all() and not rows.dead.any()
     assert ((rows.grade == "exact") == (rows.max_error < 0.5)).all() and "exact" in set(rows.grade)
     assert ((rows.certificate == "certified") == (rows.grade == "exact")).all()
+    # beyond the range no error is a share of results that are all 0, and answers that round to 0 are right
+    near = rows[(rows.extrapolation_mse > 0) & (rows.extrapolation_mse < 1e-4)]
+    assert len(near) and near.extrapolation_solved.all() and np.isinf(near.extrapolation_relative_rmse).all()
+    untrained = aj.train([setup.replace(steps=1)], seeds=3)
+    far = untrained[untrained.extrapolation_mse > 0.25]
+    assert len(far) and not far.extrapolation_solved.any()
 
 
 def test_one_test_point_makes_no_net_dead():

@@ -170,7 +170,13 @@ def fit() -> None:
 @click.option(
     "--net", type=click.Choice(["question"]), help="Ask of the net of the question, 2-3-5-3-5-1 on raw numbers."
 )
-@click.option("--seconds", type=float, default=60, show_default=True, help="What may be spent, on two cores.")
+@click.option(
+    "--seconds",
+    type=float,
+    default=60,
+    show_default=True,
+    help="What may be spent, on two cores; no answer takes less than about 10.",
+)
 @click.option("--seeds", type=int, default=96, show_default=True, help="Nets that judge each change that is chosen.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Root of all randomness.")
 @click.option("--json", "file", type=click.Path(dir_okay=False), help="Also write the answer as data to this file.")
