@@ -115,6 +115,12 @@ def test_what_a_kernel_computes_instead(function):
     np.testing.assert_allclose(primitives.plain(function, x), function(x), rtol=5e-7, atol=1e-38)
 
 
+def test_what_all_nets_share_is_inverted_once():
+    x, count = np.float32([1, -2, 0, np.inf]), np.int32([7, -7])
+    np.testing.assert_allclose(primitives.plain(lambda x: x / 3.0, x), x / np.float32(3), rtol=2e-7)
+    np.testing.assert_array_equal(primitives.plain(lambda n: jax.lax.div(n, jnp.int32(2)), count), [3, -3])
+
+
 UNITS = {
     "an MLP": setup(widths=(40, 40)),
     "an NMU": setup(model="nmu", widths=(), low=1, regularizer=1.0, fresh=True, integers=False),

@@ -40,8 +40,9 @@ def _sqrt(x: jax.Array, **how: Any) -> jax.Array:
 
 
 def _div(x: Any, y: Any) -> jax.Array:
-    """A number for all nets, such as Adam's correction of its moments, is inverted once."""
-    return jax.lax.div(x, y) if jnp.ndim(y) else x * (1 / y)
+    """A real number for all nets, such as Adam's correction of its moments, is inverted once."""
+    inverted = jnp.ndim(x) > jnp.ndim(y) == 0 and jnp.issubdtype(jnp.result_type(x), jnp.floating)
+    return x * (1 / y) if inverted else jax.lax.div(x, y)
 
 
 def _log1p(x: jax.Array, **how: Any) -> jax.Array:
