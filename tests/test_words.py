@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 import arithjax as aj
-from arithjax.report import words
+from arithjax.cli import text
+from arithjax.report import sections, words
 from arithjax.report.answer import default_answer
 from arithjax.tables import groups
 from arithjax.tables import words as errors
@@ -160,6 +161,8 @@ def test_what_a_rate_is_over_is_said():
     assert "It is a rate of these 2 ranges of numbers, and of no others." in words.default_words(nets, [])
     halved = table(0, 4, until=[None, None, 50, 50])
     assert "as other setups did better (2 of 4), count" in words.default_words(halved, [])
+    for said in (text.note(aj.summarise(halved)), sections._how(halved)):
+        assert "Nets that halving stopped (2) count as they were there." in said
     continuous = table(0, 40, learning_rate=[1.316285806174481e-08 * (i + 1) for i in range(40)])
     assert "0 % in each of the 6 groups" in words.default_words(continuous, ["learning_rate"])
 

@@ -222,9 +222,10 @@ def _devices() -> Line:
 
 def _speed(setup: Setup, size: Size) -> Line:
     """Model-steps a second beside the usual way, compiled anew."""
-    ways = [way for way in BESIDE if way.name != COMPILED or _layout(setup) is ONCHIP]  # which is the same elsewhere
+    two_engines = _layout(setup) is ONCHIP and not size.dry
+    ways = [way for way in BESIDE if way.name != COMPILED or two_engines]
     if size.dry:
-        ways = [way._replace(populations=(8,)) for way in ways if way.name != COMPILED]
+        ways = [way._replace(populations=(8,)) for way in ways]
     with compiling_all():
         rows = compare(setup, ways, 1 if size.dry else 3, size.seconds, quick=size.dry)
     of = {row["way"]: row for row in rows}

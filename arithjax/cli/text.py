@@ -42,15 +42,15 @@ def rate_table(nets: pd.DataFrame, by: list[str]) -> str:
 
 def note(summary: pd.DataFrame) -> str:
     """What stands below a grid of rates: how the intervals are computed, what is pooled, and what halving stopped."""
-    words = []
+    lines = []
     if (summary["interval"] == statistics.SETUPS).any():
         few, many = summary["setups"].min(), summary["setups"].max()
-        words.append(f"Intervals are of setups, of which {few:,} to {many:,} were sampled for each rate.")
+        lines.append(f"Intervals are of setups, of which {few:,} to {many:,} were sampled for each rate.")
     if summary["ranges"].max() > 1:
-        words.append("Rates are of these ranges of numbers together.")
+        lines.append("Rates are of these ranges of numbers together.")
     if stopped := summary["stopped"].sum():
-        words.append(f"Nets that halving stopped ({stopped:,}) count as they were there.")
-    return "".join(f"\n{line}" for line in words)
+        lines.append(words.HALVED.format(stopped))
+    return "".join(f"\n{line}" for line in lines)
 
 
 def choice_table(nets: pd.DataFrame, names: list[str]) -> str | None:

@@ -21,6 +21,7 @@ import vl_convert
 from markupsafe import Markup, escape
 
 from arithjax import disk
+from arithjax.errors import counted
 from arithjax.report import sections, words
 from arithjax.report.answer import Answer, default_answer, restored
 from arithjax.report.recipes import CHANGES
@@ -262,8 +263,8 @@ def _vector(spec: dict[str, Any]) -> str:
 def _facts(nets: pd.DataFrame) -> str:
     """A line about how much a table holds; of one operation with its rates."""
     setups, ops = len(np.unique(groups.setups(nets))), nets["op"].nunique() if len(nets) else 0
-    counted = [(len(nets), "net"), (setups, "setup"), (ops, "operation")]
-    facts = [f"{count:,} {noun if count == 1 else f'{noun}s'}" for count, noun in counted[: 2 + (ops > 1)]]
+    facts = [counted(len(nets), "net"), counted(setups, "setup")]
+    facts += [counted(ops, "operation")] * (ops > 1)
     if ops == 1:
         summary = statistics.summarise(nets).iloc[0]
         where = f" on these {summary['ranges']} ranges" if summary["ranges"] > 1 else ""

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from arithjax.errors import ArithjaxError
-from arithjax.report import charts, epsilon, pictures
+from arithjax.report import charts, epsilon, pictures, words
 from arithjax.report.picture import Picture, dots
 from arithjax.tables import groups, loading, schema, statistics
 
@@ -141,17 +141,17 @@ def _rates(nets: pd.DataFrame, by: list[str]) -> Section:
 
 def _how(nets: pd.DataFrame) -> str:
     """How the intervals of rates are computed, and what the rates are over."""
-    words = ["Whiskers and intervals are at 95 %: Wilson's, as seeds are independent."]
+    lines = ["Whiskers and intervals are at 95 %: Wilson's, as seeds are independent."]
     if groups.is_sampled(nets):
-        words = [
+        lines = [
             "Whiskers and intervals are at 95 %. Setups were sampled, and the nets of one succeed and fail together: "
             "they are Wilson's on the number of independent nets that would be as uncertain."
         ]
     if statistics.summarise(nets)["ranges"].max() > 1:
-        words.append("Rates over several ranges of numbers are those of these ranges.")
+        lines.append("Rates over several ranges of numbers are those of these ranges.")
     if stopped := nets["until"].count():
-        words.append(f"Nets that halving stopped ({stopped:,}) count as they were there.")
-    return " ".join(words)
+        lines.append(words.HALVED.format(stopped))
+    return " ".join(lines)
 
 
 def _beyond(nets: pd.DataFrame, by: list[str]) -> Iterator[Section]:

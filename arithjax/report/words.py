@@ -222,6 +222,10 @@ def _at(table: pd.DataFrame, chosen: pd.Series, names: list[str]) -> tuple[str, 
     return who, rate if len(some) == 1 else f"{rate} each"
 
 
+HALVED = "Nets that halving stopped ({:,}) count as they were there."
+"""What stands beside rates of a study with halving, given the number of nets that it stopped."""
+
+
 def _stopped(nets: pd.DataFrame) -> str:
     """What halving does to the rates of a study."""
     if "until" not in nets or not (stopped := nets["until"].count()):

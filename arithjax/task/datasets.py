@@ -23,7 +23,7 @@ import pandas as pd
 from jaxtyping import Array, Float64, Num
 
 from arithjax import disk
-from arithjax.errors import ArithjaxError, nearest
+from arithjax.errors import ArithjaxError, counted, nearest
 from arithjax.task.arguments import Argument, Span, argument_names, refuse_twice
 from arithjax.task.operations import Operation
 from arithjax.task.trial import Trial, seen
@@ -177,8 +177,7 @@ def _examples(about: str, x: Any, y: Any) -> tuple[Float64[np.ndarray, "rows ari
             "[rows, outputs]."
         )
     if not 2 <= len(x) <= MOST_ROWS:
-        rows = "1 row" if len(x) == 1 else f"{len(x):,} rows"
-        raise ArithjaxError(f"{about} has {rows}; it has to have between 2 and {MOST_ROWS:,}.")
+        raise ArithjaxError(f"{about} has {counted(len(x), 'row')}; it has to have between 2 and {MOST_ROWS:,}.")
     return x, y
 
 

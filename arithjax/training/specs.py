@@ -32,7 +32,7 @@ LARGE = 1024
 """Activations of a layer and a net that do not stay in the cache with all lanes (measured on CPU)."""
 
 PORTION, GATHERED = 256, 4096
-"""Steps whose batches are gathered at a time, at most; and examples, at most, if there are no more in a net's set."""
+"""Most steps of a launch of the accelerators' kernel, and most examples, if there are no more in a net's set."""
 
 SUMMED, SUMMED_NUMBERS = 256, 1 << 15
 """Largest reduction of a matrix product, in examples and in numbers of a layer. XLA's CPU backend splits larger ones
@@ -150,7 +150,7 @@ class TrainSpec(EvalSpec):
 
     @property
     def portion(self) -> int:
-        """Steps whose batches are gathered at a time for a kernel that reads them in order."""
+        """Steps of a launch of the accelerators' kernel, whose batches may have to be drawn or gathered before it."""
         return max(1, min(PORTION, max(self.examples, GATHERED) // self.batch))
 
     @property
